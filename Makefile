@@ -1,0 +1,42 @@
+# Everything runs from the project's own environment in .venv, made from pyproject.toml on first use.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test lint format bench clean
+
+## the losses compared on an embedded data set: a table, and a page to open
+demo: .venv/installed
+	torchghm data scenes demo/scenes --images 500 --seed 0 --overwrite
+	torchghm compare --data demo/scenes --recipe demo --eval test --out demo/comparison --overwrite \
+	    --pairs ce+smooth_l1,focal+smooth_l1,ghmc+ghmr --seeds 1
+
+## every test; needs no GPU and no network
+test: .venv/installed
+	pytest
+
+## formatting, lint and types
+lint: .venv/installed
+	ruff format --check .
+	ruff check .
+	mypy
+
+format: .venv/installed
+	ruff format .
+	ruff check --fix .
+
+## the losses' speed and memory beside their peers', into benchmarks/results/
+bench: .venv/installed
+	python -m benchmarks
+
+# mmdetection's own losses are what the reference mode is tested against; its wheel is only read, so that
+# none of its dependencies is wanted.
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	pip install --quiet --upgrade pip
+	pip install --quiet --editable '.[train,test]'
+	pip install --quiet --no-deps mmdet==3.3.0
+	touch $@
+
+clean:
+	rm -rf .venv demo runs dist

@@ -1,0 +1,92 @@
+"""Over which anchors the density is measured: the whole batch, each level, or each level in turn."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from torchghm.detection.examples import IGNORED, DetectionExamples
+from torchghm.losses import ReferenceGHMC, ReferenceGHMR
+from torchghm.losses.harmonized import HarmonizedLoss
+
+Scope = Literal["batch", "level", "reference"]
+
+
+class LevelLosses(nn.Module):
+    """One harmonized loss with a state of its own for each level; together the mean over all levels' examples."""
+
+    def __init__(self, loss: HarmonizedLoss, levels: int) -> None:
+        super().__init__()
+        if loss.reduction != "mean":
+            raise ValueError(f"Expected a loss of reduction 'mean' for scope='level', but got {loss.reduction!r}.")
+        self.levels = nn.ModuleList(deepcopy(loss) for _ in range(levels))
+
+    def forward(self, batches: list[tuple[Tensor, Tensor]]) -> Tensor:
+        """Return sum_l N_l L_l / sum_l N_l for one (inputs, targets) a level."""
+        losses: list[Tensor] = []
+        examples: list[Tensor] = []
+        for loss, (inputs, targets) in zip(self.levels, batches, strict=True):
+            losses.append(loss(inputs, targets))
+            examples.append(cast(HarmonizedLoss, loss).last_examples)
+        share = torch.stack(examples)
+        share = share / share.sum().clamp(min=1)
+        return (torch.stack(losses) * share.to(losses[0].dtype)).sum()
+
+    @property
+    def diagnostics(self) -> object:
+        """What the first (finest, most crowded) level's loss saw."""
+        return self.levels[0].diagnostics
+
+
+def check_scope(cls_loss: nn.Module | None, box_loss: nn.Module | None, scope: Scope) -> None:
+    """Refuse losses that have no such scope."""
+    for argument, loss in (("cls_loss", cls_loss), ("box_loss", box_loss)):
+        reference = isinstance(loss, ReferenceGHMC | ReferenceGHMR)
+        if loss is None:
+            continue
+        if scope == "reference" and not reference:
+            raise ValueError(
+                f"Expected argument `{argument}` to be a ReferenceGHMC or ReferenceGHMR for scope='reference', "
+                f"but got {type(loss).__name__}."
+            )
+        if scope != "reference" and reference:
+            raise ValueError(f"Expected scope='reference' for {type(loss).__name__}, but got {scope!r}.")
+        if scope == "level" and not isinstance(loss, HarmonizedLoss | LevelLosses):
+            raise ValueError(
+                f"Expected argument `{argument}` to be a GHMCLoss or GHMRLoss for scope='level', "
+                f"but got {type(loss).__name__}, which has no density."
+            )
+
+
+def classification_loss(loss: nn.Module, examples: DetectionExamples) -> Tensor:
+    """The classification loss of a batch, as the kind of loss asks for it."""
+    result: Tensor
+    if isinstance(loss, LevelLosses):
+        result = loss([(level.logits, level.targets) for level in examples.levels()])
+    elif isinstance(loss, ReferenceGHMC):
+        result = torch.stack([_reference(loss, level) for level in examples.levels()]).sum()
+    else:
+        result = loss(examples.logits, examples.targets)
+    return result
+
+
+def box_loss(loss: nn.Module, examples: DetectionExamples) -> Tensor:
+    """The box loss of a batch, as the kind of loss asks for it."""
+    result: Tensor
+    if isinstance(loss, LevelLosses):
+        result = loss([(level.predicted, level.encoded) for level in examples.levels()])
+    elif isinstance(loss, ReferenceGHMR):
+        losses = [loss(level.predicted, level.encoded, torch.ones_like(level.encoded)) for level in examples.levels()]
+        result = torch.stack(losses).sum()
+    else:
+        result = loss(examples.predicted, examples.encoded)
+    return result
+
+
+def _reference(loss: ReferenceGHMC, level: DetectionExamples) -> Tensor:
+    targets = level.targets.flatten()
+    result: Tensor = loss(level.logits.flatten(0, 1), targets, (targets != IGNORED).float())
+    return result

@@ -1,0 +1,249 @@
+"""What GHM is compared with: cross entropy, OHEM and focal loss, smooth L1. Thin over torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from torchghm.functional.classification import check_targets, example_weight
+from torchghm.functional.cross_entropy import sigmoid_cross_entropy, softmax_cross_entropy
+from torchghm.functional.examples import (
+    Activation,
+    Examples,
+    Reduction,
+    arrange_examples,
+    check_choice,
+    check_number,
+    valid_rows,
+)
+from torchghm.functional.regression import arrange_residual, reduce_weighted
+
+Average = Literal["positives", "examples"]
+BoxAverage = Literal["coordinates", "boxes"]
+Factor = Callable[[Tensor, Examples, Tensor], Tensor]
+"""(cross entropy, examples, weights) -> what the cross entropy of every example is multiplied by."""
+
+
+def cross_entropy_loss(
+    inputs: Tensor,
+    targets: Tensor,
+    weight: Tensor | None = None,
+    *,
+    activation: Activation = "sigmoid",
+    average: Average = "positives",
+    ignore_index: int = -100,
+    class_dim: int = -1,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    """Cross entropy behind the call of `ghmc_loss`: L = sum_i w_i L_CE(i) / n.
+
+    Arguments:
+        inputs, targets, weight, activation, ignore_index, class_dim, reduction: as in `ghmc_loss`.
+        average: the n of ``reduction="mean"``: ``"positives"`` (sigmoid: the sum of w p*, at least 1, as detectors
+            do) or ``"examples"`` (the sum of w). With softmax both are the sum of w.
+
+    Example:
+        >>> cross_entropy_loss(torch.zeros(2, 3), torch.tensor([1, -1]), average="examples")
+        tensor(0.6931)
+    """
+    return weighed_cross_entropy(
+        inputs,
+        targets,
+        weight,
+        lambda cross_entropy, examples, amount: torch.ones_like(cross_entropy),
+        activation=activation,
+        average=average,
+        ignore_index=ignore_index,
+        class_dim=class_dim,
+        reduction=reduction,
+    )[0]
+
+
+def focal_loss(
+    inputs: Tensor,
+    targets: Tensor,
+    weight: Tensor | None = None,
+    *,
+    alpha: float | None = 0.25,
+    gamma: float = 2.0,
+    activation: Activation = "sigmoid",
+    average: Average = "positives",
+    ignore_index: int = -100,
+    class_dim: int = -1,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    """Focal loss, FL = alpha_t (1 - p_t)^gamma L_CE (Lin et al., ICCV 2017, equation 5).
+
+    Arguments:
+        inputs, targets, weight, activation, average, ignore_index, class_dim, reduction: as in `cross_entropy_loss`.
+        alpha: weight of positives in [0, 1], 1 - alpha that of negatives; None for none. With softmax every
+            example has weight ``alpha``.
+        gamma: focusing parameter, at least 0; 0 with ``alpha=None`` is cross entropy.
+
+    Example:
+        >>> focal_loss(torch.zeros(1, 2), torch.tensor([0]), alpha=None)  # 2 ln 2 / 4
+        tensor(0.3466)
+    """
+    return weighed_cross_entropy(
+        inputs,
+        targets,
+        weight,
+        focal_factor(alpha, gamma, activation),
+        activation=activation,
+        average=average,
+        ignore_index=ignore_index,
+        class_dim=class_dim,
+        reduction=reduction,
+    )[0]
+
+
+def focal_factor(alpha: float | None, gamma: float, activation: Activation) -> Factor:
+    """alpha_t (1 - p_t)^gamma, through which the gradient flows too."""
+    check_number("gamma", gamma, "a number of at least 0", ok=gamma >= 0)
+    if alpha is not None:
+        check_number("alpha", alpha, "None or a number in [0, 1]", ok=0 <= alpha <= 1)
+
+    def factor(cross_entropy: Tensor, examples: Examples, amount: Tensor) -> Tensor:
+        if activation == "sigmoid" and examples.targets.is_floating_point():
+            target = examples.targets.to(cross_entropy.dtype)
+            probability = examples.logits.to(cross_entropy.dtype).sigmoid()
+            wrong = probability + target - 2 * probability * target
+        else:
+            wrong = -torch.expm1(-cross_entropy)  # 1 - p_t without cancellation
+        focus = wrong**gamma
+        if alpha is None:
+            return focus
+        if activation == "softmax":
+            return alpha * focus
+        positive = _positive(examples, cross_entropy)
+        return (alpha * positive + (1 - alpha) * (1 - positive)) * focus
+
+    return factor
+
+
+def ohem_loss(
+    inputs: Tensor,
+    targets: Tensor,
+    weight: Tensor | None = None,
+    *,
+    negatives_per_positive: float = 3.0,
+    min_negatives: int = 1,
+    ignore_index: int = -100,
+    class_dim: int = -1,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    """Online hard example mining: sigmoid cross entropy of all positives and of the hardest negatives.
+
+    Arguments:
+        inputs, targets, weight, ignore_index, class_dim, reduction: as in `cross_entropy_loss`; the mean is over
+            the positives.
+        negatives_per_positive: hardest negatives kept for each positive, at least 0.
+        min_negatives: hardest negatives kept in any case.
+
+    Source: Shrivastava et al., CVPR 2016; the ratio 3:1 over the batch as in SSD (Liu et al., ECCV 2016).
+
+    Example:
+        >>> logits = torch.tensor([[0.0, -9.0, 2.0]])
+        >>> ohem_loss(logits, torch.tensor([0]), negatives_per_positive=1)  # CE of 0 and of 2
+        tensor(2.8201)
+    """
+    return weighed_cross_entropy(
+        inputs,
+        targets,
+        weight,
+        ohem_factor(negatives_per_positive, min_negatives),
+        activation="sigmoid",
+        average="positives",
+        ignore_index=ignore_index,
+        class_dim=class_dim,
+        reduction=reduction,
+    )[0]
+
+
+def ohem_factor(negatives_per_positive: float, min_negatives: int) -> Factor:
+    """1 for positives and for the hardest negatives of the batch, 0 for the others."""
+    check_number("negatives_per_positive", negatives_per_positive, "at least 0", ok=negatives_per_positive >= 0)
+    check_number("min_negatives", min_negatives, "at least 0", ok=min_negatives >= 0)
+
+    def factor(cross_entropy: Tensor, examples: Examples, amount: Tensor) -> Tensor:
+        with torch.no_grad():
+            positive = (_positive(examples, cross_entropy) > 0.5) & (amount > 0)
+            negative = ~positive & (amount > 0)
+            keep = (positive.sum() * negatives_per_positive).clamp(min=min_negatives).floor()
+            # Rank by hardness: a computation of fixed size, so that nothing waits for the count.
+            order = cross_entropy.masked_fill(~negative, -1.0).flatten().argsort(descending=True)
+            rank = torch.empty_like(order).scatter_(0, order, torch.arange(order.numel(), device=order.device))
+            return (positive | (negative & (rank.view_as(negative) < keep))).to(cross_entropy.dtype)
+
+    return factor
+
+
+def smooth_l1_loss(
+    inputs: Tensor,
+    targets: Tensor,
+    weight: Tensor | None = None,
+    *,
+    delta: float = 1.0 / 9.0,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    """Smooth L1 loss, d^2 / (2 delta) below delta and |d| - delta / 2 above (Girshick, ICCV 2015).
+
+    Arguments:
+        inputs, targets, weight, reduction: as in `torchghm.functional.asl1_loss`.
+        delta: where the loss turns from quadratic to linear, at least 0; 0 is L1.
+
+    Example:
+        >>> smooth_l1_loss(torch.tensor([1.0]), torch.tensor([0.0]), delta=1.0)
+        tensor(0.5000)
+    """
+    check_choice("reduction", reduction, ("mean", "sum", "none"))
+    check_number("delta", delta, "a number of at least 0", ok=delta >= 0)
+    residual, amount = arrange_residual(inputs, targets, weight)
+    loss = F.smooth_l1_loss(residual, torch.zeros_like(residual), reduction="none", beta=delta)
+    return reduce_weighted(amount * loss, amount.sum(), reduction)
+
+
+def weighed_cross_entropy(
+    inputs: Tensor,
+    targets: Tensor,
+    weight: Tensor | None,
+    factor: Factor,
+    *,
+    activation: Activation,
+    average: Average,
+    ignore_index: int,
+    class_dim: int,
+    reduction: Reduction,
+) -> tuple[Tensor, Tensor]:
+    """Cross entropy times a factor an example, reduced; and the plain mean cross entropy, without a gradient."""
+    check_choice("average", average, ("positives", "examples"))
+    check_choice("reduction", reduction, ("mean", "sum", "none"))
+    examples = arrange_examples(inputs, targets, weight, activation=activation, class_dim=class_dim)
+    if inputs.device.type == "cpu":
+        check_targets(examples, ignore_index, activation)
+    valid = valid_rows(examples, ignore_index, activation=activation)
+    per_example = sigmoid_cross_entropy if activation == "sigmoid" else softmax_cross_entropy
+    cross_entropy = per_example(examples).where(valid, 0.0)
+    amount = example_weight(examples, cross_entropy.detach()).where(valid, 0.0)
+    total = amount.sum()
+    plain = reduce_weighted(amount * cross_entropy.detach(), total, "mean")
+    loss = amount * factor(cross_entropy, examples, amount) * cross_entropy
+    if reduction == "none":
+        shape = inputs.movedim(class_dim, -1).shape
+        loss = loss.reshape(shape[:-1]) if activation == "softmax" else loss.reshape(shape).movedim(-1, class_dim)
+        return loss, plain
+    if activation == "sigmoid" and average == "positives":
+        total = (amount * _positive(examples, amount)).sum().clamp(min=1)
+    return reduce_weighted(loss, total, reduction), plain
+
+
+def _positive(examples: Examples, like: Tensor) -> Tensor:
+    """p* of every sigmoid example, [R, K]."""
+    if examples.targets.is_floating_point():
+        return examples.targets.to(like.dtype)
+    columns = torch.arange(like.shape[1], device=like.device)
+    return (examples.targets[:, None] == columns).to(like.dtype)

@@ -1,0 +1,133 @@
+"""GHM-C, the harmonized classification loss. Section 3.3 of the paper."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from torchghm.functional.cross_entropy import sigmoid_cross_entropy, softmax_cross_entropy
+from torchghm.functional.examples import (
+    Activation,
+    Density,
+    Examples,
+    Nonfinite,
+    Normalize,
+    Reduction,
+    arrange_examples,
+    check_harmonizing,
+    invalid_targets,
+    nonfinite_error,
+    target_error,
+    valid_rows,
+)
+from torchghm.functional.gradient_norm import sigmoid_norm, softmax_norm
+from torchghm.functional.weights import harmonizing_weights
+
+
+def ghmc_loss(
+    inputs: Tensor,
+    targets: Tensor,
+    weight: Tensor | None = None,
+    *,
+    bins: int = 30,
+    activation: Activation = "sigmoid",
+    density: Density = "regions",
+    normalize: Normalize = "occupied",
+    max_weight: float | None = None,
+    nonfinite: Nonfinite = "propagate",
+    ignore_index: int = -100,
+    class_dim: int = -1,
+    reduction: Reduction = "mean",
+    validate: bool | None = None,
+) -> Tensor:
+    """GHM-C without state: L = (1/N) sum_i beta_i L_CE(i), beta_i = N / GD(g_i) (equation 9).
+
+    The plain-torch form, every step visible: any device, double backward, ``torch.func``. `torchghm.GHMCLoss` adds
+    the EMA, the sum over ranks and the fast kernels.
+
+    Arguments:
+        inputs: logits [..., K], any floating dtype; arithmetic is at least float32.
+        targets: integers shaped like ``inputs`` less the class axis (a class index, -1 for background,
+            ``ignore_index``), or floats in [0, 1] shaped like ``inputs``.
+        weight: None or non-negative numbers shaped like ``inputs`` (sigmoid) or like it less the class axis. They
+            count in the density too: weight 2 is the example twice. N is their sum.
+        bins: M, the number of unit regions of g, at least 1; with 1 the loss is the mean cross entropy.
+        activation: ``"sigmoid"`` (every logit is an example) or ``"softmax"`` (every row is one).
+        density: ``"regions"`` or ``"exact"``, see `gradient_density`.
+        normalize: ``"occupied"`` (the sum of beta is N) or ``"regions"`` (the paper's M).
+        max_weight: cap of beta, None for none.
+        nonfinite: NaN and infinite logits ``"propagate"`` into the loss, are left out (``"ignore"``), or ``"raise"``.
+        ignore_index: the integer target of rows that are left out.
+        class_dim: the axis of ``inputs`` that holds the K classes.
+        reduction: ``"mean"`` = sum(w beta L) / N, ``"sum"`` = N times that, ``"none"`` = w beta L unreduced.
+        validate: check the values of ``targets``; None checks on a CPU and does not synchronise a GPU.
+
+    Returns:
+        A scalar, or with ``reduction="none"`` the shape of ``inputs`` (softmax: less the class axis); 0 with a graph
+        where no example is valid.
+
+    Raises:
+        ValueError: unlike shapes, an unknown option, targets out of range, non-finite logits with ``"raise"``.
+        TypeError: inputs or targets of a dtype that can't be read.
+
+    Example:
+        >>> logits = torch.tensor([[4.0, -4.0], [-4.0, -3.0]])
+        >>> ghmc_loss(logits, torch.tensor([0, -1]), bins=1)  # one region: the mean cross entropy
+        tensor(0.0258)
+    """
+    check_harmonizing(bins, density, normalize, max_weight, nonfinite, reduction)
+    examples = arrange_examples(inputs, targets, weight, activation=activation, class_dim=class_dim)
+    if validate or (validate is None and inputs.device.type == "cpu"):
+        check_targets(examples, ignore_index, activation)
+
+    valid = valid_rows(examples, ignore_index, activation=activation)
+    if nonfinite != "propagate":
+        examples, valid = leave_out_nonfinite(examples, valid, nonfinite, activation)
+
+    cross_entropy, norm = (sigmoid_cross_entropy, sigmoid_norm)
+    if activation == "softmax":
+        cross_entropy, norm = (softmax_cross_entropy, softmax_norm)
+    loss = cross_entropy(examples).where(valid, 0.0)
+    with torch.no_grad():
+        gradient_norm = norm(examples).where(valid, float("nan"))
+        amount = example_weight(examples, gradient_norm)
+        beta = harmonizing_weights(
+            gradient_norm, amount, bins=bins, density=density, normalize=normalize, max_weight=max_weight
+        )
+    loss = (beta * amount).to(loss.dtype) * loss
+    if reduction == "none":
+        shape = inputs.movedim(class_dim, -1).shape
+        return loss.reshape(shape[:-1]) if activation == "softmax" else loss.reshape(shape).movedim(-1, class_dim)
+    if reduction == "sum":
+        return loss.sum()
+    total = amount.where(~gradient_norm.isnan(), 0.0).sum()
+    return loss.sum() / total.where(total > 0, 1.0)
+
+
+def check_targets(examples: Examples, ignore_index: int, activation: Activation) -> None:
+    """Raise a ValueError if a target is out of range (synchronises a GPU)."""
+    invalid = int(invalid_targets(examples, ignore_index, activation=activation).sum())
+    if invalid:
+        dense = examples.targets.is_floating_point()
+        raise target_error(invalid, activation, examples.logits.shape[1], dense=dense)
+
+
+def leave_out_nonfinite(
+    examples: Examples, valid: Tensor, nonfinite: Nonfinite, activation: Activation
+) -> tuple[Examples, Tensor]:
+    """Examples whose non-finite logits are 0 and no longer valid; with ``"raise"`` a ValueError instead."""
+    finite = examples.logits.isfinite()
+    finite_examples = finite if activation == "sigmoid" else finite.all(1)
+    if nonfinite == "raise":
+        count = int((valid & ~finite_examples).sum())
+        if count:
+            raise nonfinite_error(count)
+    return examples._replace(logits=examples.logits.where(finite, 0.0)), valid & finite_examples
+
+
+def example_weight(examples: Examples, like: Tensor) -> Tensor:
+    """The weight of every example, shaped like ``like``; 1 where none was given."""
+    if examples.weight is None:
+        return torch.ones((), dtype=like.dtype, device=like.device).expand(like.shape)
+    weight = examples.weight
+    return (weight[:, None] if weight.dim() < like.dim() else weight).expand(like.shape)

@@ -1,0 +1,184 @@
+"""What counts as an example: logits, targets and weights brought into one layout, rows of K classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+Activation = Literal["sigmoid", "softmax"]
+Density = Literal["regions", "exact"]
+Normalize = Literal["occupied", "regions"]
+Nonfinite = Literal["propagate", "ignore", "raise"]
+Reduction = Literal["mean", "sum", "none"]
+
+
+class Examples(NamedTuple):
+    """Logits and targets as R rows of K classes.
+
+    With sigmoid every logit is an example (R * K of them), with softmax every row is one (R of them).
+    """
+
+    logits: Tensor
+    """[R, K], any floating dtype."""
+    targets: Tensor
+    """[R] int64 (class index, -1 for background, ``ignore_index``), or [R, K] floating in [0, 1]."""
+    weight: Tensor | None
+    """None, [R] (one a row) or [R, K] (one a logit)."""
+
+
+def arrange_examples(
+    inputs: Tensor,
+    targets: Tensor,
+    weight: Tensor | None = None,
+    *,
+    activation: Activation = "sigmoid",
+    class_dim: int = -1,
+) -> Examples:
+    """Check shapes and dtypes, and view the arguments as rows of K classes.
+
+    Arguments:
+        inputs: logits [..., K], or with ``class_dim=1`` [N, K, ...].
+        targets: integers shaped like ``inputs`` less the class axis, or floats (or booleans) shaped like it.
+        weight: None, or non-negative numbers shaped like ``inputs`` or like ``inputs`` less the class axis.
+        activation: ``"softmax"`` refuses one weight a logit, because there the row is the example.
+        class_dim: the axis of ``inputs`` that holds the K classes.
+
+    Raises:
+        ValueError: shapes that don't fit, or an option that is not known.
+        TypeError: dtypes that can't be read as logits, targets or weights.
+    """
+    check_choice("activation", activation, ("sigmoid", "softmax"))
+    if not inputs.is_floating_point():
+        raise TypeError(f"Expected argument `inputs` to be floating-point logits, but got {inputs.dtype}.")
+    if inputs.dim() == 0:
+        raise ValueError("Expected argument `inputs` to have a class axis, but got a scalar.")
+    if not -inputs.dim() <= class_dim < inputs.dim():
+        raise ValueError(
+            f"Expected argument `class_dim` to be an axis of `inputs` {list(inputs.shape)}, but got {class_dim}."
+        )
+    classes = inputs.shape[class_dim]
+    row_shape = list(inputs.shape)
+    del row_shape[class_dim]
+    rows = 1
+    for size in row_shape:
+        rows *= size
+
+    def as_rows(tensor: Tensor) -> Tensor:
+        return tensor.movedim(class_dim, -1).reshape(rows, classes)
+
+    if targets.is_floating_point() or targets.dtype == torch.bool:
+        if targets.shape != inputs.shape:
+            raise ValueError(
+                f"Expected argument `targets` (floats) to be shaped like `inputs` {list(inputs.shape)}, "
+                f"but got {list(targets.shape)}. Class indices must be integers."
+            )
+        arranged = as_rows(targets.to(inputs.dtype) if targets.dtype == torch.bool else targets)
+    elif targets.is_complex():
+        raise TypeError(f"Expected argument `targets` to be integers or floats, but got {targets.dtype}.")
+    else:
+        if list(targets.shape) != row_shape:
+            raise ValueError(
+                f"Expected argument `targets` (integers) to be shaped like `inputs` less its class axis, "
+                f"{row_shape}, but got {list(targets.shape)}. Targets of 0 and 1 for every logit must be floats."
+            )
+        arranged = targets.reshape(rows).to(torch.int64)
+    return Examples(as_rows(inputs), arranged, _arrange_weight(weight, inputs, row_shape, activation, as_rows))
+
+
+def _arrange_weight(
+    weight: Tensor | None,
+    inputs: Tensor,
+    row_shape: list[int],
+    activation: Activation,
+    as_rows: Callable[[Tensor], Tensor],
+) -> Tensor | None:
+    if weight is None:
+        return None
+    weight = weight.detach()
+    if weight.is_complex() or (weight.shape != inputs.shape and list(weight.shape) != row_shape):
+        raise ValueError(
+            f"Expected argument `weight` to be real and shaped like `inputs` {list(inputs.shape)} or like it "
+            f"less the class axis, {row_shape}, but got {weight.dtype} {list(weight.shape)}."
+        )
+    weight = weight.to(compute_dtype(inputs))
+    if list(weight.shape) == row_shape:
+        return weight.reshape(-1)
+    if activation == "softmax":
+        raise ValueError(
+            f"Expected argument `weight` to hold one number for each softmax example, {row_shape}, "
+            f"but got {list(weight.shape)}."
+        )
+    return as_rows(weight)
+
+
+def valid_rows(examples: Examples, ignore_index: int, *, activation: Activation) -> Tensor:
+    """Which rows hold an example: [R] bool, or [R, 1] for sigmoid so that it broadcasts over the classes."""
+    if examples.targets.is_floating_point():
+        valid = torch.ones(examples.logits.shape[0], dtype=torch.bool, device=examples.logits.device)
+    else:
+        lowest = -1 if activation == "sigmoid" else 0
+        in_range = (examples.targets >= lowest) & (examples.targets < examples.logits.shape[1])
+        valid = in_range & (examples.targets != ignore_index)
+    return valid if activation == "softmax" else valid[:, None]
+
+
+def invalid_targets(examples: Examples, ignore_index: int, *, activation: Activation) -> Tensor:
+    """Which targets are neither a class, background, ``ignore_index`` nor a value in [0, 1]: bool, as `targets`."""
+    targets = examples.targets
+    if targets.is_floating_point():
+        return ~((targets >= 0) & (targets <= 1))
+    lowest = -1 if activation == "sigmoid" else 0
+    return ((targets < lowest) | (targets >= examples.logits.shape[1])) & (targets != ignore_index)
+
+
+def target_error(count: int, activation: Activation, classes: int, *, dense: bool) -> ValueError:
+    """The error for ``count`` targets that are out of range."""
+    if dense:
+        expected = "values in [0, 1]"
+    elif activation == "sigmoid":
+        expected = f"class indices from 0 to {classes - 1}, -1 (background) or `ignore_index`"
+    else:
+        expected = f"class indices from 0 to {classes - 1} or `ignore_index`"
+    return ValueError(f"Expected argument `targets` to hold {expected}, but got {count} other value(s).")
+
+
+def nonfinite_error(count: int) -> ValueError:
+    """The error for ``count`` inputs that are NaN or infinite."""
+    return ValueError(
+        f"Expected argument `inputs` to be finite, but got {count} value(s) that are NaN or infinite; "
+        "nonfinite='ignore' leaves them out, nonfinite='propagate' lets the loss become NaN."
+    )
+
+
+def compute_dtype(inputs: Tensor) -> torch.dtype:
+    """The dtype of all arithmetic: at least float32."""
+    return torch.promote_types(inputs.dtype, torch.float32)
+
+
+def check_choice(argument: str, value: object, choices: tuple[str, ...]) -> None:
+    """Raise a ValueError unless ``value`` is one of ``choices``."""
+    if value not in choices:
+        expected = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"Expected argument `{argument}` to be one of {expected}, but got {value!r}.")
+
+
+def check_number(argument: str, value: float, expected: str, *, ok: bool) -> None:
+    """Raise a ValueError that names the argument unless ``ok``."""
+    if not ok:
+        raise ValueError(f"Expected argument `{argument}` to be {expected}, but got {value!r}.")
+
+
+def check_harmonizing(
+    bins: int, density: str, normalize: str, max_weight: float | None, nonfinite: str, reduction: str
+) -> None:
+    """Check the options that GHM-C and GHM-R share."""
+    check_number("bins", bins, "an integer of at least 1", ok=isinstance(bins, int) and bins >= 1)
+    check_choice("density", density, ("regions", "exact"))
+    check_choice("normalize", normalize, ("occupied", "regions"))
+    if max_weight is not None:
+        check_number("max_weight", max_weight, "None or a number above 0", ok=max_weight > 0)
+    check_choice("nonfinite", nonfinite, ("propagate", "ignore", "raise"))
+    check_choice("reduction", reduction, ("mean", "sum", "none"))

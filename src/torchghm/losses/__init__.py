@@ -1,0 +1,23 @@
+"""The losses as modules: thin over the two passes; all mutable state is in `DensityState`."""
+
+from torchghm.losses.baselines import ASL1Loss, CrossEntropyLoss, FocalLoss, OHEMLoss, SmoothL1Loss
+from torchghm.losses.density_state import DensityState
+from torchghm.losses.diagnostics import Diagnostics, PlainDiagnostics
+from torchghm.losses.ghmc import GHMCLoss
+from torchghm.losses.ghmr import GHMRLoss
+from torchghm.losses.reference import ReferenceGHMC, ReferenceGHMR
+
+__all__ = [
+    "ASL1Loss",
+    "CrossEntropyLoss",
+    "DensityState",
+    "Diagnostics",
+    "FocalLoss",
+    "GHMCLoss",
+    "GHMRLoss",
+    "OHEMLoss",
+    "PlainDiagnostics",
+    "ReferenceGHMC",
+    "ReferenceGHMR",
+    "SmoothL1Loss",
+]

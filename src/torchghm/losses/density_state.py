@@ -1,0 +1,116 @@
+"""The only mutable state of a loss: how its examples were spread over the regions, averaged over iterations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, cast
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from torchghm.functional.examples import check_number
+
+
+class DensityEstimate(NamedTuple):
+    """A batch's histogram, and the same as seen over iterations."""
+
+    fractions: Tensor
+    """[regions], fraction of the examples in each region, averaged over iterations and bias-corrected."""
+    batch_fractions: Tensor
+    """[regions], the same of this batch alone (of all ranks)."""
+    examples: Tensor
+    """N, the sum of the weights of this batch's valid examples (of all ranks)."""
+
+
+class DensityState(nn.Module):
+    """Exponential moving average of the fraction of examples in each region (section 3.3 of the paper).
+
+        S_j(t) = a S_j(t-1) + (1 - a) R_j(t) / N(t),   c(t) = a c(t-1) + (1 - a),   estimate = S_j(t) / c(t)
+
+    The average is over fractions, so that a batch of another size does not shift it; c corrects the bias of the start
+    at 0, so that the first estimate is the first batch; regions that are empty in a batch decay. The buffers stay
+    float32 whatever precision the model is cast to, are updated in place, in training mode only, and are summed over
+    ranks before anything else happens.
+
+    Arguments:
+        regions: entries of the histogram.
+        momentum: a, in [0, 1); 0 keeps no memory.
+        sync: sum the histogram over the ranks of ``torch.distributed`` while training.
+    """
+
+    fractions: Tensor
+    seen: Tensor
+
+    def __init__(self, regions: int, momentum: float, sync: bool = True) -> None:
+        super().__init__()
+        check_number("momentum", momentum, "a number in [0, 1)", ok=0 <= momentum < 1)
+        self.momentum = momentum
+        self.sync = sync
+        self.register_buffer("fractions", torch.zeros(regions))
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, histogram: Tensor) -> DensityEstimate:
+        """Take in the histogram [regions] of one batch on this rank, and return the densities to weigh it with.
+
+        In evaluation mode nothing is stored and nothing is sent: the batch is seen as if it came next.
+        """
+        if self.training and self.ranks > 1:
+            histogram = histogram.clone()
+            dist.all_reduce(histogram)
+        examples = histogram.sum()
+        batch = histogram / examples.where(examples > 0, 1.0)
+        if self.momentum == 0:
+            # At once, and in the histogram's float64.
+            if self.training:
+                self._store(
+                    torch.where(examples > 0, batch, self.fractions), (examples > 0) + (examples == 0) * self.seen
+                )
+            return DensityEstimate(batch, batch, examples)
+        step = (1 - self.momentum) * (examples > 0).to(self.fractions.dtype)  # an empty batch says nothing
+        fractions = self.fractions.lerp(batch.to(self.fractions.dtype), step)
+        seen = self.seen + step * (1 - self.seen)
+        if self.training:
+            self._store(fractions, seen)
+        return DensityEstimate(fractions / seen.where(seen > 0, 1.0), batch, examples)
+
+    @property
+    def ranks(self) -> int:
+        """Processes that a training batch is spread over, 1 without ``torch.distributed`` or with ``sync=False``."""
+        return dist.get_world_size() if self.sync and dist.is_available() and dist.is_initialized() else 1
+
+    def reset(self) -> None:
+        """Forget every batch."""
+        self._store(torch.zeros_like(self.fractions), torch.zeros_like(self.seen))
+
+    def _store(self, fractions: Tensor, seen: Tensor) -> None:
+        # In place: data-parallel wrappers and captured graphs hold on to the buffers themselves.
+        with torch.no_grad():
+            self.fractions.copy_(fractions)
+            self.seen.copy_(seen)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> DensityState:
+        before = dict(self.named_buffers(recurse=False))
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, buffer in self.named_buffers(recurse=False):
+            if buffer.dtype != torch.float32:  # .half() and .double() are for the model, not for its memory
+                same = before[name].device == buffer.device or before[name].is_meta
+                value = buffer.float() if before[name].is_meta else before[name]
+                setattr(self, name, value if same else value.to(buffer.device))
+        return self
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
+        error_messages = cast(list[str], args[-1])
+        saved = state_dict.get(prefix + "fractions")
+        if saved is not None and saved.shape != self.fractions.shape:
+            error_messages.append(
+                f"The state {prefix}fractions was saved with {saved.numel()} regions, but this loss has "
+                f"{self.fractions.numel()}: build it with the same `bins` and `density`, or drop the keys "
+                f"{prefix}fractions and {prefix}seen to start its average anew."
+            )
+            return
+        super()._load_from_state_dict(cast(dict[str, Any], state_dict), prefix, *args)
+
+    def extra_repr(self) -> str:
+        """Shown by ``print``."""
+        return f"regions={self.fractions.numel()}, momentum={self.momentum}, sync={self.sync}"

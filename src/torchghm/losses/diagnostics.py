@@ -1,0 +1,84 @@
+"""What a loss saw in its last call: tensors on its device, none of which was waited for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from torchghm.losses.density_state import DensityEstimate
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """The last call of a harmonized loss; every property is computed when it is read, without synchronising.
+
+    The value of GHM-C hardly moves by construction (each region contributes about as much as any other): ``plain_loss``
+    is the curve that shows learning.
+    """
+
+    estimate: DensityEstimate
+    """The histogram as fractions, of this batch and over iterations, and N (of all ranks)."""
+    table: Tensor
+    """[regions] harmonizing weight beta of every region (K = 101 bins of them with the exact density)."""
+    sums: Tensor
+    """[3]: sum w L, sum |gradient|, its part that belongs to positives, of this rank."""
+    local_examples: Tensor
+    """Sum of the weights of this rank's valid examples."""
+    bins: int
+    """M, the number of unit regions."""
+    has_positives: bool
+    """Whether positives are defined (sigmoid GHM-C)."""
+
+    @property
+    def plain_loss(self) -> Tensor:
+        """Mean of w L without harmonizing (cross entropy, ASL1) on this rank: a scalar."""
+        return self.sums[0] / self.local_examples.where(self.local_examples > 0, 1.0)
+
+    @property
+    def positive_share(self) -> Tensor | None:
+        """Positives' share of the summed |gradient| of the logits, in [0, 1]: a scalar; None where undefined."""
+        if not self.has_positives:
+            return None
+        return self.sums[2] / self.sums[1].where(self.sums[1] > 0, 1.0)
+
+    @property
+    def histogram(self) -> Tensor:
+        """[bins] fraction of this batch's examples in each unit region."""
+        return self.estimate.batch_fractions.view(self.bins, -1).sum(1)
+
+    @property
+    def fractions(self) -> Tensor:
+        """[bins] fraction of the examples in each unit region, averaged over iterations."""
+        return self.estimate.fractions.view(self.bins, -1).sum(1)
+
+    @property
+    def beta(self) -> Tensor:
+        """[bins] harmonizing weight at the centre of each unit region."""
+        table = self.table.view(self.bins, -1)
+        return table[:, table.shape[1] // 2]
+
+    @property
+    def occupied_regions(self) -> Tensor:
+        """Unit regions that hold an example of this batch: a scalar."""
+        return (self.histogram > 0).sum()
+
+    @property
+    def largest_beta(self) -> Tensor:
+        """Largest harmonizing weight that an example of this batch got: a scalar."""
+        return self.table.where(self.estimate.batch_fractions > 0, 0.0).max()
+
+
+@dataclass(frozen=True)
+class PlainDiagnostics:
+    """The last call of a loss without harmonizing: the same names, None where there is no density."""
+
+    plain_loss: Tensor
+    """Mean of w L over the examples (cross entropy, the loss itself for boxes): a scalar."""
+    positive_share: Tensor | None = None
+    """Positives' share of the summed |gradient| of the logits, in [0, 1]: a scalar; None where undefined."""
+    histogram: None = None
+    fractions: None = None
+    beta: None = None
+    occupied_regions: None = None
+    largest_beta: None = None

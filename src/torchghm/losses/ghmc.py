@@ -1,0 +1,157 @@
+"""GHM-C as a module: the harmonized classification loss with its average over iterations and ranks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from torchghm.functional.examples import (
+    Activation,
+    Density,
+    Examples,
+    Nonfinite,
+    Normalize,
+    Reduction,
+    arrange_examples,
+    check_choice,
+    compute_dtype,
+    target_error,
+)
+from torchghm.kernels import eager, ops
+from torchghm.losses.harmonized import HarmonizedLoss
+
+
+class GHMCLoss(HarmonizedLoss):
+    """Gradient harmonized classification loss, L = (1/N) sum_i beta_i L_CE(i), beta_i = N / GD(g_i).
+
+    Every example is weighed by the inverse of how crowded its gradient norm g = |p - p*| is: neither the mass of easy
+    negatives nor the outliers rule the training.
+
+    Arguments:
+        bins: M, the number of unit regions of g, at least 1; with 1 the loss is the mean cross entropy.
+        momentum: of the average of the density over iterations, in [0, 1).
+        activation: ``"sigmoid"`` (every logit is an example) or ``"softmax"`` (every row is one, g = 1 - p_y).
+        density: ``"regions"`` (the paper's fast form) or ``"exact"`` (its definition, a window around each g).
+        normalize: ``"occupied"`` (the sum of beta is N) or ``"regions"`` (the paper's M).
+        max_weight: cap of beta, None for none.
+        sync: sum the histogram over the ranks of ``torch.distributed`` while training.
+        nonfinite: NaN and infinite logits ``"propagate"`` into the loss, are left out (``"ignore"``), or ``"raise"``
+            (which waits for the device).
+        ignore_index: the integer target of rows that are left out.
+        class_dim: the axis of ``inputs`` that holds the K classes; 1 for [N, K, H, W].
+        reduction: ``"mean"`` = sum(w beta L) / N, ``"sum"`` = N times that, ``"none"`` = w beta L unreduced.
+        validate: check the values of ``targets``; None checks on a CPU, where it is free, and never waits for a GPU.
+        backend: which kernels run; ``"auto"`` takes the fastest that can.
+
+    Source: Li, Liu, Wang, "Gradient Harmonized Single-stage Detector", AAAI 2019, equation 9; the softmax form is ours.
+
+    Example:
+        >>> loss = GHMCLoss(bins=30, momentum=0.75)
+        >>> logits = torch.randn(1000, 80, requires_grad=True)  # 1000 anchors, 80 classes
+        >>> targets = torch.full((1000,), -1)  # background
+        >>> targets[:10] = 3  # ten anchors on an object of class 3
+        >>> loss(logits, targets).backward()
+        >>> loss.diagnostics.occupied_regions
+        tensor(30)
+    """
+
+    def __init__(
+        self,
+        bins: int = 30,
+        momentum: float = 0.75,
+        *,
+        activation: Activation = "sigmoid",
+        density: Density = "regions",
+        normalize: Normalize = "occupied",
+        max_weight: float | None = None,
+        sync: bool = True,
+        nonfinite: Nonfinite = "propagate",
+        ignore_index: int = -100,
+        class_dim: int = -1,
+        reduction: Reduction = "mean",
+        validate: bool | None = None,
+        backend: ops.Backend = "auto",
+    ) -> None:
+        super().__init__(
+            bins,
+            momentum,
+            density=density,
+            normalize=normalize,
+            max_weight=max_weight,
+            sync=sync,
+            nonfinite=nonfinite,
+            reduction=reduction,
+            backend=backend,
+        )
+        check_choice("activation", activation, ("sigmoid", "softmax"))
+        self.activation: Activation = activation
+        self.ignore_index = ignore_index
+        self.class_dim = class_dim
+        self.validate = validate
+
+    def forward(self, inputs: Tensor, targets: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Return the loss of one batch, and update the average over iterations in training mode.
+
+        Arguments:
+            inputs: logits [..., K], or with ``class_dim=1`` [N, K, ...]; any floating dtype.
+            targets: integers shaped like ``inputs`` less the class axis (a class index, -1 for background,
+                ``ignore_index``), or floats in [0, 1] shaped like ``inputs``.
+            weight: None or non-negative numbers shaped like ``inputs`` (sigmoid) or like it less the class axis; they
+                count in the density too: weight 2 is the example twice.
+
+        Returns:
+            A scalar of at least float32, or with ``reduction="none"`` the shape of ``inputs`` (softmax: less the class
+            axis); 0 with a graph where no example is valid.
+
+        Raises:
+            ValueError: unlike shapes, targets out of range, non-finite logits with ``nonfinite="raise"``.
+            TypeError: inputs or targets of a dtype that can't be read.
+        """
+        examples = arrange_examples(inputs, targets, weight, activation=self.activation, class_dim=self.class_dim)
+        histogram = ops.classification_histogram(
+            examples,
+            self._regions,
+            activation=self.activation,
+            ignore_index=self.ignore_index,
+            leave_out_nonfinite=self._leave_out_nonfinite,
+            backend=self.backend,
+        )
+        self._check_targets(histogram, examples)
+        estimate, beta, table = self._weigh(histogram, compute_dtype(inputs))
+        if self.reduction == "none":
+            loss, sums = eager.classification_loss(
+                examples,
+                table,
+                activation=self.activation,
+                ignore_index=self.ignore_index,
+                leave_out_nonfinite=self._leave_out_nonfinite,
+            )
+            shape = inputs.movedim(self.class_dim, -1).shape
+            if self.activation == "softmax":
+                loss = loss.reshape(shape[:-1])
+            else:
+                loss = loss.reshape(shape).movedim(-1, self.class_dim)
+        else:
+            loss, sums = ops.classification_loss(
+                examples,
+                table,
+                activation=self.activation,
+                ignore_index=self.ignore_index,
+                leave_out_nonfinite=self._leave_out_nonfinite,
+                backend=self.backend,
+            )
+        self._observe(estimate, beta, sums, histogram, has_positives=self.activation == "sigmoid")
+        return loss
+
+    def _check_targets(self, histogram: Tensor, examples: Examples) -> None:
+        """Read how many targets pass 1 found out of range."""
+        on_cpu = histogram.device.type == "cpu" and not torch.compiler.is_compiling()
+        if self.validate or (self.validate is None and on_cpu):
+            invalid = int(histogram[self._regions + 1])
+            if invalid:
+                dense = examples.targets.is_floating_point()
+                raise target_error(invalid, self.activation, examples.logits.shape[1], dense=dense)
+
+    def extra_repr(self) -> str:
+        """Shown by ``print``."""
+        return f"{super().extra_repr()}, activation={self.activation!r}, class_dim={self.class_dim}"

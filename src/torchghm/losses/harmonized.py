@@ -1,0 +1,127 @@
+"""What GHM-C and GHM-R share as modules: histogram in, weight table out, diagnostics kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from torchghm.functional.density import region_count
+from torchghm.functional.examples import (
+    Density,
+    Nonfinite,
+    Normalize,
+    Reduction,
+    check_choice,
+    check_harmonizing,
+    nonfinite_error,
+)
+from torchghm.functional.weights import weight_table
+from torchghm.kernels.ops import BACKENDS, Backend
+from torchghm.losses.density_state import DensityEstimate, DensityState
+from torchghm.losses.diagnostics import Diagnostics
+
+
+class HarmonizedLoss(nn.Module):
+    """Base of `GHMCLoss` and `GHMRLoss`: their options, their state, and the step between the two passes."""
+
+    diagnostics: Diagnostics | None
+    """What the last call saw; None before the first."""
+
+    def __init__(
+        self,
+        bins: int,
+        momentum: float,
+        *,
+        density: Density,
+        normalize: Normalize,
+        max_weight: float | None,
+        sync: bool,
+        nonfinite: Nonfinite,
+        reduction: Reduction,
+        backend: Backend,
+    ) -> None:
+        super().__init__()
+        check_harmonizing(bins, density, normalize, max_weight, nonfinite, reduction)
+        check_choice("backend", backend, BACKENDS)
+        self.bins = bins
+        self.density = density
+        self.normalize = normalize
+        self.max_weight = max_weight
+        self.nonfinite = nonfinite
+        self.reduction = reduction
+        self.backend = backend
+        self.density_state = DensityState(region_count(bins, density), momentum, sync)
+        self.diagnostics = None
+
+    @property
+    def momentum(self) -> float:
+        """Momentum of the moving average over iterations, in [0, 1)."""
+        return self.density_state.momentum
+
+    @property
+    def last_examples(self) -> Tensor:
+        """N of the last call: the sum of its valid examples' weights over all ranks."""
+        if self.diagnostics is None:
+            raise RuntimeError("Expected the loss to have been called.")
+        return self.diagnostics.estimate.examples
+
+    @property
+    def _regions(self) -> int:
+        return self.density_state.fractions.numel()
+
+    @property
+    def _leave_out_nonfinite(self) -> bool:
+        return self.nonfinite == "ignore"
+
+    @torch.no_grad()
+    def _weigh(self, histogram: Tensor, dtype: torch.dtype) -> tuple[DensityEstimate, Tensor, Tensor]:
+        """Between the passes: the estimate, beta of every region, and what pass 2 multiplies by.
+
+        A data-parallel wrapper averages the gradients of its ranks, so that with N summed over ranks each of them
+        returns its sum times their number: the average is then the loss of the joint batch.
+        """
+        regions = self._regions
+        if self.nonfinite == "raise":
+            nonfinite = int(histogram[regions])
+            if nonfinite:
+                raise nonfinite_error(nonfinite)
+        estimate: DensityEstimate = self.density_state(histogram[:regions])
+        beta = weight_table(
+            estimate.fractions,
+            estimate.batch_fractions,
+            bins=self.bins,
+            normalize=self.normalize,
+            max_weight=self.max_weight,
+        )
+        table = beta
+        if self.reduction == "mean":
+            ranks = self.density_state.ranks if self.training else 1
+            table = beta * (ranks / estimate.examples.where(estimate.examples > 0, 1.0))
+        return estimate, beta, table.to(dtype)
+
+    def _observe(
+        self, estimate: DensityEstimate, beta: Tensor, sums: Tensor, histogram: Tensor, *, has_positives: bool
+    ) -> None:
+        local = histogram[: self._regions].sum()
+        self.diagnostics = Diagnostics(estimate, beta, sums.detach(), local, self.bins, has_positives)
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
+        """Also read the counts that mmdetection's GHMC and GHMR save (``acc_sum``, ``edges``)."""
+        state = cast(dict[str, Any], state_dict)
+        counts = state.pop(prefix + "acc_sum", None)
+        state.pop(prefix + "edges", None)
+        if counts is not None:
+            total = counts.sum()
+            state[prefix + "density_state.fractions"] = counts.float() / total.where(total > 0, 1.0)
+            state[prefix + "density_state.seen"] = (total > 0).float()
+        super()._load_from_state_dict(state, prefix, *args)
+
+    def extra_repr(self) -> str:
+        """Shown by ``print``."""
+        return (
+            f"bins={self.bins}, density={self.density!r}, normalize={self.normalize!r}, "
+            f"max_weight={self.max_weight}, nonfinite={self.nonfinite!r}, reduction={self.reduction!r}"
+        )

@@ -1,0 +1,172 @@
+"""mmdetection's GHMC and GHMR, number for number: to reproduce its configurations, checkpoints and published results.
+
+What differs from `GHMCLoss` and `GHMRLoss` on purpose: the average over iterations is over counts, starts at 0 without
+correction and leaves empty regions as they were; ``label_weight`` only says what is valid; the normaliser is the number
+of occupied regions; nothing is summed over ranks; the state changes in evaluation mode too. See docs/method.md.
+What does not: the loops over regions and their host synchronisations.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from torchghm.functional.examples import Reduction, check_choice
+
+
+class _Reference(nn.Module):
+    edges: Tensor
+    acc_sum: Tensor
+
+    def __init__(self, bins: int, momentum: float, loss_weight: float, reduction: Reduction, last_edge: float) -> None:
+        super().__init__()
+        check_choice("reduction", reduction, ("mean", "sum", "none"))
+        self.bins = bins
+        self.momentum = momentum
+        self.loss_weight = loss_weight
+        self.reduction: Reduction = reduction
+        edges = torch.arange(bins + 1).float() / bins
+        edges[-1] = last_edge
+        self.register_buffer("edges", edges)
+        if momentum > 0:
+            self.register_buffer("acc_sum", torch.zeros(bins))
+
+    @torch.no_grad()
+    def _weights(self, gradient_norm: Tensor, valid: Tensor, total: Tensor) -> Tensor:
+        # Region j is [edge j, edge j+1); what lies in none of them, or is not valid, has weight 0.
+        index = torch.bucketize(gradient_norm, self.edges, right=True) - 1
+        outside = ~valid | gradient_norm.isnan() | (index < 0) | (index >= self.bins)
+        index = index.masked_fill(outside, self.bins).flatten()
+        ones = torch.ones((), dtype=torch.float64, device=index.device).expand(index.shape)
+        count = torch.zeros(self.bins + 1, dtype=torch.float64, device=index.device).index_add_(0, index, ones)
+        count = count[: self.bins].to(self.edges.dtype)
+        occupied = count > 0
+        if self.momentum > 0:
+            average = self.momentum * self.acc_sum + (1 - self.momentum) * count
+            self.acc_sum.copy_(average.where(occupied, self.acc_sum))
+            count = self.acc_sum
+        table = torch.where(occupied, total / count.where(occupied, 1.0), 0.0) / occupied.sum().clamp(min=1)
+        return torch.cat([table, table.new_zeros(1)])[index].view_as(gradient_norm)
+
+    def _reduce(self, loss: Tensor, weights: Tensor, total: Tensor, reduction: Reduction | None) -> Tensor:
+        chosen = reduction or self.reduction
+        check_choice("reduction_override", chosen, ("mean", "sum", "none"))
+        if chosen == "sum":
+            raise ValueError(
+                "Expected argument `reduction` to be 'mean' or 'none': the reference averages, so that a "
+                "sum over `avg_factor` is refused there too."
+            )
+        weighed = loss * weights * self.loss_weight
+        return weighed if chosen == "none" else weighed.sum() / total
+
+
+class ReferenceGHMC(_Reference):
+    """mmdetection's ``GHMC``: signature, buffers and numbers.
+
+    Arguments:
+        bins: M, the number of unit regions.
+        momentum: of the running sum of counts; above 0 there is a buffer ``acc_sum``.
+        use_sigmoid: must be True.
+        loss_weight: factor of the loss.
+        reduction: ``"mean"`` or ``"none"``.
+
+    Source: libuyu/GHM_Detection (2018-19), kept in mmdetection as ``GHMC``.
+
+    Example:
+        >>> loss = ReferenceGHMC(bins=30, momentum=0.75)
+        >>> loss(torch.zeros(2, 1), torch.tensor([[1.0], [0.0]]), torch.ones(2, 1))  # 1/(1-a) too large
+        tensor(2.7726)
+    """
+
+    def __init__(
+        self,
+        bins: int = 10,
+        momentum: float = 0,
+        use_sigmoid: bool = True,
+        loss_weight: float = 1.0,
+        reduction: Reduction = "mean",
+    ) -> None:
+        super().__init__(bins, momentum, loss_weight, reduction, 1 + 1e-6)
+        if not use_sigmoid:
+            raise NotImplementedError("Expected argument `use_sigmoid` to be True: the reference has no other form.")
+        self.use_sigmoid = use_sigmoid
+
+    def forward(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        label_weight: Tensor,
+        reduction_override: Reduction | None = None,
+        **kwargs: object,
+    ) -> Tensor:
+        """Return the loss.
+
+        Arguments:
+            pred: logits [N, K].
+            target: [N, K] of 0 and 1, or [N] class indices (anything outside 0..K-1 is background).
+            label_weight: shaped like ``target``; above 0 is valid.
+            reduction_override: in place of ``reduction``.
+            kwargs: ignored, as in the reference (``avg_factor``).
+        """
+        if pred.dim() != target.dim():
+            classes = torch.arange(pred.shape[-1], device=pred.device)
+            target = target[..., None] == classes
+            label_weight = label_weight[..., None].expand_as(target)
+        target = target.float()
+        valid = label_weight > 0
+        total = valid.sum().clamp(min=1).to(torch.float32)
+        gradient_norm = (pred.detach().sigmoid() - target).abs()
+        weights = self._weights(gradient_norm, valid, total)
+        loss = F.binary_cross_entropy_with_logits(pred, target, reduction="none")
+        return self._reduce(loss, weights, total, reduction_override)
+
+
+class ReferenceGHMR(_Reference):
+    """mmdetection's ``GHMR``: signature, buffers and numbers.
+
+    Arguments:
+        mu: of ASL1.
+        bins, momentum, loss_weight, reduction: as in `ReferenceGHMC`.
+
+    Source: libuyu/GHM_Detection (2018-19), kept in mmdetection as ``GHMR``.
+
+    Example:
+        >>> loss = ReferenceGHMR(mu=4.0, bins=10)
+        >>> loss(torch.tensor([[3.0]]), torch.tensor([[0.0]]), torch.ones(1, 1))
+        tensor(1.)
+    """
+
+    def __init__(
+        self,
+        mu: float = 0.02,
+        bins: int = 10,
+        momentum: float = 0,
+        loss_weight: float = 1.0,
+        reduction: Reduction = "mean",
+    ) -> None:
+        super().__init__(bins, momentum, loss_weight, reduction, 1e3)
+        self.mu = mu
+
+    def forward(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        label_weight: Tensor,
+        avg_factor: object = None,
+        reduction_override: Reduction | None = None,
+    ) -> Tensor:
+        """Return the loss.
+
+        Arguments:
+            pred, target: encoded boxes [N, 4].
+            label_weight: shaped like ``pred``; above 0 is valid, the sum is the normaliser.
+            avg_factor: ignored, as in the reference.
+            reduction_override: in place of ``reduction``.
+        """
+        residual = pred - target
+        root = torch.sqrt(residual * residual + self.mu * self.mu)
+        gradient_norm = (residual / root).abs().detach()
+        total = label_weight.float().sum().clamp(min=1)
+        weights = self._weights(gradient_norm, label_weight > 0, total)
+        return self._reduce(root - self.mu, weights, total, reduction_override)
