@@ -114,7 +114,8 @@ def focal_factor(alpha: float | None, gamma: float, activation: Activation) -> F
             wrong = probability + target - 2 * probability * target
         else:
             wrong = -torch.expm1(-cross_entropy)  # 1 - p_t without cancellation
-        focus = wrong**gamma
+        # a power below 1 has no derivative at 0
+        focus = wrong.clamp(min=torch.finfo(wrong.dtype).tiny) ** gamma
         if alpha is None:
             return focus
         if activation == "softmax":

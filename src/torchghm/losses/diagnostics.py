@@ -33,7 +33,7 @@ class Diagnostics:
     @property
     def plain_loss(self) -> Tensor:
         """Mean of w L without harmonizing (cross entropy, ASL1) on this rank: a scalar."""
-        return self.sums[0] / self.local_examples.where(self.local_examples > 0, 1.0)
+        return self.sums[0] / self.local_examples.where(self.local_examples > 0, 1.0).to(self.sums.dtype)
 
     @property
     def positive_share(self) -> Tensor | None:

@@ -1,0 +1,87 @@
+"""Detectors as they are built: classes, anchors, prior, weights from a file."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torchvision.models import resnet18
+from torchvision.ops import FrozenBatchNorm2d
+
+from torchghm.detection import BACKBONES, build_detector
+
+
+def test_retinanet():
+    model = build_detector(num_classes=3, backbone="resnet18", image_size=(96, 128), prior=0.02)
+    head = model.head.classification_head
+    assert head.num_classes == 3
+    torch.testing.assert_close(head.cls_logits.bias.sigmoid(), torch.full((27,), 0.02))
+    assert model.transform.min_size == (96,)
+    assert model.transform.max_size == 128
+    model.eval()
+    detections = model([torch.rand(3, 48, 64)])
+    assert (detections[0]["labels"] < 3).all()
+    assert set(detections[0]) == {"boxes", "scores", "labels"}
+
+
+def test_anchors():
+    model = build_detector(num_classes=1, backbone="resnet18", anchor_sizes=(16, 32, 64, 128, 256))
+    assert model.anchor_generator.sizes[0] == (16, round(16 * 2 ** (1 / 3)), round(16 * 2 ** (2 / 3)))
+    assert model.anchor_generator.num_anchors_per_location() == [9] * 5
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_every_backbone(backbone):
+    with torch.device("meta"):
+        model = build_detector(num_classes=2, backbone=backbone)
+    assert model.head.classification_head.cls_logits.out_channels == 18
+
+
+def test_weights_from_a_file(tmp_path):
+    torch.manual_seed(0)
+    trunk = resnet18(weights=None, num_classes=7)
+    torch.save(trunk.state_dict(), tmp_path / "trunk.pt")
+    model = build_detector(num_classes=2, backbone="resnet18", weights=tmp_path / "trunk.pt", image_size=(64, 64))
+    assert torch.equal(model.backbone.body.conv1.weight, trunk.conv1.weight)
+    assert isinstance(model.backbone.body.bn1, FrozenBatchNorm2d)
+    assert not model.backbone.body.conv1.weight.requires_grad
+    assert model.backbone.body.layer4[0].conv1.weight.requires_grad
+    scratch = build_detector(num_classes=2, backbone="resnet18")
+    assert isinstance(scratch.backbone.body.bn1, torch.nn.BatchNorm2d)
+    assert scratch.backbone.body.conv1.weight.requires_grad
+
+
+def test_bad_weights_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match="`weights`.*missing.pt"):
+        build_detector(num_classes=2, backbone="resnet18", weights=tmp_path / "missing.pt")
+    (tmp_path / "noise.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(ValueError, match=r"noise\.pt to hold a state dict"):
+        build_detector(num_classes=2, backbone="resnet18", weights=tmp_path / "noise.pt")
+    torch.save(torch.zeros(3), tmp_path / "tensor.pt")
+    with pytest.raises(ValueError, match=r"tensor\.pt to hold a state dict, but got Tensor"):
+        build_detector(num_classes=2, backbone="resnet18", weights=tmp_path / "tensor.pt")
+    torch.save(resnet18(weights=None).state_dict(), tmp_path / "other.pt")
+    with pytest.raises(ValueError, match=r"other\.pt to fit a resnet34"):
+        build_detector(num_classes=2, backbone="resnet34", weights=tmp_path / "other.pt")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"name": "yolo"}, "`name`.*'yolo'"),
+        ({"backbone": "vgg16"}, "`backbone`.*'vgg16'"),
+        ({"num_classes": 0}, "`num_classes`"),
+        ({"prior": 1.0}, "`prior`"),
+        ({"anchor_sizes": (32, 64)}, "`anchor_sizes`.*5 levels"),
+        ({"trainable_layers": 6}, "`trainable_layers`"),
+    ],
+)
+def test_mistakes_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        build_detector(**{"num_classes": 2, "backbone": "resnet18", **options})
+
+
+def test_prior_bias_default():
+    bias = build_detector(num_classes=1, backbone="resnet18").head.classification_head.cls_logits.bias
+    assert bias[0].item() == pytest.approx(-math.log(99), rel=1e-6)

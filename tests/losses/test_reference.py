@@ -1,0 +1,93 @@
+"""The reference mode against mmdetection's own file, over 20 steps."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import sys
+import types
+
+import pytest
+import torch
+
+from torchghm import ReferenceGHMC, ReferenceGHMR
+
+
+@pytest.fixture(scope="module")
+def mmdetection():
+    """mmdet/models/losses/ghm_loss.py of the installed wheel, without mmdetection's dependencies."""
+    wheel = importlib.metadata.distribution("mmdet")
+    folder = wheel.locate_file("mmdet/models/losses")
+    registry = types.ModuleType("mmdet.registry")
+    registry.MODELS = types.SimpleNamespace(register_module=lambda: lambda cls: cls)
+    packages = {name: types.ModuleType(name) for name in ("mmdet", "mmdet.models", "mmdet.models.losses")}
+    stand_ins = {**packages, "mmdet.registry": registry}
+    sys.modules.update(stand_ins)
+    try:
+        for stem in ("utils", "ghm_loss"):
+            name = f"mmdet.models.losses.{stem}"
+            spec = importlib.util.spec_from_file_location(name, folder / f"{stem}.py")
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[name] = module
+            spec.loader.exec_module(module)
+        yield module
+    finally:
+        for name in [name for name in sys.modules if name.split(".")[0] == "mmdet"]:
+            del sys.modules[name]
+
+
+def compare_step(ours, theirs, arguments):
+    inputs, reference_inputs = (arguments[0].clone().requires_grad_() for _ in range(2))
+    value, expected = ours(inputs, *arguments[1:]), theirs(reference_inputs, *arguments[1:])
+    torch.testing.assert_close(value, expected, rtol=1e-5, atol=1e-7)
+    value.backward()
+    expected.backward()
+    torch.testing.assert_close(inputs.grad, reference_inputs.grad, rtol=1e-4, atol=1e-8)
+
+
+@pytest.mark.parametrize("momentum", [0, 0.75])
+@pytest.mark.parametrize("dense", [True, False])
+def test_ghmc(mmdetection, momentum, dense):
+    ours, theirs = ReferenceGHMC(30, momentum, loss_weight=2.0), mmdetection.GHMC(30, momentum, loss_weight=2.0)
+    generator = torch.Generator().manual_seed(0)
+    for step in range(20):
+        for rows in (400, 100, 25, 6, 1):  # five levels, one state
+            logits = torch.randn(rows, 8, generator=generator) * 3 - step / 4
+            labels = torch.randint(0, 9, (rows,), generator=generator)  # 8 is background
+            valid = (torch.rand(rows, generator=generator) < 0.9).float()
+            if dense:
+                targets = (labels[:, None] == torch.arange(8)).float()
+                compare_step(ours, theirs, (logits, targets, valid[:, None].expand_as(targets)))
+            else:
+                compare_step(ours, theirs, (logits, labels, valid))
+    if momentum:
+        torch.testing.assert_close(ours.acc_sum, theirs.acc_sum)
+    assert ours.state_dict().keys() == theirs.state_dict().keys()
+    ours.load_state_dict(theirs.state_dict())
+
+
+@pytest.mark.parametrize("momentum", [0, 0.7])
+def test_ghmr(mmdetection, momentum):
+    ours, theirs = ReferenceGHMR(0.02, 10, momentum, 10.0), mmdetection.GHMR(0.02, 10, momentum, 10.0)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        for boxes in (60, 10, 1):
+            predicted = torch.randn(boxes, 4, generator=generator) * 0.1
+            target = torch.randn(boxes, 4, generator=generator) * 0.02
+            weight = (torch.rand(boxes, 1, generator=generator) < 0.8).float().expand(boxes, 4)
+            compare_step(ours, theirs, (predicted, target, weight))
+    if momentum:
+        torch.testing.assert_close(ours.acc_sum, theirs.acc_sum)
+    assert ours.state_dict().keys() == theirs.state_dict().keys()
+
+
+def test_nothing_valid(mmdetection):
+    for loss in (ReferenceGHMC(10, 0.75), mmdetection.GHMC(10, 0.75)):
+        assert loss(torch.randn(3, 2), torch.zeros(3, 2), torch.zeros(3, 2)) == 0
+
+
+def test_softmax_and_sums_are_refused():
+    with pytest.raises(NotImplementedError, match="`use_sigmoid`"):
+        ReferenceGHMC(use_sigmoid=False)
+    with pytest.raises(ValueError, match="'mean' or 'none'"):
+        ReferenceGHMC(reduction="sum")(torch.zeros(1, 1), torch.zeros(1, 1), torch.ones(1, 1))

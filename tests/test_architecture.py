@@ -1,0 +1,64 @@
+"""The rules that keep the house habitable: imports point one way, and the losses need torch alone."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src" / "torchghm"
+
+ALLOWED = {
+    "functional": set(),
+    "kernels": {"functional"},
+    "losses": {"functional", "kernels"},
+    "detection": {"functional", "losses"},
+    "data": set(),
+    "report": {"functional"},
+    "training": {"functional", "losses", "detection", "data"},
+}
+
+
+def imported_packages(path: Path) -> set[str]:
+    """Parts of torchghm that a file imports anywhere, also inside functions."""
+    parts = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names = (
+                [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "torchghm" else [node.module]
+            )
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        parts |= {name.split(".")[1] for name in names if name.startswith("torchghm.")}
+    return parts
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_imports_point_one_way(package):
+    files = list((SOURCE / package).rglob("*.py"))
+    assert files
+    for path in files:
+        above = imported_packages(path) - ALLOWED[package] - {package}
+        assert not above, f"{path.relative_to(SOURCE)} imports {above}"
+
+
+def test_losses_need_torch_alone():
+    command = (
+        "import sys, torch; before = set(sys.modules); import torchghm; "
+        "torchghm.GHMCLoss(); print(*(set(sys.modules) - before))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True).stdout.split()
+    assert "torchghm.losses.ghmc" in loaded
+    foreign = {name.split(".")[0] for name in loaded} - {"torchghm"} - set(sys.stdlib_module_names)
+    assert foreign <= {"torch"}, foreign
+
+
+def test_no_bag_modules():
+    bags = {"utils", "misc", "common", "helpers"}
+    assert not [path for path in SOURCE.rglob("*.py") if path.stem in bags or path.parent.name in bags]
