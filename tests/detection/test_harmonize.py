@@ -58,20 +58,21 @@ def test_density_is_that_of_the_batch(batch):
     """Splitting the batch changes the loss as predicted: each image alone has another density."""
     images, targets = batch
     targets[1] = {"boxes": torch.tensor([[5.0, 5, 50, 50]]), "labels": torch.tensor([1])}
-    images = [images[0], torch.rand(3, 64, 96)]
+    images = [images[0], torch.linspace(0, 1, 96).expand(3, 64, 96) ** 4]
     model = frozen(harmonize(make_model(), torchghm.GHMCLoss(momentum=0), torchghm.GHMRLoss(momentum=0)))
-    with torch.no_grad():
-        # at the start every image has the same two occupied regions
-        torch.nn.init.normal_(model.head.classification_head.cls_logits.weight, std=2.0)
-        whole = model(images, targets)["classification"]
-        parts = [model(images[i : i + 1], targets[i : i + 1])["classification"] for i in range(2)]
+    # at the start every image has the same two occupied regions
+    torch.nn.init.normal_(model.head.classification_head.cls_logits.weight, std=2.0)
+    whole = model(images, targets)["classification"]
+    beta = model.cls_loss.diagnostics.beta
     examples = detection_examples(model, images, targets)
     joint = torchghm.functional.ghmc_loss(examples.logits, examples.targets)
     torch.testing.assert_close(whole, joint, rtol=1e-4, atol=0)
-    for index, part in enumerate(parts):
+    for index in range(2):
+        part = model(images[index : index + 1], targets[index : index + 1])["classification"]
         alone = torchghm.functional.ghmc_loss(examples.logits[index], examples.targets[index])
         torch.testing.assert_close(part, alone, rtol=1e-3, atol=0)
-    assert abs(whole - sum(parts) / 2) > 0.01 * whole
+        # the value hardly tells (each region contributes alike), the weights do
+        assert (model.cls_loss.diagnostics.beta / beta - 1).abs().max() > 0.05
 
 
 def test_torchvision_numbers_are_reproduced_by_the_baselines(batch):
