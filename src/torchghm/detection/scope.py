@@ -42,23 +42,20 @@ class LevelLosses(nn.Module):
 
 
 def check_scope(cls_loss: nn.Module | None, box_loss: nn.Module | None, scope: Scope) -> None:
-    """Refuse losses that have no such scope."""
-    for argument, loss in (("cls_loss", cls_loss), ("box_loss", box_loss)):
-        reference = isinstance(loss, ReferenceGHMC | ReferenceGHMR)
-        if loss is None:
-            continue
-        if scope == "reference" and not reference:
-            raise ValueError(
-                f"Expected argument `{argument}` to be a ReferenceGHMC or ReferenceGHMR for scope='reference', "
-                f"but got {type(loss).__name__}."
-            )
-        if scope != "reference" and reference:
-            raise ValueError(f"Expected scope='reference' for {type(loss).__name__}, but got {scope!r}.")
-        if scope == "level" and not isinstance(loss, HarmonizedLoss | LevelLosses):
-            raise ValueError(
-                f"Expected argument `{argument}` to be a GHMCLoss or GHMRLoss for scope='level', "
-                f"but got {type(loss).__name__}, which has no density."
-            )
+    """Refuse losses that have no such scope; one without a density sees the whole batch in any."""
+    losses = {"cls_loss": cls_loss, "box_loss": box_loss}
+    reference = {name for name, loss in losses.items() if isinstance(loss, ReferenceGHMC | ReferenceGHMR)}
+    harmonized = {name for name, loss in losses.items() if isinstance(loss, HarmonizedLoss | LevelLosses)}
+    for argument in sorted(harmonized) if scope == "reference" else ():
+        raise ValueError(
+            f"Expected argument `{argument}` to be a ReferenceGHMC or ReferenceGHMR for scope='reference', "
+            f"but got {type(losses[argument]).__name__}."
+        )
+    for argument in sorted(reference) if scope != "reference" else ():
+        raise ValueError(f"Expected scope='reference' for {type(losses[argument]).__name__}, but got {scope!r}.")
+    if scope != "batch" and not reference | harmonized:
+        names = " and ".join(type(loss).__name__ for loss in losses.values())
+        raise ValueError(f"Expected a loss that has a density for scope={scope!r}, but got {names}.")
 
 
 def classification_loss(loss: nn.Module, examples: DetectionExamples) -> Tensor:

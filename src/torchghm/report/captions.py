@@ -1,0 +1,79 @@
+"""The words of the page: for each section a heading and what a newcomer should look at, in one to three sentences."""
+
+DIFFERENCES = (
+    "Difference to the baseline",
+    "Each point is the mean over seeds of a method's AP minus the baseline's with the same seed; its line is the 95% "
+    "interval. Look at whether the line crosses 0: if it does, these seeds do not tell the two methods apart.",
+)
+DIFFERENCES_OF_ONE_SEED = (
+    DIFFERENCES[0],
+    "Each point is the difference of a single run to a single run. Without more seeds nobody can say how much of it "
+    "is chance.",
+)
+AVERAGE_PRECISION = (
+    "Average precision over training",
+    "Average precision on the validation images after each epoch. Look at how soon a line rises, and whether it still "
+    "rises at the end: then more epochs would change the result.",
+)
+PER_CLASS = (
+    "Average precision by class",
+    "Look at the rare and the small classes: a loss that re-balances examples should help there first.",
+)
+LOSSES = (
+    "Is it learning?",
+    "Coloured: the loss that was minimised; dashed: the plain loss, the mean over the same examples without "
+    "weights. The value of GHM-C is nearly constant by construction, because each region's mean loss is pinned by "
+    "its range of gradient norm. Whether the model learns shows in the plain loss: look at whether the dashed line "
+    "falls.",
+)
+NORMS_CLS = (
+    "Where the examples are: classification",
+    "How many examples (pairs of an anchor and a class) of the trained model have which gradient norm g = |p − p*|: "
+    "0 is right, 1 is completely wrong, and easy negatives outnumber all others (note the logarithmic scale). Look "
+    "at the right end: a bump there is the outliers, objects that the model denies, or sees where the labels have "
+    "none.",
+)
+REWEIGHTED_CLS = (
+    "What each loss makes of a gradient: classification",
+    "The gradient that each loss gives an example of gradient norm g, scaled so that all losses have the same total "
+    "over this model's examples (focal without its α); dashed is cross entropy, which leaves g as it is. Where a "
+    "curve lies above it, the loss amplifies such examples, below, it quiets them. Focal always quiets the easy "
+    "end, GHM-C whatever is crowded, at either end.",
+)
+SHARES = (
+    "Who carries the gradient",
+    "Each unit region's share of a loss's gradient (lines) over its share of the examples (grey), both logarithmic. "
+    "GHM-C gives a region of ten examples as much weight as one of a million: its line stays level while the crowd "
+    "falls away, so on small data a handful of examples decides where the model goes. Compare the effective numbers "
+    "of examples below: the fewer share the gradient, the noisier the training.",
+)
+NORMS_BOX = (
+    "Where the examples are: box regression",
+    "How many box coordinates of positive anchors have which gradient norm g = |d| / √(d² + μ²) of ASL1, with d the "
+    "residual; on the left are boxes that already fit. Look at the right end: coordinates far off, among them the "
+    "outliers that smooth L1 can't tell from hard examples.",
+)
+REWEIGHTED_BOX = (
+    "What each loss makes of a gradient: box regression",
+    "The gradient that each box loss gives a coordinate, scaled to the same total over this model's residuals; "
+    "dashed is ASL1, which leaves its gradient norm as it is, and the upper axis gives the residual. Look at the "
+    "right end: GHM-R quiets the crowd of large residuals, smooth L1 gives them its full strength.",
+)
+WEIGHTS = (
+    "Harmonizing weights over training",
+    "The harmonizing weight β of each unit region (a range of gradient norm g) over the epochs: white is 1, as in "
+    "the plain loss, orange regions are crowded and quieted, purple ones sparse and amplified, grey ones empty. "
+    "Look for weights in the hundreds, or that change from epoch to epoch: there, few examples steer the training.",
+)
+REGRESSION_LOSSES = (
+    "The box losses themselves",
+    "The two box losses (solid) and their gradient norms (dashed). Beyond δ smooth L1 is a straight line: every "
+    "larger residual has the gradient 1, and an outlier looks like any hard example. ASL1's gradient norm keeps "
+    "growing with the residual, which is how GHM-R sees how many residuals are how large.",
+)
+SAMPLES = (
+    "Sample images",
+    "Evaluation images, with predictions of score {threshold:g} or more. Blue: found, the box overlaps a label of "
+    "its class by at least half (IoU 0.5); orange: a prediction that matches no label; yellow, dashed: a label that "
+    "was missed. An orange box on a real object is a missing label, not a mistake of the model.",
+)

@@ -1,0 +1,112 @@
+"""The sections on the trained model's gradients: where examples are, and what each loss makes of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from torchghm.report import captions
+from torchghm.report.figures.classification import (
+    gradient_shares,
+    plot_gradient_norm_distribution,
+    plot_gradient_share,
+    plot_reweighted_classification,
+)
+from torchghm.report.figures.palette import LOSS_LABELS
+from torchghm.report.figures.regression import plot_regression_losses, plot_reweighted_regression
+from torchghm.report.gradient_table import region_counts, residuals_to_gradient_norm
+from torchghm.report.inline_svg import inline_svg
+from torchghm.report.run_folder import GradientNorms, Run
+from torchghm.report.section import Drawn, Methods, Section, Tile, section, tiles_by_method
+
+# The published settings, for runs that have none of their own.
+BINS_CLS, BINS_BOX, MU, GAMMA, ALPHA = 30, 10, 0.02, 2.0, 0.25
+
+
+def classification_sections(methods: Methods) -> list[Section | None]:
+    """Where the classification's examples are, their re-weighted gradients, and who carries the gradient."""
+    return [
+        _section(methods, "norm-cls", captions.NORMS_CLS, _distribution),
+        _section(methods, "reweighted-cls", captions.REWEIGHTED_CLS, _reweighted),
+        _section(methods, "share", captions.SHARES, _share),
+    ]
+
+
+def regression_sections(methods: Methods) -> list[Section | None]:
+    """Where the box coordinates are, their re-weighted gradients, and the curves of the box losses."""
+    settings = [runs[0].norms.mu for runs in methods.values() if runs[0].norms is not None]
+    mu = _known(next((mu for mu in settings if math.isfinite(mu)), math.nan), MU)
+    fig, _ = plot_regression_losses(mu=mu)
+    curves = Tile(inline_svg(fig, captions.REGRESSION_LOSSES[0], "curves"))
+    return [
+        _section(methods, "norm-box", captions.NORMS_BOX, _residual_distribution),
+        _section(methods, "reweighted-box", captions.REWEIGHTED_BOX, _reweighted_residuals),
+        section("curves", captions.REGRESSION_LOSSES, ("", [curves])),
+    ]
+
+
+def _section(
+    methods: Methods, section_id: str, words: tuple[str, str], draw: Callable[[GradientNorms], Drawn | None]
+) -> Section | None:
+    """A section with a figure of each method's gradient norms, where its run has them."""
+
+    def from_run(run: Run) -> Drawn | None:
+        return None if run.norms is None else draw(run.norms)
+
+    return section(section_id, words, ("", tiles_by_method(methods, section_id, words[0], from_run)))
+
+
+def _distribution(norms: GradientNorms) -> Drawn | None:
+    if not (norms.cls_positive + norms.cls_negative).any():
+        return None
+    groups = {"negatives": norms.cls_negative, "positives": norms.cls_positive}
+    return plot_gradient_norm_distribution(groups), ""
+
+
+def _reweighted(norms: GradientNorms) -> Drawn | None:
+    if not (norms.cls_positive + norms.cls_negative).any():
+        return None
+    bins, gamma = int(_known(norms.bins_cls, BINS_CLS)), _known(norms.focal_gamma, GAMMA)
+    return plot_reweighted_classification(norms.cls_positive, norms.cls_negative, bins=bins, gamma=gamma), ""
+
+
+def _share(norms: GradientNorms) -> Drawn | None:
+    """The figure of shares; below it how many examples share a gradient, and what the sparsest region carries."""
+    total = norms.cls_positive + norms.cls_negative
+    if not total.any():
+        return None
+    bins = int(_known(norms.bins_cls, BINS_CLS))
+    gamma, alpha = _known(norms.focal_gamma, GAMMA), _known(norms.focal_alpha, ALPHA)
+    counts = norms.cls_positive, norms.cls_negative
+    shares = gradient_shares(*counts, bins=bins, gamma=gamma, alpha=alpha)
+    effective = ", ".join(f"{LOSS_LABELS[name]} {share.effective:,.0f}" for name, share in shares.items())
+    in_region = region_counts(total, bins)
+    sparsest = int(np.argmin(np.where(in_region > 0, in_region, np.inf)))
+    return plot_gradient_share(*counts, bins=bins, gamma=gamma, alpha=alpha), (
+        f"Effective number of examples: {effective}. Sparsest region: {in_region[sparsest]:,.0f} examples carry "
+        f"{100 * shares['ghmc'].regions[sparsest]:.2g}% of GHM-C's gradient, "
+        f"{100 * shares['ce'].regions[sparsest]:.2g}% of CE's."
+    )
+
+
+def _residual_distribution(norms: GradientNorms) -> Drawn | None:
+    if not norms.box_residual_counts.any():
+        return None
+    mu = _known(norms.mu, MU)
+    of_g = residuals_to_gradient_norm(norms.box_residual_edges, norms.box_residual_counts, mu)
+    axis = f"gradient norm g of ASL1 (μ = {mu:g})"
+    return plot_gradient_norm_distribution({"box coordinates": of_g}, xlabel=axis), ""
+
+
+def _reweighted_residuals(norms: GradientNorms) -> Drawn | None:
+    if not norms.box_residual_counts.any():
+        return None
+    edges, counts, bins = norms.box_residual_edges, norms.box_residual_counts, int(_known(norms.bins_box, BINS_BOX))
+    return plot_reweighted_regression(edges, counts, mu=_known(norms.mu, MU), bins=bins), ""
+
+
+def _known(value: float, default: float) -> float:
+    """A run's setting, or the published one where the run has none (nan)."""
+    return value if math.isfinite(value) else default

@@ -1,0 +1,172 @@
+"""The page: one HTML file that opens without a network and shows what a run or a comparison did."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from matplotlib import style
+
+from torchghm.report.comparison_folder import Comparison, read_comparison
+from torchghm.report.figures.palette import PALETTE, method_label, stylesheet_variables
+from torchghm.report.gradient_sections import classification_sections, regression_sections
+from torchghm.report.learning_sections import (
+    average_precision_section,
+    differences_section,
+    losses_section,
+    per_class_section,
+    samples_section,
+    weights_section,
+)
+from torchghm.report.result_table import METRIC_LABELS, duration, lead, score, table_rows
+from torchghm.report.run_folder import Run, read_run
+from torchghm.report.section import Methods, Section
+
+
+def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
+    """Write the page of a run or a comparison: one self-contained HTML file.
+
+    Args:
+        folder: a run folder (with `results.json`) or a comparison folder (with `comparison.json`).
+        out: the file to write; `report.html` in `folder` by default. It is replaced as a whole, or not at all.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        FileNotFoundError: if `folder` is neither, or the folder of `out` does not exist.
+        ValueError: if a file in `folder` is malformed; the message names the file and the field.
+
+    Example:
+        >>> write_report("runs/demo")  # doctest: +SKIP
+        PosixPath('runs/demo/report.html')
+    """
+    folder = Path(folder)
+    if out is not None and (Path(out).is_dir() or not Path(out).parent.is_dir()):
+        raise FileNotFoundError(f"Expected argument `out` to be a file in an existing folder but got {out}")
+    # Whatever the user's matplotlib settings: LaTeX, for one, would run what a class name says.
+    with style.context("default"):
+        html = _page(folder)
+    page = folder / "report.html" if out is None else Path(out)
+    # A page that is being written must never look like a finished one.
+    temporary = page.with_name(f".{page.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(html.encode("utf-8"))
+        temporary.replace(page)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return page
+
+
+def _page(folder: Path) -> str:
+    if (folder / "comparison.json").is_file():
+        return _comparison_page(read_comparison(folder))
+    if (folder / "results.json").is_file():
+        return _run_page(read_run(folder))
+    raise FileNotFoundError(
+        f"Expected {folder} to be a run folder with results.json or a comparison folder with comparison.json "
+        f"but found {'neither' if folder.is_dir() else 'no such folder'}"
+    )
+
+
+def _run_page(run: Run) -> str:
+    methods = {run.method: (run,)}
+    facts = [
+        ("Classification loss", method_label(run.cls)),
+        ("Box loss", method_label(run.box)),
+        ("Split", run.split),
+        ("Seed", "" if run.seed is None else str(run.seed)),
+        *_training_facts(run),
+    ]
+    return _render(
+        title=run.name,
+        kind="Run",
+        lead="One run shows how a loss behaves, not whether it helps: for that, compare losses over several seeds with "
+        "torchghm compare.",
+        facts=facts,
+        scores=[(METRIC_LABELS.get(name, name), score(value)) for name, value in run.metrics.items()],
+        table=None,
+        sections=_sections(methods, run.split),
+        folded=_recipes(methods),
+    )
+
+
+def _comparison_page(comparison: Comparison) -> str:
+    methods = {method.name: method.runs for method in comparison.methods}
+    seeds = ", ".join(str(seed) for seed in comparison.seeds)
+    facts = [
+        ("Data", comparison.data),
+        ("Split", comparison.split),
+        ("Seeds", seeds),
+        ("Baseline", method_label(comparison.baseline)),
+        *_training_facts(comparison.methods[0].runs[0]),
+    ]
+    table = {
+        "metrics": [METRIC_LABELS.get(metric, metric) for metric in comparison.metrics],
+        "rows": table_rows(comparison),
+        "baseline": method_label(comparison.baseline),
+        "seeds": len(comparison.seeds),
+    }
+    differences = differences_section(comparison)
+    return _render(
+        title=f"{len(comparison.methods)} methods on {comparison.data or comparison.path.name}",
+        kind="Comparison",
+        lead=f"{comparison.unfinished} {lead(comparison)}".strip(),
+        facts=facts,
+        scores=[],
+        table=table,
+        sections=[*([differences] if differences else []), *_sections(methods, comparison.split)],
+        folded=_recipes(methods),
+    )
+
+
+def _sections(methods: Methods, split: str) -> list[Section]:
+    """What both kinds of page show, in the order of a reader's questions: how good, why, on which images."""
+    sections = (
+        average_precision_section(methods),
+        per_class_section(methods, split),
+        losses_section(methods),
+        *classification_sections(methods),
+        weights_section(methods),
+        *regression_sections(methods),
+        samples_section(methods),
+    )
+    return [section for section in sections if section is not None]
+
+
+def _training_facts(run: Run) -> list[tuple[str, str]]:
+    return [
+        ("Epochs", "" if run.epochs is None else f"{run.epochs:g}"),
+        ("Steps", "" if run.steps is None else f"{run.steps:,.0f}"),
+        ("Training time", duration((run,))),
+        ("Device", run.versions.get("device", "")),
+    ]
+
+
+def _recipes(methods: Methods) -> list[tuple[str, str, Mapping[str, str]]]:
+    """Heading, recipe and versions of each method's first run, where it has either."""
+    firsts = [(method_label(method), runs[0]) for method, runs in methods.items()]
+    return [(label, run.recipe or "", run.versions) for label, run in firsts if run.recipe or run.versions]
+
+
+def _render(**content: object) -> str:
+    """Fill the template; its policy allows this one stylesheet and inline images, and nothing else."""
+    templates = files("torchghm.report") / "templates"
+    light, dark = stylesheet_variables(0), stylesheet_variables(1)
+    stylesheet = (
+        f":root{{{light}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"
+        + "".join(f".c-{name}{{--chip:var(--{name.replace('_', '-')})}}" for name in PALETTE)
+        + "\n"
+        + (templates / "report.css").read_text(encoding="utf-8")
+    )
+    digest = base64.b64encode(hashlib.sha256(stylesheet.encode("utf-8")).digest()).decode()
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string((templates / "report.html.j2").read_text(encoding="utf-8"))
+    return template.render(stylesheet=Markup(stylesheet), style_digest=digest, **content)

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+
+from torchghm.report import plot_paired_differences, plot_per_class_average_precision
+from torchghm.report.figures.palette import color
+
+
+def test_differences_with_their_intervals():
+    differences = {"focal+smooth_l1": (0.03, 0.01, 0.05), "ghmc+ghmr": (-0.02, None, None)}
+    _, ax = plot_paired_differences(differences, baseline="ce+smooth_l1", metric="AP50")
+    interval, known, unknown, zero = ax.get_lines()
+    assert list(interval.get_xdata()) == [0.01, 0.05]
+    assert list(known.get_xdata()) == [0.03]
+    assert list(unknown.get_xdata()) == [-0.02]
+    assert unknown.get_markerfacecolor() == "none"  # without an interval the point is hollow
+    assert list(zero.get_xdata()) == [0, 0]
+    assert ax.get_xlabel() == "difference in AP50 to CE + smooth L1"
+    low, high = ax.get_xlim()
+    assert low == -high
+    assert high > 0.05
+
+
+def test_classes_have_a_row_and_methods_a_point():
+    values = {"ce+smooth_l1": {"a": 0.1, "<b>": 0.2}, "ghmc+ghmr": {"<b>": 0.3, "c": 0.4}}
+    fig, ax = plot_per_class_average_precision(values)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "<b>", "c"]
+    first, second = ax.get_lines()
+    assert list(first.get_xdata()) == [0.1, 0.2]
+    assert list(second.get_xdata()) == [0.3, 0.4]
+    assert [round(row) for row in second.get_ydata()] == [1, 2]
+    assert (first.get_color(), second.get_color()) == (color("ce"), color("ghmc"))
+    assert ax.get_xlim() == (0, 1)
+    assert len(fig.legends[0].get_texts()) == 2
+
+
+def test_nothing_to_draw_is_refused():
+    with pytest.raises(ValueError, match="`differences` to hold at least one method"):
+        plot_paired_differences({}, baseline="ce")
+    with pytest.raises(ValueError, match="`values` to hold at least one class"):
+        plot_per_class_average_precision({"ce": {}})
