@@ -1,0 +1,5 @@
+"""`python -m torchghm`."""
+
+from torchghm.cli import main
+
+main()

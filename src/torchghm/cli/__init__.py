@@ -1,0 +1,19 @@
+"""The command line: `torchghm train | eval | predict | compare | report | data`."""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command that the arguments name, and exit: 0, 1 (unusable data found), 2 (a mistake) or 130 (Ctrl-C)."""
+    try:
+        from torchghm.cli.app import app
+    except ModuleNotFoundError as error:
+        from torchghm.cli.errors import needs
+
+        print(f"error: {needs(error)}", file=sys.stderr)
+        sys.exit(2)
+    app(prog_name="torchghm")

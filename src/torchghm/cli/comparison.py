@@ -1,0 +1,117 @@
+"""`torchghm compare` and `report`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from torchghm.cli.errors import plain_errors
+from torchghm.cli.training import Data, Overwrite, Progress, RecipeName, Settings
+
+if TYPE_CHECKING:
+    from torchghm.training.recipe import Recipe
+
+Method = tuple[str, str]
+USUAL: list[Method] = [("ce", "smooth_l1"), ("focal", "smooth_l1"), ("ghmc", "ghmr")]
+
+
+@plain_errors
+def compare(
+    data: Data,
+    cls: Annotated[str | None, typer.Option("--cls", help="Classification losses: ce,ohem,focal,ghmc.")] = None,
+    box: Annotated[str | None, typer.Option("--box", help="Box losses: smooth_l1,l1,asl1,ghmr.")] = None,
+    pairs: Annotated[
+        str | None, typer.Option("--pairs", help="Instead of every --cls with every --box: ce+smooth_l1,ghmc+ghmr.")
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each pair.")] = 3,
+    split: Annotated[
+        str | None, typer.Option("--eval", help='Split to judge by: "test", or several: "val,test".')
+    ] = None,
+    baseline: Annotated[str | None, typer.Option("--baseline", help="The pair that others are measured by.")] = None,
+    recipe: RecipeName = None,
+    settings: Settings = [],  # noqa: B006 (Typer's way to say "none")
+    out: Annotated[Path, typer.Option("--out", help="Folder of the comparison.")] = Path("runs", "comparison"),
+    overwrite: Overwrite = False,
+    progress: Progress = True,
+) -> None:
+    """Train with several losses and seeds, and tabulate the differences.
+
+    All runs of a seed have the same initialisation, data order and budget. The same command again goes on with an
+    interrupted comparison. Without --cls, --box and --pairs: ce+smooth_l1, focal+smooth_l1 and ghmc+ghmr.
+    """
+    from torchghm.training.recipe_files import load_recipe
+    from torchghm.training.recipe_values import read_assignments
+
+    chosen = load_recipe(recipe, read_assignments(settings))
+    methods = _methods(chosen, cls, box, pairs)
+
+    from rich.console import Console
+
+    from torchghm.report import write_report
+    from torchghm.training.compare import compare as run
+    from torchghm.training.comparison_table import terminal_table
+
+    folder = run(
+        data,
+        methods=methods,
+        seeds=list(range(seeds)),
+        recipe=chosen,
+        split=split or chosen.data.evaluate,
+        out=out,
+        baseline=baseline,
+        overwrite=overwrite,
+        progress=progress,
+        command=shlex.join(["torchghm", *sys.argv[1:]]),
+    )
+    page = write_report(folder)
+    Console().print(terminal_table(json.loads((folder / "comparison.json").read_text("utf-8"))))
+    typer.echo(f"comparison: {folder}\npage: {page}")
+
+
+@plain_errors
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="RUN|COMPARISON", help="A run's or a comparison's folder.")],
+    out: Annotated[Path | None, typer.Option("--out", help="HTML file; report.html in the folder by default.")] = None,
+) -> None:
+    """Write a page that shows what happened: one HTML file that opens without a network."""
+    from torchghm.report import write_report
+
+    typer.echo(f"page: {write_report(folder, out)}")
+
+
+def _methods(recipe: Recipe, cls: str | None, box: str | None, pairs: str | None) -> list[Method]:
+    from torchghm.training.losses import BOX_LOSSES, CLS_LOSSES
+
+    if pairs is not None and (cls is not None or box is not None):
+        raise ValueError("expected --pairs, or --cls and --box, got both")
+    if pairs is not None:
+        methods = [_pair(entry) for entry in _entries(pairs)]
+    elif cls is None and box is None:
+        methods = USUAL
+    else:
+        methods = list(product(_entries(cls or recipe.loss.cls), _entries(box or recipe.loss.box)))
+    for cls_name, box_name in methods:
+        for name, option, known in ((cls_name, "--cls", CLS_LOSSES), (box_name, "--box", BOX_LOSSES)):
+            if name not in known:
+                raise ValueError(f"expected {option} (in --pairs: its part) to be of {', '.join(known)}, got {name!r}")
+    return methods
+
+
+def _entries(text: str) -> list[str]:
+    entries = [entry.strip() for entry in text.split(",") if entry.strip()]
+    if not entries:
+        raise ValueError(f"expected names joined by commas, got {text!r}")
+    return entries
+
+
+def _pair(entry: str) -> Method:
+    cls, plus, box = entry.partition("+")
+    if not plus:
+        raise ValueError(f"expected --pairs as CLS+BOX, for example ghmc+ghmr, got {entry!r}")
+    return cls.strip(), box.strip()

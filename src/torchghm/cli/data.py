@@ -1,0 +1,49 @@
+"""`torchghm data check` and `data scenes`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from torchghm.cli.errors import plain_errors
+from torchghm.cli.training import Overwrite
+
+data = typer.Typer(help="Look at a data set, or make one.", no_args_is_help=True, rich_markup_mode=None)
+
+UNUSABLE = 1
+
+
+@data.command()
+@plain_errors
+def check(
+    folder: Annotated[Path, typer.Argument(help="Folder of the data set.")],
+    layout: Annotated[str | None, typer.Option("--layout", help="coco, voc or yolo; recognised by default.")] = None,
+    open_images: Annotated[bool, typer.Option("--images/--no-images", help="Also decode every image.")] = True,
+) -> None:
+    """Show what is in a data set and what is wrong with it; exit code 1 if it can't be used."""
+    from torchghm.data import check_data
+
+    found = check_data(folder, layout=layout, open_images=open_images)
+    found.print()
+    if not found.usable:
+        raise typer.Exit(UNUSABLE)
+
+
+@data.command()
+@plain_errors
+def scenes(
+    folder: Annotated[Path, typer.Argument(help="Folder to make.")],
+    images: Annotated[int, typer.Option("--images", help="How many, in all splits together.")] = 500,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same bytes.")] = 0,
+    label_noise: Annotated[
+        float, typer.Option("--label-noise", help="Share of the training labels that are wrong, in [0, 1].")
+    ] = 0.0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make the embedded data set: real digits on real photographs, in COCO's layout."""
+    from torchghm.data import write_scenes
+
+    made = write_scenes(folder, images=images, seed=seed, label_noise=label_noise, overwrite=overwrite)
+    typer.echo(f"scenes: {made}")

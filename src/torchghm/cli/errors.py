@@ -1,0 +1,59 @@
+"""Mistakes of users as one line and an exit code, without a traceback."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import traceback
+from collections.abc import Callable
+from typing import NoReturn, ParamSpec, TypeVar
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+MISTAKE = 2
+INTERRUPTED = 130
+
+_settings = {"traceback": False}
+
+
+def show_tracebacks() -> None:
+    """Show where errors come from, for whoever looks for a fault of the library."""
+    _settings["traceback"] = True
+
+
+def plain_errors(command: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Make a command print the errors that users can mend as one line, and exit."""
+
+    @functools.wraps(command)
+    def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        try:
+            return command(*args, **kwargs)
+        except KeyboardInterrupt as interrupt:
+            _exit(str(interrupt) or "interrupted", INTERRUPTED)
+        except ModuleNotFoundError as error:
+            _exit(needs(error), MISTAKE)
+        except (ValueError, TypeError, OSError, ArithmeticError) as error:
+            _exit(str(error), MISTAKE)
+        except RuntimeError as error:
+            if type(error).__name__ != "OutOfMemoryError":  # torch's, without importing torch to say so
+                raise
+            _exit(f"{error} Lower data.batch_size or data.image_size, or raise trainer.accumulate", MISTAKE)
+
+    return run
+
+
+def needs(error: ModuleNotFoundError) -> str:
+    """Return what to install."""
+    return f"this command needs {error.name}, which is not installed: pip install 'torchghm[train]'"
+
+
+def _exit(message: str, code: int) -> NoReturn:
+    import typer
+
+    if _settings["traceback"]:
+        traceback.print_exc()
+    # Names in data are not to be trusted with the terminal.
+    shown = "".join(character if character.isprintable() or character == "\n" else "?" for character in message)
+    print(f"error: {shown}" if code == MISTAKE else shown, file=sys.stderr)
+    raise typer.Exit(code)

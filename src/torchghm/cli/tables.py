@@ -1,0 +1,38 @@
+"""Results as a table in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+HEADINGS = {
+    "ap": "AP",
+    "ap50": "AP50",
+    "ap75": "AP75",
+    "ap_small": "small",
+    "ap_medium": "medium",
+    "ap_large": "large",
+}
+
+
+def print_metrics(results: Mapping[str, Any], title: str) -> None:
+    """Print average precision, overall and by class."""
+    overall = Table(title=Text(title), title_justify="left")
+    for name in HEADINGS:
+        overall.add_column(HEADINGS[name], justify="right")
+    overall.add_row(*(_number(results["metrics"][name]) for name in HEADINGS))
+    by_class = Table("class", title="AP by class", title_justify="left")
+    by_class.add_column("AP", justify="right")
+    for name, value in results["per_class"].items():
+        by_class.add_row(Text(name), _number(value))
+    console = Console()
+    console.print(overall)
+    console.print(by_class)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,86 @@
+"""`torchghm train`, `eval` and `predict`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from torchghm.cli.errors import plain_errors
+
+Data = Annotated[Path, typer.Option("--data", help="Folder of the data set: COCO, Pascal VOC or YOLO.")]
+RecipeName = Annotated[str | None, typer.Option("--recipe", help="A recipe's name or YAML file.")]
+Settings = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe: key=value, as often as you like.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what the output folder holds.")]
+Progress = Annotated[bool, typer.Option("--progress/--no-progress", help="Show how far it is.")]
+Device = Annotated[str | None, typer.Option("--device", help='For example "cpu" or "cuda:1".')]
+
+
+@plain_errors
+def train(
+    data: Data,
+    recipe: RecipeName = None,
+    settings: Settings = [],  # noqa: B006 (Typer's way to say "none")
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/RECIPE by default.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
+    overwrite: Overwrite = False,
+    progress: Progress = True,
+) -> None:
+    """Train a detector on a data set.
+
+    Writes a run folder: checkpoints, metrics, the resolved recipe, the final evaluation.
+    """
+    from torchghm.training.recipe_files import load_recipe
+    from torchghm.training.recipe_values import read_assignments
+
+    if resume and overwrite:
+        raise ValueError("expected --resume or --overwrite, got both")
+    chosen = load_recipe(recipe, read_assignments(settings)) if recipe or settings or not resume else None
+    out = out or Path("runs", chosen.name if chosen else "default")
+
+    from torchghm.cli.tables import print_metrics
+    from torchghm.training.run import train as run
+
+    results = run(data, recipe=chosen, out=out, overwrite=overwrite, resume=resume, progress=progress)
+    if results:  # only the first of several processes has any
+        print_metrics(results, f"{results['name']} on {results['split']}, after {results['epochs']} epochs")
+        typer.echo(f"run folder: {out}")
+
+
+@plain_errors
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(metavar="RUN|CHECKPOINT", help="A run folder or a checkpoint.")],
+    data: Data,
+    split: Annotated[str | None, typer.Option("--split", help='"test", or several: "val,test".')] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Also write the numbers to this JSON file.")] = None,
+    device: Device = None,
+) -> None:
+    """Measure the average precision of a trained detector."""
+    from torchghm.cli.tables import print_metrics
+    from torchghm.training.atomic_files import write_text
+    from torchghm.training.evaluation import evaluate as run
+
+    results = run(checkpoint, data, split, device=device)
+    if out is not None:
+        write_text(out, json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+    print_metrics(results, f"{results['checkpoint']} on {results['images']} images of {results['split']}")
+
+
+@plain_errors
+def predict(
+    checkpoint: Annotated[Path, typer.Argument(metavar="RUN|CHECKPOINT", help="A run folder or a checkpoint.")],
+    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the drawn images and predictions.json.")],
+    threshold: Annotated[float, typer.Option("--threshold", help="Lowest score shown, in [0, 1].")] = 0.3,
+    overwrite: Overwrite = False,
+    device: Device = None,
+) -> None:
+    """Find objects in images: drawn boxes, and a JSON file in COCO's format of results."""
+    from torchghm.training.prediction import predict as run
+
+    folder = run(checkpoint, images, out, threshold=threshold, overwrite=overwrite, device=device)
+    typer.echo(f"predictions: {folder}")

@@ -1,0 +1,128 @@
+"""Checkpoints: the last and the best, written whole or not at all, read without running code that they bring."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+
+from torchghm.training.atomic_files import replaced
+from torchghm.training.module import CHECKPOINT_KEY, DetectorModule
+from torchghm.training.recipe import Recipe
+from torchghm.training.recipe_values import checked
+
+
+class SavedDetector(NamedTuple):
+    """What a checkpoint holds."""
+
+    path: Path
+    recipe: Recipe
+    classes: tuple[str, ...]
+    epochs: int
+    """Finished epochs."""
+    steps: int
+    """Optimiser steps."""
+    content: dict[str, Any]
+
+    def module(self) -> DetectorModule:
+        """Return the trained detector, on the CPU and in evaluation mode.
+
+        Raises:
+            ValueError: the weights don't fit the recipe that came with them.
+        """
+        module = DetectorModule(self.recipe, self.classes, with_weights=False)
+        try:
+            module.load_state_dict(self.content["state_dict"])
+        except (KeyError, RuntimeError) as error:
+            raise ValueError(f"the checkpoint {self.path} does not fit its own recipe: {error}") from error
+        return module.eval()
+
+
+def load_checkpoint(path: Path, classes: Sequence[str] | None = None) -> SavedDetector:
+    """Read a checkpoint.
+
+    Arguments:
+        path: the file.
+        classes: names of the classes that the data have, if it is to be used on data.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: the file is no checkpoint of ours, or one of other classes.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no checkpoint {str(path)!r}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a truncated zip, a pickle of other things, a text: each fails in its own way
+        reason = str(error).strip().split("\n")[0]
+        raise ValueError(f"the checkpoint {str(path)!r} can't be read: {reason}") from error
+    about = content.get(CHECKPOINT_KEY) if isinstance(content, dict) else None
+    if about is None:
+        raise ValueError(f"expected a checkpoint of `torchghm train`, got {str(path)!r}, which is of something else")
+    recipe = checked(Recipe, about["recipe"], f"the checkpoint {str(path)!r}")
+    found = tuple(about["classes"])
+    if classes is not None and tuple(classes) != found:
+        raise ValueError(
+            f"the checkpoint {str(path)!r} is of other classes: it has {', '.join(found)}; "
+            f"the data have {', '.join(classes)}"
+        )
+    return SavedDetector(path, recipe, found, content["epoch"] + 1, content["global_step"], content)
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint beside its place and renames it: a kill or a full disk leaves the one before."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        try:
+            with replaced(Path(path)) as temporary:
+                torch.save(checkpoint, temporary)
+        except (OSError, RuntimeError) as error:  # torch's own writer reports a full disk as a RuntimeError
+            raise OSError(f"can't write the checkpoint {path} (the one before is kept): {error}") from error
+
+
+class KeepCheckpoints(Checkpoint):
+    """Saves `last.ckpt` after every epoch, and `best.ckpt` when the validation AP is the highest so far.
+
+    Arguments:
+        last, best: the files.
+    """
+
+    def __init__(self, last: Path, best: Path) -> None:
+        self.last = last
+        self.best = best
+        self.best_ap = -1.0
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save, after all other callbacks have done their work of the epoch."""
+        assert isinstance(pl_module, DetectorModule)
+        ap = pl_module.validation.metrics["ap"] if pl_module.validation else None
+        improved = ap is not None and ap > self.best_ap
+        if ap is not None and improved:
+            self.best_ap = ap
+        trainer.save_checkpoint(self.last)
+        if improved and trainer.is_global_zero:
+            with replaced(self.best) as temporary:
+                try:
+                    os.link(self.last, temporary)  # the same bytes; the next `last` is another file
+                except OSError:
+                    shutil.copyfile(self.last, temporary)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run has to know."""
+        return {"best_ap": self.best_ap}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.best_ap = state_dict["best_ap"]

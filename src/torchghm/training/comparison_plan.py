@@ -1,0 +1,177 @@
+"""What a comparison is of: the plan in its folder, which tells an interrupted comparison from another one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torchghm.data import DetectionData
+from torchghm.training.atomic_files import write_json
+from torchghm.training.recipe import Recipe
+
+PLAN = "plan.json"
+# What a comparison writes. The plan goes first and is removed last: who finds the others without it takes them for
+# somebody else's, and `runs` may well be that.
+WRITTEN = ("runs", "comparison.json", "comparison.csv", "comparison.md", "report.html", PLAN)
+# Where a run computes, not what; and what to do with a step that is not finite, of which a finished run had none.
+MAY_DIFFER = {
+    f"recipe.{key}"
+    for key in (
+        "name",
+        "data.workers",
+        "data.eval_batch_size",
+        "trainer.accelerator",
+        "trainer.devices",
+        "trainer.num_nodes",
+        "trainer.on_nonfinite",
+    )
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was asked for. Runs of equal plans may stand in one table.
+
+    Attributes:
+        data: the folder, as it was given.
+        annotations: a digest of the data's classes, images and boxes: the folder may hold other data by now.
+        split: of the evaluation.
+        methods: as in ``"ghmc+ghmr"``.
+        seeds: one run a method and seed.
+        recipe: every value but those that the comparison sets itself.
+    """
+
+    data: str
+    annotations: str
+    split: str
+    methods: tuple[str, ...]
+    seeds: tuple[int, ...]
+    recipe: dict[str, Any]
+
+
+def comparison_plan(
+    data: str | os.PathLike[str],
+    methods: Sequence[tuple[str, str]],
+    seeds: Sequence[int],
+    recipe: Recipe,
+    split: str,
+) -> tuple[Plan, DetectionData]:
+    """Check what is asked for, and return it as a plan, and the data; nothing is written.
+
+    Raises:
+        FileNotFoundError: the data folder does not exist.
+        ValueError: no methods or seeds, or the same twice; no such split, or one without boxes.
+    """
+    from torchghm.training.datamodule import with_boxes
+    from torchghm.training.evaluation import load_recipe_data
+
+    names = []
+    for method in methods:
+        if isinstance(method, str) or len(method) != 2 or not all(str(loss).isidentifier() for loss in method):
+            raise ValueError(
+                f"Expected argument `methods` to be pairs of a classification and a box loss, but got {method!r}."
+            )
+        names.append("+".join(method))
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"Expected argument `methods` to be at least one pair, each once, but got {names}.")
+    integers = all(isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0 for seed in seeds)
+    if not seeds or not integers or len(set(seeds)) < len(seeds):
+        raise ValueError(
+            f"Expected argument `seeds` to be at least one integer, 0 or more, each once, but got {list(seeds)}."
+        )
+    loaded = load_recipe_data(Path(data), recipe.data)
+    with_boxes(loaded, split)  # now: a split without boxes is to be refused before the first run, not at its end
+    values = recipe.plain()
+    del values["seed"], values["data"]["evaluate"]  # the comparison sets its own
+    return Plan(Path(data).as_posix(), _digest(loaded), split, tuple(names), tuple(seeds), values), loaded
+
+
+def hold_to_plan(out: Path, plan: Plan, *, overwrite: bool) -> None:
+    """Write the plan to its folder, unless that holds something else.
+
+    Raises:
+        ValueError: the folder holds another comparison (the message says what differs), a run, or is a file.
+    """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"Expected argument `out` to be a folder, but {out} is a file.")
+    if (out / "results.json").exists() or (out / "checkpoints").exists():
+        raise ValueError(f"Expected argument `out` to be a comparison's folder, but {out} holds a single run.")
+    found = [name for name in WRITTEN if (out / name).exists()]
+    if found and PLAN not in found:
+        raise ValueError(
+            f"Expected argument `out` to be a new folder or a comparison's, but {out} has {', '.join(found)} and no "
+            f"{PLAN}. Choose another folder."
+        )
+    if overwrite:
+        for name in found:
+            _remove(out / name)
+    elif found and (differences := list(_differences(_read(out / PLAN), asdict(plan)))):
+        raise ValueError(
+            f"Expected argument `out` to be a new folder or one of the same plan, but {out / PLAN} has another "
+            f"({'; '.join(differences)}). Choose another folder, or overwrite this one."
+        )
+    write_json(out / PLAN, asdict(plan))
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested values by dotted key."""
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            result |= flat(value, f"{prefix}{key}.")
+        else:
+            result[f"{prefix}{key}"] = value
+    return result
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"Expected {path} to be JSON in UTF-8, but got: {error}") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"Expected {path} to hold an object, but got {type(values).__name__}.")
+    return values
+
+
+def _comparable(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """By dotted key; in which order methods and seeds are named makes no difference."""
+    values = flat(json.loads(json.dumps(plan)))
+    for key in ("methods", "seeds"):
+        if isinstance(values.get(key), list):
+            values[key] = sorted(values[key], key=str)
+    return {key: value for key, value in values.items() if key not in MAY_DIFFER}
+
+
+def _differences(there: Mapping[str, Any], asked: Mapping[str, Any]) -> Iterator[str]:
+    there, asked = _comparable(there), _comparable(asked)
+    for key in dict.fromkeys([*asked, *there]):
+        old, new = there.get(key), asked.get(key)
+        if old != new:
+            yield (
+                "annotations: the data have changed since"
+                if key == "annotations"
+                else f"{key}: {old!r} there, {new!r} asked for"
+            )
+
+
+def _digest(data: DetectionData) -> str:
+    digest = hashlib.sha256(json.dumps(data.classes).encode())
+    for split, records in data.splits.items():
+        digest.update(json.dumps([split, records.names()]).encode())
+        for column in (records.offsets, records.boxes, records.labels, records.crowd):
+            digest.update(column.tobytes())
+    return digest.hexdigest()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()

@@ -1,0 +1,86 @@
+"""Which images come when, and how each is augmented: functions of the seed and the epoch alone.
+
+Neither the loss, nor the number of worker processes, nor an interruption changes what a run sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from torchghm.data import DetectionDataset
+from torchghm.data.dataset import Target
+
+Key = tuple[int, int]
+"""(epoch, index of the image)."""
+
+
+class EpochBatches(Sampler[list[Key]]):
+    """Batches of one process, shuffled anew in every epoch; a last batch that is not full is left out.
+
+    The images of a step are the same for any number of processes and of accumulated parts: each takes its part.
+
+    Arguments:
+        images: number of training images, at least ``batch_size``.
+        batch_size: images of a step, over all processes and accumulated batches; a multiple of both.
+        epoch: gives the epoch that an iteration is for.
+        seed: of the order.
+        rank: of this process, from 0.
+        processes: number of processes.
+        accumulate: batches of a process that make a step together.
+    """
+
+    def __init__(
+        self,
+        images: int,
+        batch_size: int,
+        epoch: Callable[[], int],
+        *,
+        seed: int,
+        rank: int = 0,
+        processes: int = 1,
+        accumulate: int = 1,
+    ) -> None:
+        parts = processes * accumulate
+        if batch_size % parts:
+            raise ValueError(
+                f"data.batch_size: expected a multiple of {processes} (processes) x {accumulate} (trainer.accumulate), "
+                f"got {batch_size}"
+            )
+        if images < batch_size:
+            raise ValueError(f"data.batch_size: expected at most the {images} training images, got {batch_size}")
+        self.images, self.batch_size, self.epoch, self.seed = images, batch_size, epoch, seed
+        self.rank, self.processes, self.accumulate = rank, processes, accumulate
+
+    def __len__(self) -> int:
+        return self.images // self.batch_size * self.accumulate
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        epoch = self.epoch()
+        order = np.random.default_rng([self.seed, epoch]).permutation(self.images)
+        part = self.batch_size // (self.processes * self.accumulate)
+        for batch in range(len(self)):
+            start = (batch * self.processes + self.rank) * part
+            yield [(epoch, int(index)) for index in order[start : start + part]]
+
+
+class SeededSamples(Dataset[tuple[Tensor, Target]]):
+    """A data set of random transforms, in which every image of every epoch has a random generator of its own.
+
+    The targets get an `index` besides, that of the image in the records.
+    """
+
+    def __init__(self, dataset: DetectionDataset, seed: int) -> None:
+        self.dataset = dataset
+        self.seed = seed
+
+    def __getitem__(self, key: Key) -> tuple[Tensor, Target]:
+        state = np.random.SeedSequence([self.seed, *key]).generate_state(1, np.uint64)
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(int(state[0]))
+            image, target = self.dataset[key[1]]
+        return image, {**target, "index": key[1]}

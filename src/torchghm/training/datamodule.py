@@ -1,0 +1,146 @@
+"""Training and validation images as Lightning takes them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from torchghm.data import DetectionData, DetectionDataset, Records, collate, evaluation_transforms, training_transforms
+from torchghm.data.dataset import Item, Target
+from torchghm.training.data_order import EpochBatches, SeededSamples
+from torchghm.training.recipe import DataRecipe, Recipe
+
+Batch = tuple[list[Tensor], list[Target]]
+
+
+class DetectionDataModule(LightningDataModule):
+    """The splits "train" and "val" of a data set, batched as a recipe says.
+
+    Arguments:
+        data: the data set.
+        recipe: its `data`, `seed` and `trainer.accumulate` are read.
+
+    Raises:
+        ValueError: a split is missing, or has no box to learn from or to judge by.
+    """
+
+    def __init__(self, data: DetectionData, recipe: Recipe) -> None:
+        super().__init__()
+        self.data = data
+        self.recipe = recipe
+        self.train_records = with_boxes(data, "train")
+        self.val_records = with_boxes(data, "val")
+
+    def train_dataloader(self) -> DataLoader[Item]:
+        """Return this process's share of the shuffled and augmented training images."""
+        trainer, recipe = self._running_trainer, self.recipe.data
+        dataset = DetectionDataset(
+            self.train_records,
+            self.data.classes,
+            training_transforms(
+                flip=recipe.flip,
+                vertical_flip=recipe.vertical_flip,
+                scale_jitter=recipe.scale_jitter,
+                translate=recipe.translate,
+                colour_jitter=recipe.colour_jitter,
+            ),
+            training=True,
+        )
+        batches = EpochBatches(
+            len(dataset),
+            recipe.batch_size,
+            # Not `current_epoch`, which after a resume is still the finished epoch when the first batches are drawn.
+            lambda: trainer.fit_loop.epoch_progress.current.processed,
+            seed=self.recipe.seed,
+            rank=trainer.global_rank,
+            processes=trainer.world_size,
+            accumulate=self.recipe.trainer.accumulate,
+        )
+        workers = _workers(recipe)
+        return DataLoader(
+            SeededSamples(dataset, self.recipe.seed),
+            batch_sampler=batches,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=_pin_memory(),
+            collate_fn=collate,
+            worker_init_fn=leave_interrupts_to_the_parent,
+        )
+
+    def val_dataloader(self) -> DataLoader[Item]:
+        """Return this process's share of the validation images, without repeats."""
+        trainer = self._running_trainer
+        processes = trainer.world_size
+        share = self.val_records[trainer.global_rank :: processes] if processes > 1 else self.val_records
+        return evaluation_loader(share, self.data.classes, self.recipe.data, eval_batch_size(self.recipe, processes))
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Turn bytes into floats in [0, 1] on the device: a quarter of the traffic between processes."""
+        return to_floats(batch[0]), batch[1]
+
+    @property
+    def _running_trainer(self) -> Any:
+        if self.trainer is None:
+            raise RuntimeError("expected a data module that a trainer runs")
+        return self.trainer
+
+
+def with_boxes(data: DetectionData, split: str) -> Records:
+    """Return the images of a split, or of several joined by commas.
+
+    Raises:
+        ValueError: there is no such split, or it has no image or no box.
+    """
+    records = data.select(split)
+    if not (~records.crowd).any():
+        raise ValueError(f"the split {split!r} of {data.root} has no box: there is nothing to learn from or judge by")
+    return records
+
+
+def evaluation_loader(
+    records: Records, classes: tuple[str, ...], recipe: DataRecipe, batch_size: int
+) -> DataLoader[Item]:
+    """Return images with their targets, in order and unchanged."""
+    return DataLoader(
+        DetectionDataset(records, classes, evaluation_transforms()),
+        batch_size=batch_size,
+        num_workers=_workers(recipe),
+        pin_memory=_pin_memory(),
+        collate_fn=collate,
+        worker_init_fn=leave_interrupts_to_the_parent,
+    )
+
+
+def eval_batch_size(recipe: Recipe, processes: int = 1) -> int:
+    """Return images a batch of one process: without gradients twice as many fit as in training."""
+    if recipe.data.eval_batch_size is not None:
+        return recipe.data.eval_batch_size
+    return max(1, 2 * recipe.data.batch_size // (processes * recipe.trainer.accumulate))
+
+
+def to_floats(images: list[Tensor]) -> list[Tensor]:
+    """Return uint8 images as floats in [0, 1]."""
+    return [image.float().div_(255) for image in images]
+
+
+def leave_interrupts_to_the_parent(worker: int) -> None:
+    """Ignore Ctrl-C in a worker process: the terminal sends it to all, and the training process ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _workers(recipe: DataRecipe) -> int:
+    if recipe.workers is not None:
+        return recipe.workers
+    # One core in two: on a machine without a GPU the others compute, and one loader feeds them easily.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(8, max(1, cores // 2))
+
+
+def _pin_memory() -> bool:
+    return torch.cuda.is_available()

@@ -1,0 +1,124 @@
+"""Average precision of a checkpoint on a split of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from torchghm.data import DetectionData, Records, load_data
+from torchghm.training.average_precision import AveragePrecision, DetectionMetrics
+from torchghm.training.checkpoints import SavedDetector, load_checkpoint
+from torchghm.training.datamodule import eval_batch_size, evaluation_loader, to_floats, with_boxes
+from torchghm.training.module import DetectorModule
+from torchghm.training.recipe import DataRecipe
+from torchghm.training.recipe_files import load_recipe
+from torchghm.training.run_folder import RunFolder
+
+Detections = list[dict[str, Tensor]]
+Seen = Callable[[int, Detections], None]
+"""Called with the number of images before a batch, and its detections on the CPU."""
+
+
+def evaluate(
+    checkpoint: str | Path,
+    data: str | Path | DetectionData,
+    split: str | None = None,
+    *,
+    device: str | torch.device | None = None,
+) -> dict[str, Any]:
+    """Return the average precision of a trained detector.
+
+    Arguments:
+        checkpoint: a file, or the folder of a run, of which the recipe says whether the last or the best is taken.
+        data: the data set, or its folder. One without splits of its own is divided as for the training.
+        split: one, or several joined by commas ("val,test"); by default the recipe's `data.evaluate`.
+        device: by default a GPU if there is one.
+
+    Returns:
+        ``checkpoint``, ``split``, ``images``, ``classes``, ``metrics`` (ap, ap50, ap75, ap_small, ap_medium, ap_large)
+        and ``per_class``, in 0..1, None where there is nothing to find.
+
+    Raises:
+        FileNotFoundError: no such checkpoint or data.
+        ValueError: unusable data, a split that the data do not have, or a checkpoint of other classes.
+    """
+    path = checkpoint_of(checkpoint)
+    saved = load_checkpoint(path)
+    if not isinstance(data, DetectionData):
+        data = load_recipe_data(data, saved.recipe.data)
+    saved = load_checkpoint(path, data.classes)
+    split = split or saved.recipe.data.evaluate
+    records = with_boxes(data, split)
+    result = evaluate_records(saved.module().to(device or best_device()), records)
+    return {
+        "checkpoint": str(path),
+        "split": split,
+        "images": len(records),
+        "classes": list(data.classes),
+        "metrics": result.metrics,
+        "per_class": result.per_class,
+    }
+
+
+@torch.no_grad()
+def evaluate_records(module: DetectorModule, records: Records, seen: Sequence[Seen] = ()) -> DetectionMetrics:
+    """Return the average precision on these images.
+
+    Arguments:
+        module: on the device to compute on.
+        records: the images.
+        seen: called with the detections of every batch.
+    """
+    module.eval()
+    average_precision = AveragePrecision(module.classes, sync=False)
+    recipe = module.recipe
+    images_before = 0
+    for images, targets in evaluation_loader(records, module.classes, recipe.data, eval_batch_size(recipe)):
+        batch = to_floats([image.to(module.device, non_blocking=True) for image in images])
+        detections = [{name: value.cpu() for name, value in one.items()} for one in module.detector(batch)]
+        average_precision.update(detections, targets)
+        for callback in seen:
+            callback(images_before, detections)
+        images_before += len(images)
+    return average_precision.compute()
+
+
+def checkpoint_of(checkpoint: str | Path) -> Path:
+    """Return the checkpoint file that a file or a run's folder stands for.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    path = Path(checkpoint)
+    if not path.is_dir():
+        return path
+    folder = RunFolder(path)
+    if not folder.recipe.is_file():
+        raise FileNotFoundError(f"the folder {str(path)!r} holds no run: there is no {folder.recipe.name} in it")
+    return folder.checkpoint(load_recipe(folder.recipe).trainer.evaluate_checkpoint)
+
+
+def load_recipe_data(root: str | Path, recipe: DataRecipe) -> DetectionData:
+    """Read a data set as a recipe says."""
+    return load_data(
+        root,
+        layout=recipe.layout,
+        strict=recipe.strict,
+        val_fraction=recipe.val_fraction,
+        test_fraction=recipe.test_fraction,
+        split_seed=recipe.split_seed,
+    )
+
+
+def best_device() -> torch.device:
+    """Return the first GPU, or the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+__all__ = ["SavedDetector", "evaluate", "evaluate_records"]

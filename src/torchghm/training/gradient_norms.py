@@ -1,0 +1,86 @@
+"""What the trained model's gradients look like: counts of gradient norms and of box residuals."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from torchghm.data import DetectionDataset, Records, collate, evaluation_transforms
+from torchghm.detection import DetectionExamples, detection_examples
+from torchghm.training.atomic_files import replaced
+from torchghm.training.datamodule import to_floats
+from torchghm.training.module import DetectorModule
+
+CELLS = 1000
+IMAGES = 128
+"""Images that are counted at most: some ten million examples, enough for a smooth curve."""
+BATCH = 2
+
+RESIDUAL_EDGES = np.concatenate([[0.0], np.geomspace(1e-4, 10.0, CELLS)])
+"""[CELLS + 1]: equal steps of the logarithm, because what matters lies between hundredths and ones."""
+
+
+@torch.no_grad()
+def write_gradient_norms(path: Path, module: DetectorModule, records: Records) -> None:
+    """Count the gradient norms of a trained detector, and write them as docs/run-folder.md says.
+
+    Arguments:
+        path: the file.
+        module: on the device to compute on.
+        records: images; of many, evenly spread ones are taken.
+    """
+    module.eval()
+    positive, negative, residual = (torch.zeros(CELLS, dtype=torch.float64) for _ in range(3))
+    edges = torch.from_numpy(RESIDUAL_EDGES).to(module.device, torch.float32)
+    chosen = records.take(np.unique(np.linspace(0, len(records) - 1, min(IMAGES, len(records))).astype(np.int64)))
+    dataset = DetectionDataset(chosen, module.classes, evaluation_transforms(), training=True)
+    for start in range(0, len(dataset), BATCH):
+        images, targets = collate([dataset[index] for index in range(start, min(start + BATCH, len(dataset)))])
+        examples = detection_examples(
+            module.detector,
+            to_floats([image.to(module.device) for image in images]),
+            [{name: target[name].to(module.device) for name in ("boxes", "labels")} for target in targets],
+        )
+        of_positives, of_negatives = classification_counts(examples)
+        positive += of_positives.cpu()
+        negative += of_negatives.cpu()
+        distance = (examples.predicted - examples.encoded).abs().flatten()
+        cell = (torch.bucketize(distance, edges, right=True) - 1).clamp(0, CELLS - 1)
+        residual += torch.bincount(cell, minlength=CELLS).double().cpu()
+    cls_loss, box_loss = module.detector.cls_loss, module.detector.box_loss
+    with replaced(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(
+            file,
+            cls_positive=positive.numpy(),
+            cls_negative=negative.numpy(),
+            box_residual_edges=RESIDUAL_EDGES,
+            box_residual_counts=residual.numpy(),
+            bins_cls=_setting(cls_loss, "bins"),
+            bins_box=_setting(box_loss, "bins"),
+            mu=_setting(box_loss, "mu"),
+            focal_gamma=_setting(cls_loss, "gamma"),
+            focal_alpha=_setting(cls_loss, "alpha"),
+        )
+
+
+def classification_counts(examples: DetectionExamples) -> tuple[Tensor, Tensor]:
+    """Return how many positive and negative logits have a gradient norm in each of `CELLS` equal cells of [0, 1]."""
+    valid = examples.targets != -100
+    probability = examples.logits[valid].float().sigmoid()  # [N, K]
+    label = examples.targets[valid]
+    is_positive = label[:, None] == torch.arange(probability.shape[1], device=label.device)
+    norm = torch.where(is_positive, 1 - probability, probability)
+    cell = (norm * CELLS).long().clamp(max=CELLS - 1) + CELLS * is_positive
+    counts = torch.bincount(cell.flatten(), minlength=2 * CELLS).double()
+    return counts[CELLS:], counts[:CELLS]
+
+
+def _setting(loss: Any, name: str) -> np.float64:
+    levels = getattr(loss, "levels", None)  # with a density for each level, all have the same settings
+    value = getattr(levels[0] if isinstance(levels, nn.ModuleList) else loss, name, None)
+    return np.float64(math.nan if value is None else float(value))

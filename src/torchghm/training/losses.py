@@ -1,0 +1,101 @@
+"""The losses that a recipe can name, with the settings and weights that belong to them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from torch import nn
+
+from torchghm.losses import (
+    ASL1Loss,
+    CrossEntropyLoss,
+    FocalLoss,
+    GHMCLoss,
+    GHMRLoss,
+    OHEMLoss,
+    ReferenceGHMC,
+    ReferenceGHMR,
+    SmoothL1Loss,
+)
+from torchghm.training.recipe_values import nearest
+
+if TYPE_CHECKING:
+    from torchghm.detection.scope import Scope
+    from torchghm.training.recipe import LossRecipe
+
+
+@dataclass(frozen=True)
+class LossChoice:
+    """A loss by name: what builds it, and what it is multiplied by where the recipe does not say."""
+
+    build: type[nn.Module]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    weight: float = 1.0
+
+
+# Detectors divide a box loss by boxes, GHM-R by coordinates: hence `average` here and a larger weight there.
+CLS_LOSSES: dict[str, LossChoice] = {
+    "ce": LossChoice(CrossEntropyLoss),
+    "ohem": LossChoice(OHEMLoss),
+    "focal": LossChoice(FocalLoss),
+    "ghmc": LossChoice(GHMCLoss),
+}
+BOX_LOSSES: dict[str, LossChoice] = {
+    "smooth_l1": LossChoice(SmoothL1Loss, {"average": "boxes"}),
+    "l1": LossChoice(SmoothL1Loss, {"average": "boxes", "delta": 0.0}),
+    "asl1": LossChoice(ASL1Loss, {"average": "boxes"}),
+    "ghmr": LossChoice(GHMRLoss, weight=10.0),
+}
+# With scope "reference"; its own defaults (10 regions, no momentum) are not the published settings.
+REFERENCE_LOSSES: dict[str, LossChoice] = {
+    "ghmc": LossChoice(ReferenceGHMC, {"bins": 30, "momentum": 0.75}),
+    "ghmr": LossChoice(ReferenceGHMR, {"bins": 10, "momentum": 0.7}, weight=10.0),
+}
+HARMONIZED = frozenset(REFERENCE_LOSSES)
+
+# What the detector decides: its logits' layout, and that a loss is one number.
+_DECIDED = {"self", "activation", "ignore_index", "class_dim", "reduction", "use_sigmoid", "loss_weight"}
+
+
+class DetectionLosses(NamedTuple):
+    """The two losses of a detector, and what each is multiplied by."""
+
+    cls_loss: nn.Module
+    box_loss: nn.Module
+    cls_weight: float
+    box_weight: float
+    scope: Scope
+
+
+def build_losses(recipe: LossRecipe) -> DetectionLosses:
+    """Build the losses that a recipe names.
+
+    Raises:
+        ValueError: an option that the loss does not have, or out of its range; the message names the key.
+    """
+    # Losses without a density have no scope: a comparison under one recipe may hold both kinds.
+    scope = recipe.scope if {recipe.cls, recipe.box} & HARMONIZED else "batch"
+    reference = REFERENCE_LOSSES if scope == "reference" else {}
+    cls = reference.get(recipe.cls, CLS_LOSSES[recipe.cls])
+    box = reference.get(recipe.box, BOX_LOSSES[recipe.box])
+    return DetectionLosses(
+        _build(cls, recipe.cls, recipe.cls_options, "loss.cls_options"),
+        _build(box, recipe.box, recipe.box_options, "loss.box_options"),
+        cls.weight if recipe.cls_weight is None else recipe.cls_weight,
+        box.weight if recipe.box_weight is None else recipe.box_weight,
+        scope,
+    )
+
+
+def _build(choice: LossChoice, name: str, options: Mapping[str, Any], key: str) -> nn.Module:
+    known = [option for option in inspect.signature(choice.build.__init__).parameters if option not in _DECIDED]
+    for option in options:
+        if option not in known:
+            raise ValueError(f"unknown option '{key}.{option}' of the loss {name!r}{nearest(option, known)}")
+    try:
+        return choice.build(**{**choice.settings, **options})
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{key}: {error}") from error

@@ -1,0 +1,130 @@
+"""A detector under Lightning's trainer: steps, metrics, and what a checkpoint says about itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+from torch.optim import Optimizer
+
+from torchghm import __version__
+from torchghm.training import detector
+from torchghm.training.average_precision import AveragePrecision, DetectionMetrics
+from torchghm.training.datamodule import Batch
+from torchghm.training.epoch_means import EpochMeans
+from torchghm.training.nonfinite import NonFiniteGuard
+from torchghm.training.optimizer import build_optimizer, build_schedule, gradient_norm
+from torchghm.training.recipe import Recipe
+
+CHECKPOINT_KEY = "torchghm"
+DIAGNOSTICS = {
+    "cls": ("plain_loss", "positive_share", "occupied_regions", "largest_beta"),
+    "box": ("plain_loss",),
+}
+"""What is logged of each loss's last call."""
+
+
+class DetectorModule(LightningModule):
+    """Trains the detector that a recipe describes.
+
+    Arguments:
+        recipe: see `Recipe`.
+        classes: names, in the order of the labels.
+        guard: judges every step; by default as the recipe says.
+        with_weights: load the backbone's weights, which a checkpoint makes superfluous.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        classes: tuple[str, ...],
+        *,
+        guard: NonFiniteGuard | None = None,
+        with_weights: bool = True,
+    ) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.classes = classes
+        self.detector, losses = detector.build(recipe, len(classes), with_weights=with_weights)
+        self.cls_weight, self.box_weight = losses.cls_weight, losses.box_weight
+        self.guard = guard or NonFiniteGuard(recipe.trainer.on_nonfinite)
+        self.means = EpochMeans()
+        self.average_precision = AveragePrecision(classes, sync=True)
+        self.validation: DetectionMetrics | None = None
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the weighted loss of a batch."""
+        images, targets = batch
+        parts = self.detector(images, targets)
+        classification, box = parts["classification"], parts["bbox_regression"]
+        loss: Tensor = self.cls_weight * classification + self.box_weight * box
+        seen = {
+            "train/loss": loss.detach(),
+            "train/classification": classification.detach(),
+            "train/bbox_regression": box.detach(),
+        }
+        self.guard.remember(dict(seen), [target["index"] for target in targets])
+        for kind, names in DIAGNOSTICS.items():
+            diagnostics = getattr(getattr(self.detector, f"{kind}_loss"), "diagnostics", None)
+            for name in names:
+                value = getattr(diagnostics, name, None)
+                if value is not None:
+                    seen[f"train/{kind}_{name}"] = value.detach()
+        self.means.add(seen)
+        return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """End the run after `trainer.max_steps`, with a last validation."""
+        limit = self.recipe.trainer.max_steps
+        if limit is not None and self.trainer.global_step >= limit:
+            self.trainer.should_stop = True
+
+    def training_means(self) -> dict[str, float]:
+        """Return the means of an epoch over all processes, and start the next."""
+        if self.trainer.world_size == 1:
+            return self.means.compute()
+        return self.means.compute(lambda totals: self.trainer.strategy.reduce(totals, reduce_op="sum"))
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Gather the detections of a batch."""
+        images, targets = batch
+        self.average_precision.update(self.detector(images), targets)
+
+    def on_validation_epoch_end(self) -> None:
+        """Compute the average precision of all validation images."""
+        self.validation = self.average_precision.compute()
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Return the recipe's optimiser and schedule."""
+        recipe = self.recipe
+        # A gradient scaler has to divide the gradients before they are clipped: not possible in one fused kernel.
+        fused = recipe.trainer.precision != "16-mixed"
+        optimizer = build_optimizer(recipe.optimizer, self.parameters(), fused=fused)
+        steps = int(self.trainer.estimated_stepping_batches)
+        total_steps = min(steps, recipe.trainer.max_steps or steps)
+        schedule = build_schedule(
+            recipe.optimizer, optimizer, total_steps=total_steps, steps_per_epoch=steps // recipe.trainer.epochs
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the gradient; take the step out of the optimiser's hands where it is not finite."""
+        norm = gradient_norm(self.parameters(), self.recipe.optimizer.gradient_clip)
+        scaled = self.recipe.trainer.precision == "16-mixed"
+        if not self.guard.allows(None if scaled else norm, epoch=self.current_epoch, step=self.global_step):
+            optimizer.zero_grad(set_to_none=True)  # parameters without a gradient stay as they are
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Say in plain types what the checkpoint is of."""
+        checkpoint[CHECKPOINT_KEY] = {
+            "version": __version__,
+            "recipe": self.recipe.plain(),
+            "classes": list(self.classes),
+        }

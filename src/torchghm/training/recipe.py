@@ -1,0 +1,215 @@
+"""A recipe: everything that decides what a training run does, validated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from torchghm.detection.build import BACKBONES, PYRAMID_LEVELS
+from torchghm.training.losses import build_losses
+from torchghm.training.recipe_values import checked, merged, nested
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+PositiveInt = Annotated[int, Field(ge=1)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+WeightFactor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Pixels = Annotated[int, Field(ge=32)]
+
+ClsName = Literal["ce", "ohem", "focal", "ghmc"]
+BoxName = Literal["smooth_l1", "l1", "asl1", "ghmr"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class DataRecipe(_Section):
+    """How the data are read, augmented and batched."""
+
+    layout: Literal["coco", "voc", "yolo"] | None = Field(default=None, description="of the folder; null recognises it")
+    strict: bool = Field(default=False, description="refuse data with any problem, also those that can be dealt with")
+    val_fraction: Fraction = Field(default=0.1, description="of the images, for data without splits of their own")
+    test_fraction: Fraction = Field(default=0.1, description="of the images, for data without splits of their own")
+    split_seed: int = Field(default=0, ge=0, description="of that division")
+    image_size: tuple[Pixels, Pixels] = Field(
+        default=(384, 512), description="height and width in pixels that images are scaled to fit, their aspect kept"
+    )
+    batch_size: PositiveInt = Field(
+        default=8, description="images an optimiser step, over all processes and accumulated batches together"
+    )
+    eval_batch_size: PositiveInt | None = Field(
+        default=None, description="images a batch of a process in evaluation; null is twice a training batch"
+    )
+    workers: int | None = Field(
+        default=None, ge=0, description="processes that load images, for each training process; null goes by the cores"
+    )
+    flip: Probability = Field(default=0.5, description="probability of a left-right flip")
+    vertical_flip: Probability = Field(default=0.0, description="probability of an upside-down flip")
+    scale_jitter: tuple[PositiveFloat, PositiveFloat] | None = Field(
+        default=None, description="smallest and largest factor of a random zoom, null for none"
+    )
+    translate: Probability = Field(
+        default=0.1, description="with scale_jitter, the largest shift as a fraction of the sides"
+    )
+    colour_jitter: Probability = Field(
+        default=0.0, description="strength of random brightness, contrast, saturation and hue"
+    )
+    evaluate: str = Field(
+        default="val", min_length=1, description='split of the final evaluation; "val,test" joins two'
+    )
+
+    @field_validator("scale_jitter")
+    @classmethod
+    def _in_order(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and value[0] > value[1]:
+            raise ValueError(f"data.scale_jitter: expected the smaller factor first, got {list(value)}")
+        return value
+
+
+class ModelRecipe(_Section):
+    """The detector."""
+
+    detector: Literal["retinanet"] = Field(default="retinanet", description="architecture")
+    backbone: str = Field(default="resnet18", description=", ".join(BACKBONES))
+    weights: str = Field(
+        default="none",
+        description='of the backbone: "none", "torchvision" (ImageNet, downloaded once) or a state dict\'s file',
+    )
+    anchor_sizes: tuple[PositiveFloat, ...] = Field(
+        default=(32, 64, 128, 256, 512),
+        min_length=PYRAMID_LEVELS,
+        max_length=PYRAMID_LEVELS,
+        description="side in pixels of each level's anchors, at image_size",
+    )
+    prior: float = Field(default=0.01, gt=0, lt=1, description="probability that every class starts with")
+    trainable_layers: int | None = Field(
+        default=None,
+        ge=0,
+        le=5,
+        description="stages of the backbone that are trained; null is 3 with weights and 5 without",
+    )
+
+    @field_validator("backbone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in BACKBONES:
+            raise ValueError(f"model.backbone: expected one of {', '.join(BACKBONES)}, got {value!r}")
+        return value
+
+
+class LossRecipe(_Section):
+    """The losses; options and weights belong to the loss that is named, and are forgotten with it."""
+
+    cls: ClsName = Field(default="ghmc", description="classification loss")
+    box: BoxName = Field(default="ghmr", description="loss of the encoded box coordinates")
+    scope: Literal["batch", "level", "reference"] = Field(
+        default="batch", description="over which anchors the density is measured; losses without one ignore it"
+    )
+    cls_weight: WeightFactor | None = Field(
+        default=None, description="factor of the classification loss; null is its usual, 1"
+    )
+    box_weight: WeightFactor | None = Field(
+        default=None,
+        description="factor of the box loss; null is its usual: 10 for ghmr (an average over coordinates), else 1",
+    )
+    cls_options: dict[str, Any] = Field(default_factory=dict, description="arguments of the classification loss")
+    box_options: dict[str, Any] = Field(default_factory=dict, description="arguments of the box loss")
+
+    @model_validator(mode="after")
+    def _buildable(self) -> LossRecipe:
+        build_losses(self)
+        return self
+
+
+class OptimizerRecipe(_Section):
+    """Optimiser and learning rate schedule."""
+
+    name: Literal["adamw", "sgd"] = Field(default="adamw", description="optimiser")
+    lr: PositiveFloat = Field(default=5e-4, description="highest learning rate")
+    weight_decay: WeightFactor = Field(default=0.01, description="weight decay")
+    momentum: Fraction = Field(default=0.9, description="of sgd")
+    schedule: Literal["one_cycle", "steps", "cosine", "constant"] = Field(
+        default="one_cycle", description="of the learning rate over the run"
+    )
+    warmup_steps: int = Field(
+        default=0, ge=0, description="optimiser steps of linear warm-up; one_cycle has its own and ignores it"
+    )
+    milestones: tuple[PositiveInt, ...] = Field(
+        default=(), description="epochs after which steps multiplies the rate by gamma"
+    )
+    gamma: float = Field(default=0.1, gt=0, le=1, description="factor at each milestone")
+    gradient_clip: PositiveFloat | None = Field(
+        default=35.0, description="largest 2-norm of the gradient, null for any"
+    )
+
+
+class TrainerRecipe(_Section):
+    """How long, on what, and in which precision."""
+
+    epochs: PositiveInt = Field(default=30, description="passes over the training images")
+    max_steps: PositiveInt | None = Field(
+        default=None, description="stop after so many optimiser steps, null for all epochs"
+    )
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = Field(default="auto", description="kind of device")
+    devices: Literal["auto"] | PositiveInt = Field(default="auto", description="devices of each machine")
+    num_nodes: PositiveInt = Field(default=1, description="machines")
+    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = Field(default="32-true", description="of the arithmetic")
+    accumulate: PositiveInt = Field(default=1, description="parts that a process computes a batch in, to save memory")
+    deterministic: bool | Literal["warn"] = Field(
+        default=False, description="only algorithms that give the same bits again (on a GPU: slower)"
+    )
+    on_nonfinite: Literal["stop", "skip"] = Field(
+        default="stop", description="what a loss or gradient that is not finite does: end the run, or skip the step"
+    )
+    evaluate_checkpoint: Literal["last", "best"] = Field(
+        default="last", description="which weights the final evaluation takes; best was chosen by AP on the split val"
+    )
+
+
+class Recipe(_Section):
+    """Everything that decides what a training run does.
+
+    Example:
+        >>> Recipe().with_values({"loss.cls": "focal", "seed": 3}).loss.cls
+        'focal'
+    """
+
+    name: str = Field(default="default", min_length=1, description="of the recipe")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="of initialisation, order of the images and augmentation")
+    data: DataRecipe = DataRecipe()
+    model: ModelRecipe = ModelRecipe()
+    loss: LossRecipe = LossRecipe()
+    optimizer: OptimizerRecipe = OptimizerRecipe()
+    trainer: TrainerRecipe = TrainerRecipe()
+
+    def with_values(self, values: Mapping[str, Any], source: str = "recipe") -> Recipe:
+        """Return the recipe with some values changed.
+
+        Arguments:
+            values: by dotted key, for example ``{"loss.cls": "ce", "seed": 3}``.
+            source: named in errors.
+
+        Raises:
+            ValueError: an unknown key, named together with the nearest known one, or a value out of range.
+        """
+        return checked(Recipe, laid_over(self.model_dump(mode="json"), nested(values)), source)
+
+    def plain(self) -> dict[str, Any]:
+        """Return every value, defaults included, as numbers, texts, lists and dictionaries."""
+        return self.model_dump(mode="json")
+
+
+def laid_over(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a recipe with changes; another loss starts without the options and weight of the former."""
+    old, new = base.get("loss"), changes.get("loss")
+    if isinstance(new, dict):
+        kept = dict(old or {})
+        for kind in ("cls", "box"):
+            if new.get(kind, kept.get(kind)) != kept.get(kind, LossRecipe.model_fields[kind].default):
+                kept.pop(f"{kind}_options", None)
+                kept.pop(f"{kind}_weight", None)
+        base = {**base, "loss": kept}
+    return merged(base, changes)

@@ -1,0 +1,185 @@
+"""One training run, from a data set and a recipe to a run folder."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.utilities.warnings import PossibleUserWarning
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+
+from torchghm.data import DetectionData
+from torchghm.training.atomic_files import write_json
+from torchghm.training.checkpoints import AtomicCheckpointIO, KeepCheckpoints, load_checkpoint
+from torchghm.training.datamodule import DetectionDataModule, with_boxes
+from torchghm.training.evaluation import evaluate_records, load_recipe_data
+from torchghm.training.gradient_norms import write_gradient_norms
+from torchghm.training.history import History
+from torchghm.training.module import DetectorModule
+from torchghm.training.nonfinite import NonFiniteGuard
+from torchghm.training.progress import TrainingProgress
+from torchghm.training.recipe import Recipe
+from torchghm.training.recipe_files import load_recipe
+from torchghm.training.run_folder import RunFolder
+from torchghm.training.samples import Samples
+
+
+def train(
+    data: str | Path | DetectionData,
+    *,
+    recipe: Recipe | str | Path | None = None,
+    out: str | Path,
+    overwrite: bool = False,
+    resume: bool = False,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Train a detector, and evaluate it.
+
+    Arguments:
+        data: the data set, or its folder, read as the recipe says.
+        recipe: a recipe, its name or its file; None is "default", or when a run is resumed the run's own.
+        out: folder of the run, see docs/run-folder.md.
+        overwrite: replace the run that it holds.
+        resume: go on with the run that it holds, from its last checkpoint; a complete one is left as it is. Start it
+            if there is none.
+        progress: show how far it is.
+
+    Returns:
+        What results.json holds; nothing on processes other than the first.
+
+    Raises:
+        FileNotFoundError: no such data, recipe or weights.
+        FileExistsError: ``out`` holds another run, or other things.
+        ValueError: unusable data, a recipe that does not fit, or a run of another recipe or of other classes.
+        NonFiniteError: a loss was not finite, and the recipe says to stop then.
+        KeyboardInterrupt: Ctrl-C; the last checkpoint is kept.
+
+    Example:
+        >>> train("scenes", recipe="demo", out="runs/demo")["metrics"]["ap50"]  # doctest: +SKIP
+        0.71
+    """
+    folder = RunFolder(out)
+    own = folder.recipe if resume and recipe is None and folder.recipe.is_file() else recipe
+    recipe = load_recipe(own)
+    if not isinstance(data, DetectionData):
+        data = load_recipe_data(data, recipe.data)
+    with_boxes(data, recipe.data.evaluate)  # an error now, not after hours
+    datamodule = DetectionDataModule(data, recipe)
+    resumed = resume and folder.last.is_file()
+    if resumed:
+        load_checkpoint(folder.last, data.classes)
+    module = DetectorModule(
+        recipe,
+        data.classes,
+        guard=NonFiniteGuard(recipe.trainer.on_nonfinite, datamodule.train_records.name, folder.nonfinite),
+        with_weights=not resumed,
+    )
+    first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+    if first:
+        folder.prepare(recipe, overwrite=overwrite, resume=resume)
+        if resume and folder.results.is_file():
+            return folder.read_results()
+    with _quiet():
+        trainer, history = _trainer(recipe, folder, progress=progress)
+        if first:
+            folder.write_versions(_device_name(trainer.strategy.root_device))
+        _fit(trainer, module, datamodule, folder.last, resumed=resumed)
+    return _finish(folder, data, trainer.strategy.root_device, history.seconds) if first else {}
+
+
+def _trainer(recipe: Recipe, folder: RunFolder, *, progress: bool) -> tuple[Trainer, History]:
+    settings = recipe.trainer
+    history = History(folder.metrics, folder.betas)
+    callbacks = [history, *([TrainingProgress(history)] if progress else [])]
+    trainer = Trainer(
+        max_epochs=settings.epochs,
+        accelerator=settings.accelerator,
+        devices=settings.devices if settings.accelerator != "cpu" or settings.devices != "auto" else 1,
+        num_nodes=settings.num_nodes,
+        precision=settings.precision,
+        accumulate_grad_batches=settings.accumulate,
+        deterministic=settings.deterministic,
+        use_distributed_sampler=False,  # ours share the images out themselves
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+        enable_progress_bar=progress,
+        log_every_n_steps=1,
+        logger=TensorBoardLogger(folder.path, name=folder.tensorboard.name, version=""),
+        callbacks=[*callbacks, KeepCheckpoints(folder.last, folder.best)],
+        plugins=[AtomicCheckpointIO()],
+        default_root_dir=folder.path,
+    )
+    return trainer, history
+
+
+def _fit(
+    trainer: Trainer, module: DetectorModule, datamodule: DetectionDataModule, last: Path, *, resumed: bool
+) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module, datamodule=datamodule, ckpt_path=last if resumed else None, weights_only=True)
+    except SystemExit as exit_:
+        # Lightning turns Ctrl-C into this, after it has switched further ones off.
+        if not isinstance(exit_.__context__, KeyboardInterrupt):
+            raise
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
+        kept = f"; go on from {last} with --resume" if last.is_file() else ", before the first checkpoint"
+        raise KeyboardInterrupt(f"interrupted{kept}") from None
+
+
+def _finish(folder: RunFolder, data: DetectionData, device: torch.device, seconds: float) -> dict[str, Any]:
+    """Evaluate the checkpoint that the recipe says, and write what the page shows."""
+    saved = load_checkpoint(folder.checkpoint(load_recipe(folder.recipe).trainer.evaluate_checkpoint), data.classes)
+    recipe = saved.recipe
+    records = with_boxes(data, recipe.data.evaluate)
+    module = saved.module().to(device)
+    samples = Samples(records)
+    result = evaluate_records(module, records, [samples.see])
+    samples.write(folder, data.classes)
+    write_gradient_norms(folder.gradient_norms, module, records)
+    results = {
+        "name": f"{recipe.loss.cls} + {recipe.loss.box}",
+        "cls": recipe.loss.cls,
+        "box": recipe.loss.box,
+        "seed": recipe.seed,
+        "split": recipe.data.evaluate,
+        "epochs": saved.epochs,
+        "steps": saved.steps,
+        "seconds": round(seconds, 3),
+        "classes": list(data.classes),
+        "metrics": result.metrics,
+        "per_class": result.per_class,
+    }
+    write_json(folder.results, results)
+    return results
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep back Lightning's advice, which is about settings that are ours and not the user's."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PossibleUserWarning)
+            warnings.filterwarnings("ignore", module="lightning")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,108 @@
+"""The folder of a run: what lies where, and who may write into it. docs/run-folder.md describes the files."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from torchghm import __version__
+from torchghm.training.atomic_files import write_json, write_text
+from torchghm.training.recipe import Recipe
+from torchghm.training.recipe_files import load_recipe, recipe_yaml
+
+# What may differ when a run is resumed: where and with how many helpers it computes, not what.
+_MAY_DIFFER = {"name", "data.workers", "data.eval_batch_size", "trainer.accelerator", "trainer.devices"}
+_MAY_DIFFER |= {"trainer.num_nodes", "data.evaluate", "trainer.evaluate_checkpoint", "trainer.on_nonfinite"}
+
+
+class RunFolder:
+    """Where a run's files are."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.recipe = self.path / "recipe.yaml"
+        self.versions = self.path / "versions.json"
+        self.metrics = self.path / "metrics.csv"
+        self.betas = self.path / "beta_history.csv"
+        self.tensorboard = self.path / "tensorboard"
+        self.checkpoints = self.path / "checkpoints"
+        self.last = self.checkpoints / "last.ckpt"
+        self.best = self.checkpoints / "best.ckpt"
+        self.nonfinite = self.checkpoints / "nonfinite.json"
+        self.gradient_norms = self.path / "gradient_norms.npz"
+        self.samples = self.path / "samples.json"
+        self.sample_images = self.path / "samples"
+        self.results = self.path / "results.json"  # written last: a folder that has it is complete
+
+    def checkpoint(self, which: str) -> Path:
+        """Return the file of the checkpoint "last" or "best"."""
+        return self.best if which == "best" else self.last
+
+    def prepare(self, recipe: Recipe, *, overwrite: bool = False, resume: bool = False) -> None:
+        """Make the folder ready for a run of a recipe.
+
+        Raises:
+            FileExistsError: it holds another run and may not be overwritten, or other things.
+            ValueError: it is to be resumed with a recipe of other values; the message names them.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise FileExistsError(f"the output {str(self.path)!r} is a file, expected a folder or nothing")
+        if self.recipe.is_file():
+            if resume:
+                self._check_same(recipe)
+            elif overwrite:
+                self._clear()
+            else:
+                raise FileExistsError(
+                    f"the folder {str(self.path)!r} holds another run: name another folder with --out, go on with "
+                    "--resume, or replace it with --overwrite"
+                )
+        elif self.path.is_dir() and any(self.path.iterdir()):
+            raise FileExistsError(f"the folder {str(self.path)!r} is not empty and holds no run: not written to")
+        write_text(self.recipe, recipe_yaml(recipe))
+
+    def write_versions(self, device: str) -> None:
+        """Write down what the run is made with."""
+        packages = {name: version(name) for name in ("torch", "torchvision", "lightning")}
+        facts: dict[str, Any] = {"torchghm": __version__, **packages, "python": platform.python_version()}
+        write_json(self.versions, {**facts, "platform": platform.platform(), "device": device})
+
+    def read_results(self) -> dict[str, Any]:
+        """Return the final evaluation of a complete run.
+
+        Raises:
+            ValueError: the file can't be read.
+        """
+        try:
+            results: dict[str, Any] = json.loads(self.results.read_text("utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{str(self.results)!r} can't be read: {error}") from error
+        return results
+
+    def _check_same(self, recipe: Recipe) -> None:
+        before, now = _flat(load_recipe(self.recipe).plain()), _flat(recipe.plain())
+        changed = [key for key in now if before.get(key) != now[key] and key not in _MAY_DIFFER]
+        if changed:
+            differences = ", ".join(f"{key} was {before.get(key)!r} and is {now[key]!r}" for key in changed)
+            raise ValueError(f"the run in {str(self.path)!r} can't be resumed with another recipe: {differences}")
+
+    def _clear(self) -> None:
+        for folder in (self.checkpoints, self.tensorboard, self.sample_images):
+            shutil.rmtree(folder, ignore_errors=True)
+        files = (self.results, self.metrics, self.betas, self.gradient_norms, self.samples, self.versions, self.recipe)
+        for file in files:  # the recipe last: until then the folder is known as a run's
+            file.unlink(missing_ok=True)
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and not key.endswith("_options"):
+            flat.update(_flat(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
