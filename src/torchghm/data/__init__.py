@@ -1,0 +1,55 @@
+"""From a data set on disk to samples for a detector.
+
+`load_data` reads COCO, Pascal VOC and YOLO folders into one in-memory form; `DetectionDataset` reads their images
+when they are asked for; `check_data` says what is in a data set and what is wrong with it; `write_scenes` makes one
+of real digits on real photographs.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from torchghm.data.check import DataCheck, SplitCount, check_data
+from torchghm.data.images import ImageError, read_image
+from torchghm.data.load import DetectionData, load_data
+from torchghm.data.problems import KINDS, DataError, Problem
+from torchghm.data.records import ImageRecord, Records
+from torchghm.data.scenes import write_scenes
+
+if TYPE_CHECKING:
+    from torchghm.data.dataset import DetectionDataset, collate
+    from torchghm.data.transforms import evaluation_transforms, training_transforms
+
+__all__ = [
+    "KINDS",
+    "DataCheck",
+    "DataError",
+    "DetectionData",
+    "DetectionDataset",
+    "ImageError",
+    "ImageRecord",
+    "Problem",
+    "Records",
+    "SplitCount",
+    "check_data",
+    "collate",
+    "evaluation_transforms",
+    "load_data",
+    "read_image",
+    "training_transforms",
+    "write_scenes",
+]
+
+# torchvision takes seconds to import, and whoever checks or makes data does not need it.
+_WITH_TORCHVISION = {
+    "DetectionDataset": "dataset",
+    "collate": "dataset",
+    "evaluation_transforms": "transforms",
+    "training_transforms": "transforms",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WITH_TORCHVISION:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_WITH_TORCHVISION[name]}"), name)

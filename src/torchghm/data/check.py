@@ -1,0 +1,197 @@
+"""Is this data set fit to train with? Counts, balance, sizes, and everything that is wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from torchghm.data.images import ImageError, SizeMismatchError, read_image
+from torchghm.data.load import read_data
+from torchghm.data.problems import KINDS, DataError, Problem, printable
+from torchghm.data.records import Records
+from torchghm.data.threads import in_threads
+
+# COCO's limits, in square pixels.
+SMALL, MEDIUM = 32**2, 96**2
+
+
+@dataclass(frozen=True)
+class SplitCount:
+    """What a split holds; crowds are counted as crowds only.
+
+    Attributes:
+        images: how many.
+        images_without_boxes: how many of them have nothing to find.
+        boxes: how many objects.
+        crowds: how many crowd regions.
+        small: boxes with an area below 32 x 32 pixels.
+        medium: below 96 x 96.
+        large: all others.
+        by_class: boxes of each class, in the order of the classes.
+    """
+
+    images: int
+    images_without_boxes: int
+    boxes: int
+    crowds: int
+    small: int
+    medium: int
+    large: int
+    by_class: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class DataCheck:
+    """What `check_data` found.
+
+    Attributes:
+        root: the data folder.
+        layout: "coco", "voc", "yolo", or "unknown".
+        classes: names.
+        splits: counts by the split's name.
+        problems: all of them, fatal ones first.
+    """
+
+    root: Path
+    layout: str
+    classes: tuple[str, ...] = ()
+    splits: Mapping[str, SplitCount] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        """Whether one can train with the data: no problem is fatal."""
+        return not any(problem.fatal for problem in self.problems)
+
+    def table(self, shown: int = 20) -> Group:
+        """Return everything as tables for `rich.console.Console.print`, at most `shown` files for each problem."""
+        verdict = Text("usable", "bold green") if self.usable else Text("not usable", "bold red")
+        parts: list[Table | Text] = [Text(printable(f"{self.root} ({self.layout}): ")) + verdict]
+        if self.splits:
+            parts += [self._counts(), self._balance()]
+        if self.problems:
+            parts.append(self._problems(shown))
+        else:
+            parts.append(Text("no problems found"))
+        return Group(*parts)
+
+    def print(self, console: Console | None = None) -> None:
+        """Print the tables."""
+        (console or Console()).print(self.table())
+
+    def _counts(self) -> Table:
+        table = Table(title="Splits", title_justify="left")
+        table.add_column("split")
+        for heading in ("images", "without boxes", "boxes", "crowds", "small", "medium", "large"):
+            table.add_column(heading, justify="right")
+        for name, count in self.splits.items():
+            sizes = (count.small, count.medium, count.large)
+            numbers = (count.images, count.images_without_boxes, count.boxes, count.crowds, *sizes)
+            table.add_row(Text(printable(name)), *(f"{number:,}" for number in numbers))
+        return table
+
+    def _balance(self) -> Table:
+        table = Table(title="Boxes by class", title_justify="left")
+        table.add_column("class")
+        for name in self.splits:
+            table.add_column(Text(printable(name)), justify="right")
+        for label, name in enumerate(self.classes):
+            cells = (
+                f"{count.by_class[label]:,} ({count.by_class[label] / max(count.boxes, 1):.1%})"
+                for count in self.splits.values()
+            )
+            table.add_row(Text(printable(name)), *cells)
+        return table
+
+    def _problems(self, shown: int) -> Table:
+        table = Table(title="Problems", title_justify="left", show_lines=True)
+        for heading in ("kind", "count", "where"):
+            table.add_column(heading, justify="right" if heading == "count" else "left", overflow="fold")
+        for what in dict.fromkeys(problem.what for problem in self.problems):
+            same = [problem for problem in self.problems if problem.what == what]
+            fatal, meaning = KINDS[what]
+            lines = [printable(" ".join(f"{problem.file}: {problem.detail}".split())) for problem in same[:shown]]
+            if len(same) > shown:
+                lines.append(f"... and in {len(same) - shown} more files")
+            kind = Text(what, "bold red" if fatal else "yellow") + Text(f"\n{meaning}", "default")
+            table.add_row(kind, f"{sum(problem.count for problem in same):,}", Text("\n".join(lines)))
+        return table
+
+
+def check_data(
+    root: str | os.PathLike[str],
+    *,
+    layout: str | None = None,
+    val_fraction: float = 0.1,
+    test_fraction: float = 0.1,
+    split_seed: int = 0,
+    open_images: bool = True,
+    workers: int | None = None,
+) -> DataCheck:
+    """Read a data set, annotations and images, and report what is in it and what is wrong with it.
+
+    Arguments:
+        root: as in `load_data`, and so are layout, val_fraction, test_fraction and split_seed.
+        layout: see there.
+        val_fraction: see there.
+        test_fraction: see there.
+        split_seed: see there.
+        open_images: decode every image, which finds truncated ones and those of another size than annotated.
+        workers: threads for that; as many as processors if None.
+
+    Raises:
+        FileNotFoundError: the folder does not exist.
+    """
+    try:
+        data = read_data(
+            root, layout=layout, val_fraction=val_fraction, test_fraction=test_fraction, split_seed=split_seed
+        )
+    except DataError as error:
+        return DataCheck(Path(root), layout or "unknown", problems=error.problems)
+    problems = list(data.problems)
+    if open_images:
+        problems += _check_images(list(data.splits.values()), workers)
+    counts = {name: _count(records, len(data.classes)) for name, records in data.splits.items()}
+    problems.sort(key=lambda problem: (not problem.fatal, problem.what))
+    return DataCheck(data.root, data.layout, data.classes, counts, tuple(dict.fromkeys(problems)))
+
+
+def _count(records: Records, classes: int) -> SplitCount:
+    real = ~records.crowd
+    image = np.repeat(np.arange(len(records)), np.diff(records.offsets))
+    area = records.area[real]
+    return SplitCount(
+        images=len(records),
+        images_without_boxes=len(records) - len(np.unique(image[real])),
+        boxes=int(real.sum()),
+        crowds=int(records.crowd.sum()),
+        small=int((area < SMALL).sum()),
+        medium=int(((area >= SMALL) & (area < MEDIUM)).sum()),
+        large=int((area >= MEDIUM).sum()),
+        by_class=tuple(np.bincount(records.labels[real], minlength=classes).tolist()),
+    )
+
+
+def _check_images(splits: list[Records], workers: int | None) -> list[Problem]:
+    def problem_of(index: int) -> Problem | None:
+        record = images[index]
+        if record.width == 0:  # could not be read before, and was reported
+            return None
+        try:
+            read_image(record.path, expected_size=(record.width, record.height))
+        except ImageError as error:
+            what = "size-mismatch" if isinstance(error, SizeMismatchError) else "unreadable-image"
+            return Problem(images.name(index), what, error.reason)
+        return None
+
+    if not splits:
+        return []
+    images = Records.join(splits)
+    return [problem for problem in in_threads(problem_of, range(len(images)), workers) if problem is not None]

@@ -1,0 +1,92 @@
+"""Records as a torch data set: images are read when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from torchvision import tv_tensors
+
+from torchghm.data.images import read_image
+from torchghm.data.records import ImageRecord
+
+Target = dict[str, Any]
+Item = tuple[Tensor, Target]
+
+
+class DetectionDataset(Dataset[Item]):
+    """Images with their targets, as torchvision's detectors take them.
+
+    An item is `(image, target)`. The image is RGB `[3, H, W]`, uint8 unless the transforms make it something
+    else. The target has
+
+    - `boxes`: float32 `[n, 4]`, x1, y1, x2, y2 in pixels of the image,
+    - `labels`: int64 `[n]`, from 0 to the number of classes - 1,
+    - `image_id`: int,
+    - without `training` also `iscrowd`, int64 `[n]`, and `area`, float32 `[n]` in square pixels of the image:
+      with these torchmetrics' `MeanAveragePrecision` counts as COCO does. With `training`, crowds are left out.
+
+    Arguments:
+        records: `DetectionData.select(...)`, or any sequence of `ImageRecord`.
+        classes: their names.
+        transforms: called with image (`tv_tensors.Image`) and target (`tv_tensors.BoundingBoxes` in it), returns both;
+            see `training_transforms` and `evaluation_transforms`.
+        training: leave crowds out.
+
+    Raises:
+        ImageError: (a `ValueError`, when an item is read) an image is missing, truncated, no image, too large, or of
+            another size than its annotations were made for.
+    """
+
+    def __init__(
+        self,
+        records: Sequence[ImageRecord],
+        classes: Sequence[str],
+        transforms: Callable[[Tensor, Target], Item] | None = None,
+        *,
+        training: bool = False,
+    ) -> None:
+        self.records = records
+        self.classes = tuple(classes)
+        self.transforms = transforms
+        self.training = training
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, index: int) -> Item:
+        record = self.records[index]
+        size = (record.width, record.height)
+        pixels = torch.from_numpy(read_image(record.path, expected_size=size))
+        image: Tensor = tv_tensors.Image(pixels.permute(2, 0, 1).contiguous())
+        kept = ~record.crowd if self.training else slice(None)
+        boxes = torch.tensor(record.boxes[kept])
+        target: Target = {
+            "boxes": tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=(record.height, record.width)),
+            "labels": torch.tensor(record.labels[kept]),
+            "image_id": record.image_id,
+        }
+        if not self.training:
+            target["iscrowd"] = torch.tensor(record.crowd[kept], dtype=torch.int64)
+            # A mask's area as a share of its box's follows the box through any transform.
+            target["area"] = torch.tensor(record.area[kept]) / _areas(boxes)
+        if self.transforms is not None:
+            image, target = self.transforms(image, target)
+        # Plain tensors: the subclass has served, and is slower in a model and between processes.
+        target["boxes"] = target["boxes"].as_subclass(Tensor)
+        if not self.training:
+            target["area"] = target["area"] * _areas(target["boxes"])
+        return image.as_subclass(Tensor), target
+
+
+def collate(batch: Sequence[Item]) -> tuple[list[Tensor], list[Target]]:
+    """Return the images and the targets of a batch as two lists: images may differ in size."""
+    return [image for image, _ in batch], [target for _, target in batch]
+
+
+def _areas(boxes: Tensor) -> Tensor:
+    sides = boxes[:, 2:] - boxes[:, :2]
+    return sides[:, 0] * sides[:, 1]

@@ -1,0 +1,140 @@
+"""The data folder: every file that annotations name is looked up here, so that no name leads out of it."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import unicodedata
+from pathlib import Path
+
+from torchghm.data.problems import FileError
+
+
+class DataFolder:
+    """The files under a data folder, by names relative to it.
+
+    A name is text from a file that somebody else wrote: absolute names, `..` and symbolic links that lead out
+    of the folder are refused. Folders are listed once, instead of asking the disk for each file.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        # With a slash at the end, so that /data does not contain /database.
+        self._prefixes = tuple(posixpath.join(path, "") for path in (os.path.realpath(root), root.absolute()))
+        self._listings: dict[str, dict[str, tuple[str, bool]]] = {}
+
+    def file(self, name: str, start: str = "") -> str | None:
+        """Return a regular file's name relative to the root, None if there is none.
+
+        Arguments:
+            name: the file as the data name it, relative to `start`.
+            start: a folder relative to the root.
+
+        Raises:
+            FileError: the name leads out of the root.
+        """
+        parent, leaf = posixpath.split(self._relative(name, start))
+        listing = self._listing(parent)
+        entry = listing.get(leaf) or listing.get(_normal(leaf))
+        if entry is None:
+            return None
+        relative, is_link = posixpath.join(parent, entry[0]), entry[1]
+        if is_link:
+            self._refuse_outside(relative)
+            if not (self.root / relative).is_file():
+                return None
+        return relative
+
+    def folder(self, name: str, start: str = "") -> str | None:
+        """Return a folder's name relative to the root, None if there is none.
+
+        Raises:
+            FileError: the name leads out of the root.
+        """
+        relative = self._relative(name, start)
+        try:
+            is_folder = (self.root / relative).is_dir()
+        except (OSError, ValueError):  # a name that no folder can have
+            return None
+        if not is_folder:
+            return None
+        self._refuse_outside(relative)
+        return relative
+
+    def files(self, folder: str, suffixes: tuple[str, ...], recursive: bool = False) -> list[str]:
+        """Return the files of a folder that end in one of these suffixes (lower case), sorted by name.
+
+        Symbolic links are among them unexamined: ask `file` before one is read. Links to folders are not followed.
+        """
+        folders = [folder]
+        if recursive:
+            top = self.root / folder
+            folders = [posixpath.join(folder, os.path.relpath(path, top)) for path, _, _ in os.walk(top)]
+        return sorted(
+            posixpath.normpath(posixpath.join(parent, name))
+            for parent in folders
+            for name, _ in set(self._listing(posixpath.normpath(parent) if parent else "").values())
+            if posixpath.splitext(name)[1].lower() in suffixes
+        )
+
+    def read(self, name: str, limit: int | None = None) -> bytes:
+        """Return what a file holds.
+
+        Raises:
+            FileError: it cannot be read, has more than `limit` bytes, or lies outside the root.
+        """
+        file = self.file(name)
+        if file is None:
+            raise FileError("is not a file that can be read")
+        path = self.root / file
+        try:
+            size = path.stat().st_size
+            if limit is not None and size > limit:
+                raise FileError(f"has {size} bytes, more than {limit}")
+            return path.read_bytes()
+        except (OSError, MemoryError) as error:
+            raise FileError(f"cannot be read: {error}") from error
+
+    def read_text(self, name: str, limit: int) -> str:
+        """Return what a file of UTF-8 text holds; raises as `read` does."""
+        try:
+            return self.read(name, limit).decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise FileError(f"is not text in UTF-8: {error}") from error
+
+    def _relative(self, name: str, start: str) -> str:
+        relative = posixpath.normpath(posixpath.join(start, name))
+        for prefix in self._prefixes:
+            relative = relative.removeprefix(prefix)
+        if posixpath.isabs(relative) or relative == ".." or relative.startswith("../"):
+            raise FileError(f"{name!r} leads out of the data folder", "path-outside")
+        return "" if relative == "." else relative
+
+    def _refuse_outside(self, relative: str) -> None:
+        if not posixpath.join(os.path.realpath(self.root / relative), "").startswith(self._prefixes[0]):
+            raise FileError(f"{relative!r} is a symbolic link that leads out of the data folder", "path-outside")
+
+    def _listing(self, folder: str) -> dict[str, tuple[str, bool]]:
+        """Return a folder's files: from the name to the name as stored and whether it is a symbolic link."""
+        if folder not in self._listings:
+            self._listings[folder] = self._scan(folder)
+        return self._listings[folder]
+
+    def _scan(self, folder: str) -> dict[str, tuple[str, bool]]:
+        try:
+            entries = os.scandir(self.root / folder)
+        except (OSError, ValueError):  # not there, or a name that no folder can have
+            return {}
+        with entries:
+            links = {entry.name: entry.is_symlink() for entry in entries if entry.is_symlink() or entry.is_file()}
+        if links:
+            self._refuse_outside(folder)
+        listing = {name: (name, is_link) for name, is_link in links.items()}
+        for name, entry in list(listing.items()):
+            listing.setdefault(_normal(name), entry)
+        return listing
+
+
+def _normal(name: str) -> str:
+    # An accented letter is one code point or two, by the system that packed the archive.
+    return name if name.isascii() else unicodedata.normalize("NFC", name)

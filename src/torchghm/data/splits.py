@@ -1,0 +1,78 @@
+"""Names of splits, and how a data set without any is split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import numpy as np
+
+from torchghm.data.problems import Problem, examples
+from torchghm.data.records import Records
+
+# How data sets call their splits, and how we do.
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+    "trainval": "trainval",
+}
+# Splits that are made to be divided; a lone "test" is not.
+UNDIVIDED = ("all", "default", "train", "trainval")
+
+Value = TypeVar("Value")
+
+
+def in_split_order(splits: Mapping[str, Value]) -> dict[str, Value]:
+    """Return the splits with train, val and test first."""
+    known = [name for name in ("train", "val", "test") if name in splits]
+    return {name: splits[name] for name in (*known, *(name for name in splits if name not in known))}
+
+
+def split_by_seed(records: Records, val_fraction: float, test_fraction: float, seed: int) -> dict[str, Records]:
+    """Divide images at random into train, val and test; the same seed gives the same splits.
+
+    Arguments:
+        records: all images.
+        val_fraction: of the images, at least one image unless 0.
+        test_fraction: likewise.
+        seed: of the division.
+
+    Raises:
+        ValueError: too few images to divide.
+    """
+    sizes = {"val": val_fraction, "test": test_fraction}
+    counts = {name: max(1, round(len(records) * fraction)) for name, fraction in sizes.items() if fraction > 0}
+    if sum(counts.values()) >= len(records):
+        wanted = " and ".join(f"{count} for {name}" for name, count in counts.items())
+        raise ValueError(f"expected more images to split than {len(records)}: {wanted} leave none to train with")
+    # Sorted by name first: the order in an annotation file is no property of the data.
+    by_name = sorted(range(len(records)), key=records.name)
+    order = np.array(by_name)[np.random.default_rng(seed).permutation(len(records))]
+    parts = {}
+    for name, count in counts.items():
+        parts[name], order = records.take(np.sort(order[:count])), order[count:]
+    return in_split_order({"train": records.take(np.sort(order)), **parts})
+
+
+def check_splits(splits: Mapping[str, Records], problems: list[Problem]) -> None:
+    """Report splits without images or boxes, and images that are in two of train, val and test."""
+    for name, records in splits.items():
+        if records.crowd.all():  # or there are no boxes at all
+            what = "no-training-boxes" if name in UNDIVIDED else "no-boxes"
+            problems.append(
+                Problem(name, what, f"none of the {len(records)} images of {name!r} has a box", len(records))
+            )
+    names = {split: splits[split].names() for split in ("train", "val", "test") if split in splits}
+    for split, of_split in names.items():
+        if repeated := len(of_split) - len(set(of_split)):
+            problems.append(Problem(split, "repeated-image", f"{repeated} in {split!r}", repeated))
+    pairs = [(first, second) for first in names for second in names if first < second]
+    for first, second in pairs:
+        if shared := sorted(set(names[first]) & set(names[second])):
+            detail = f"{len(shared)} in {first!r} and {second!r}: {examples(map(repr, shared))}"
+            problems.append(Problem(first, "shared-image", detail, len(shared)))

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from torchghm.data.boxes import SMALLEST_SIDE, clean_boxes
+
+WIDTHS, HEIGHTS = np.array([40]), np.array([30])
+
+
+@pytest.mark.parametrize(
+    ("box", "kind", "clipped"),
+    [
+        ([1, 2, 3, 4], None, [1, 2, 3, 4]),
+        ([0, 0, 40, 30], None, [0, 0, 40, 30]),
+        ([-0.001, 0, 40.001, 30], None, [0, 0, 40, 30]),
+        ([-1, 0, 41, 30], "box-clipped", [0, 0, 40, 30]),
+        ([3, 2, 1, 4], "box-without-area", None),
+        ([3, 2, 3, 4], "box-without-area", None),
+        ([40, 2, 50, 4], "box-outside", None),
+        ([39.999, 2, 50, 4], "box-outside", None),
+        ([np.inf, 2, np.inf, 4], "box-not-finite", None),
+        ([-1e308, -1e308, 1e308, 1e308], "box-clipped", [0, 0, 40, 30]),
+    ],
+)
+def test_kinds(box, kind, clipped):
+    cleaned, faults = clean_boxes(np.array([box], np.float64), WIDTHS, HEIGHTS)
+    assert [what for what, concerned in faults.items() if concerned[0]] == ([kind] if kind else [])
+    if clipped is not None:
+        assert cleaned[0].tolist() == clipped
+
+
+anything = st.one_of(st.floats(), st.floats(-100, 100), st.integers(-5, 45).map(float))
+
+
+@given(arrays(np.float64, st.tuples(st.integers(0, 8), st.just(4)), elements=anything))
+def test_whatever_is_kept_can_be_learned_from(boxes):
+    cleaned, faults = clean_boxes(boxes, np.full(len(boxes), 40), np.full(len(boxes), 30))
+    assert (np.sum(list(faults.values()), axis=0) <= 1).all()
+    kept = cleaned[~(faults["box-not-finite"] | faults["box-without-area"] | faults["box-outside"])]
+    assert kept.dtype == np.float32
+    assert np.isfinite(kept).all()
+    assert (kept >= 0).all()
+    assert (kept <= [40, 30, 40, 30]).all()
+    assert (kept[:, 2:] - kept[:, :2] >= SMALLEST_SIDE * 0.99).all()
+    inside = (boxes >= 0).all(axis=1) & (boxes <= [40, 30, 40, 30]).all(axis=1)
+    untouched = inside & (boxes[:, 2:] - boxes[:, :2] > 2 * SMALLEST_SIDE).all(axis=1)
+    assert not np.any([concerned & untouched for concerned in faults.values()])
+    np.testing.assert_array_equal(cleaned[untouched], boxes[untouched].astype(np.float32))
