@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 from torchvision.models import resnet18
+from torchvision.models.detection import retinanet_resnet50_fpn
 from torchvision.ops import FrozenBatchNorm2d
 
 from torchghm.detection import BACKBONES, build_detector
@@ -23,6 +24,28 @@ def test_retinanet():
     detections = model([torch.rand(3, 48, 64)])
     assert (detections[0]["labels"] < 3).all()
     assert set(detections[0]) == {"boxes", "scores", "labels"}
+
+
+def test_narrow_pyramid_with_group_norm():
+    model = build_detector(num_classes=2, backbone="resnet18", pyramid_channels=64, head_norm="group")
+    assert model.backbone.out_channels == 64
+    norms = [module for module in model.head.modules() if isinstance(module, torch.nn.GroupNorm)]
+    assert len(norms) == 8
+    model.train()
+    target = {"boxes": torch.tensor([[4.0, 4, 40, 44]]), "labels": torch.tensor([1])}
+    assert model([torch.rand(3, 64, 64)], [target])["classification"].isfinite()
+
+
+def test_the_pyramid_is_torchvisions():
+    """The same parameters, in the same order, trained and frozen alike."""
+    with torch.device("meta"):
+        theirs = retinanet_resnet50_fpn(weights=None, weights_backbone=None, num_classes=2)
+        ours = build_detector(num_classes=2, backbone="resnet50")
+    shapes = [
+        {name: (parameter.shape, parameter.requires_grad) for name, parameter in model.named_parameters()}
+        for model in (ours, theirs)
+    ]
+    assert shapes[0] == shapes[1]
 
 
 def test_anchors():
@@ -73,6 +96,9 @@ def test_bad_weights_files(tmp_path):
         ({"backbone": "vgg16"}, "`backbone`.*'vgg16'"),
         ({"num_classes": 0}, "`num_classes`"),
         ({"prior": 1.0}, "`prior`"),
+        ({"pyramid_channels": 0}, "`pyramid_channels`"),
+        ({"pyramid_channels": 48, "head_norm": "group"}, "multiple of 32 with head_norm='group', but got 48"),
+        ({"head_norm": "batch"}, "`head_norm`.*'batch'"),
         ({"anchor_sizes": (32, 64)}, "`anchor_sizes`.*5 levels"),
         ({"trainable_layers": 6}, "`trainable_layers`"),
     ],

@@ -13,7 +13,8 @@ from torchghm.cli.errors import plain_errors
 Data = Annotated[Path, typer.Option("--data", help="Folder of the data set: COCO, Pascal VOC or YOLO.")]
 RecipeName = Annotated[str | None, typer.Option("--recipe", help="A recipe's name or YAML file.")]
 Settings = Annotated[
-    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe: key=value, as often as you like.")
+    list[str],
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe; as often as you like."),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what the output folder holds.")]
 Progress = Annotated[bool, typer.Option("--progress/--no-progress", help="Show how far it is.")]

@@ -32,6 +32,8 @@ class EpochBatches(Sampler[list[Key]]):
         rank: of this process, from 0.
         processes: number of processes.
         accumulate: batches of a process that make a step together.
+
+    `check_batch_size` refuses what can't be.
     """
 
     def __init__(
@@ -45,14 +47,6 @@ class EpochBatches(Sampler[list[Key]]):
         processes: int = 1,
         accumulate: int = 1,
     ) -> None:
-        parts = processes * accumulate
-        if batch_size % parts:
-            raise ValueError(
-                f"data.batch_size: expected a multiple of {processes} (processes) x {accumulate} (trainer.accumulate), "
-                f"got {batch_size}"
-            )
-        if images < batch_size:
-            raise ValueError(f"data.batch_size: expected at most the {images} training images, got {batch_size}")
         self.images, self.batch_size, self.epoch, self.seed = images, batch_size, epoch, seed
         self.rank, self.processes, self.accumulate = rank, processes, accumulate
 
@@ -66,6 +60,21 @@ class EpochBatches(Sampler[list[Key]]):
         for batch in range(len(self)):
             start = (batch * self.processes + self.rank) * part
             yield [(epoch, int(index)) for index in order[start : start + part]]
+
+
+def check_batch_size(images: int, batch_size: int, *, processes: int, accumulate: int) -> None:
+    """Refuse a batch size that can't be shared out, or that the images don't fill.
+
+    Raises:
+        ValueError: the message names the key of the recipe.
+    """
+    if batch_size % (processes * accumulate):
+        raise ValueError(
+            f"data.batch_size: expected a multiple of {processes} (processes) x {accumulate} (trainer.accumulate), "
+            f"got {batch_size}"
+        )
+    if images < batch_size:
+        raise ValueError(f"data.batch_size: expected at most the {images} training images, got {batch_size}")
 
 
 class SeededSamples(Dataset[tuple[Tensor, Target]]):

@@ -50,7 +50,7 @@ def write_gradient_norms(path: Path, module: DetectorModule, records: Records) -
         positive += of_positives.cpu()
         negative += of_negatives.cpu()
         distance = (examples.predicted - examples.encoded).abs().flatten()
-        cell = (torch.bucketize(distance, edges, right=True) - 1).clamp(0, CELLS - 1)
+        cell = (torch.bucketize(distance[~distance.isnan()], edges, right=True) - 1).clamp(0, CELLS - 1)
         residual += torch.bincount(cell, minlength=CELLS).double().cpu()
     cls_loss, box_loss = module.detector.cls_loss, module.detector.box_loss
     with replaced(path) as temporary, temporary.open("wb") as file:
@@ -76,7 +76,7 @@ def classification_counts(examples: DetectionExamples) -> tuple[Tensor, Tensor]:
     is_positive = label[:, None] == torch.arange(probability.shape[1], device=label.device)
     norm = torch.where(is_positive, 1 - probability, probability)
     cell = (norm * CELLS).long().clamp(max=CELLS - 1) + CELLS * is_positive
-    counts = torch.bincount(cell.flatten(), minlength=2 * CELLS).double()
+    counts = torch.bincount(cell[norm.isfinite()], minlength=2 * CELLS).double()  # a run may have ended in NaN
     return counts[CELLS:], counts[:CELLS]
 
 

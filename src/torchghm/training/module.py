@@ -9,7 +9,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.optim import Optimizer
 
-from torchghm import __version__
+import torchghm
 from torchghm.training import detector
 from torchghm.training.average_precision import AveragePrecision, DetectionMetrics
 from torchghm.training.datamodule import Batch
@@ -124,7 +124,7 @@ class DetectorModule(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Say in plain types what the checkpoint is of."""
         checkpoint[CHECKPOINT_KEY] = {
-            "version": __version__,
+            "version": torchghm.__version__,
             "recipe": self.recipe.plain(),
             "classes": list(self.classes),
         }

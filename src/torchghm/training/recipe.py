@@ -84,6 +84,12 @@ class ModelRecipe(_Section):
         max_length=PYRAMID_LEVELS,
         description="side in pixels of each level's anchors, at image_size",
     )
+    pyramid_channels: PositiveInt = Field(
+        default=256, description="width of the pyramid and of the heads; a multiple of 32 with group norm"
+    )
+    head_norm: Literal["none", "group"] = Field(
+        default="group", description="of the heads: group norm trains much faster from scratch, none is the published"
+    )
     prior: float = Field(default=0.01, gt=0, lt=1, description="probability that every class starts with")
     trainable_layers: int | None = Field(
         default=None,
@@ -208,7 +214,8 @@ def laid_over(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
     if isinstance(new, dict):
         kept = dict(old or {})
         for kind in ("cls", "box"):
-            if new.get(kind, kept.get(kind)) != kept.get(kind, LossRecipe.model_fields[kind].default):
+            former = kept.get(kind, LossRecipe.model_fields[kind].default)
+            if new.get(kind, former) != former:
                 kept.pop(f"{kind}_options", None)
                 kept.pop(f"{kind}_weight", None)
         base = {**base, "loss": kept}

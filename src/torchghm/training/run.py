@@ -15,11 +15,11 @@ import torch
 from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities import rank_zero_only
 
 from torchghm.data import DetectionData
 from torchghm.training.atomic_files import write_json
 from torchghm.training.checkpoints import AtomicCheckpointIO, KeepCheckpoints, load_checkpoint
+from torchghm.training.data_order import check_batch_size
 from torchghm.training.datamodule import DetectionDataModule, with_boxes
 from torchghm.training.evaluation import evaluate_records, load_recipe_data
 from torchghm.training.gradient_norms import write_gradient_norms
@@ -74,6 +74,13 @@ def train(
         data = load_recipe_data(data, recipe.data)
     with_boxes(data, recipe.data.evaluate)  # an error now, not after hours
     datamodule = DetectionDataModule(data, recipe)
+    trainer, history = _trainer(recipe, folder, progress=progress)
+    check_batch_size(
+        len(datamodule.train_records),
+        recipe.data.batch_size,
+        processes=trainer.world_size,
+        accumulate=recipe.trainer.accumulate,
+    )
     resumed = resume and folder.last.is_file()
     if resumed:
         load_checkpoint(folder.last, data.classes)
@@ -83,15 +90,13 @@ def train(
         guard=NonFiniteGuard(recipe.trainer.on_nonfinite, datamodule.train_records.name, folder.nonfinite),
         with_weights=not resumed,
     )
-    first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+    first = trainer.is_global_zero
     if first:
         folder.prepare(recipe, overwrite=overwrite, resume=resume)
         if resume and folder.results.is_file():
             return folder.read_results()
+        folder.write_versions(_device_name(trainer.strategy.root_device))
     with _quiet():
-        trainer, history = _trainer(recipe, folder, progress=progress)
-        if first:
-            folder.write_versions(_device_name(trainer.strategy.root_device))
         _fit(trainer, module, datamodule, folder.last, resumed=resumed)
     return _finish(folder, data, trainer.strategy.root_device, history.seconds) if first else {}
 
@@ -100,24 +105,25 @@ def _trainer(recipe: Recipe, folder: RunFolder, *, progress: bool) -> tuple[Trai
     settings = recipe.trainer
     history = History(folder.metrics, folder.betas)
     callbacks = [history, *([TrainingProgress(history)] if progress else [])]
-    trainer = Trainer(
-        max_epochs=settings.epochs,
-        accelerator=settings.accelerator,
-        devices=settings.devices if settings.accelerator != "cpu" or settings.devices != "auto" else 1,
-        num_nodes=settings.num_nodes,
-        precision=settings.precision,
-        accumulate_grad_batches=settings.accumulate,
-        deterministic=settings.deterministic,
-        use_distributed_sampler=False,  # ours share the images out themselves
-        num_sanity_val_steps=0,
-        enable_model_summary=False,
-        enable_progress_bar=progress,
-        log_every_n_steps=1,
-        logger=TensorBoardLogger(folder.path, name=folder.tensorboard.name, version=""),
-        callbacks=[*callbacks, KeepCheckpoints(folder.last, folder.best)],
-        plugins=[AtomicCheckpointIO()],
-        default_root_dir=folder.path,
-    )
+    with _quiet():
+        trainer = Trainer(
+            max_epochs=settings.epochs,
+            accelerator=settings.accelerator,
+            devices=settings.devices if settings.accelerator != "cpu" or settings.devices != "auto" else 1,
+            num_nodes=settings.num_nodes,
+            precision=settings.precision,
+            accumulate_grad_batches=settings.accumulate,
+            deterministic=settings.deterministic,
+            use_distributed_sampler=False,  # ours share the images out themselves
+            num_sanity_val_steps=0,
+            enable_model_summary=False,
+            enable_progress_bar=progress,
+            log_every_n_steps=1,
+            logger=TensorBoardLogger(folder.path, name=folder.tensorboard.name, version=""),
+            callbacks=[*callbacks, KeepCheckpoints(folder.last, folder.best)],
+            plugins=[AtomicCheckpointIO()],
+            default_root_dir=folder.path,
+        )
     return trainer, history
 
 

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from torchghm import __version__
+import torchghm
 from torchghm.training.atomic_files import write_json, write_text
 from torchghm.training.recipe import Recipe
 from torchghm.training.recipe_files import load_recipe, recipe_yaml
@@ -68,7 +68,7 @@ class RunFolder:
     def write_versions(self, device: str) -> None:
         """Write down what the run is made with."""
         packages = {name: version(name) for name in ("torch", "torchvision", "lightning")}
-        facts: dict[str, Any] = {"torchghm": __version__, **packages, "python": platform.python_version()}
+        facts: dict[str, Any] = {"torchghm": torchghm.__version__, **packages, "python": platform.python_version()}
         write_json(self.versions, {**facts, "platform": platform.platform(), "device": device})
 
     def read_results(self) -> dict[str, Any]:
