@@ -31,6 +31,14 @@ def test_no_example_is_in_no_region():
     assert harmonizing_weights(norm, bins=4).tolist() == [1.0, 0.0, 1.0]
 
 
+def test_absent_examples_do_not_disturb_the_window():
+    norm = torch.linspace(0, 1, 41, dtype=torch.float64)
+    with_absent = torch.cat([norm, torch.full((30,), float("nan"), dtype=torch.float64)])
+    expected = gradient_density(norm, density="exact")
+    assert torch.equal(gradient_density(with_absent, density="exact")[:41], expected)
+    assert gradient_density(with_absent, density="exact")[41:].isnan().all()
+
+
 def test_counts_are_exact_beyond_the_range_of_float32():
     norm = torch.zeros(1).expand(2**24 + 3)
     assert gradient_histogram(norm, 2).tolist() == [2**24 + 3, 0]

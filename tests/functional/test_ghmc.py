@@ -283,6 +283,7 @@ def test_torch_func():
         ((torch.zeros(4, 3), torch.zeros(4, dtype=torch.long)), {"max_weight": 0}, ValueError, "`max_weight`"),
         ((torch.zeros(4, 3), torch.zeros(4, dtype=torch.long)), {"class_dim": 2}, ValueError, "`class_dim`"),
         ((torch.tensor(0.0), torch.tensor(0.0)), {}, ValueError, "class axis"),
+        ((torch.zeros(4, 0), torch.full((4,), -1)), {}, ValueError, "class axis of at least 1"),
     ],
 )
 def test_mistakes_are_named(arguments, options, error, message):

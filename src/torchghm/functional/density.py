@@ -119,7 +119,8 @@ def _density_by_sorting(gradient_norm: Tensor, weight: Tensor | None, bins: int)
     norm = gradient_norm.to(dtype).flatten()
     amount = torch.ones_like(norm) if weight is None else weight.to(dtype).expand(gradient_norm.shape).flatten()
     amount = amount.masked_fill(norm.isnan(), 0.0)
-    ordered, order = norm.sort()  # NaN sorts last, where its amount of 0 adds nothing
+    # No example lies beyond every window; NaN itself would lead the binary search astray.
+    ordered, order = norm.nan_to_num(nan=torch.inf).sort()
     cumulated = torch.cat([amount.new_zeros(1), amount[order].cumsum(0)])
     lower, upper = norm - 0.5 / bins, norm + 0.5 / bins
     count = cumulated[torch.searchsorted(ordered, upper)] - cumulated[torch.searchsorted(ordered, lower)]

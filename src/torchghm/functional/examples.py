@@ -78,6 +78,10 @@ def arrange_examples(
         arranged = as_rows(targets.to(inputs.dtype) if targets.dtype == torch.bool else targets)
     elif targets.is_complex():
         raise TypeError(f"Expected argument `targets` to be integers or floats, but got {targets.dtype}.")
+    elif classes == 0:
+        raise ValueError(
+            f"Expected argument `inputs` to have a class axis of at least 1, but got {list(inputs.shape)}."
+        )
     else:
         if list(targets.shape) != row_shape:
             raise ValueError(

@@ -87,8 +87,6 @@ def signed_logits(examples: Examples) -> Tensor:
     targets never become a one-hot tensor.
     """
     logits = examples.logits.to(compute_dtype(examples.logits))
-    if logits.shape[1] == 0:
-        return logits
     labelled = (examples.targets >= 0) & (examples.targets < logits.shape[1])
     column = examples.targets.where(labelled, 0)[:, None]
     chosen = logits.gather(1, column)

@@ -47,13 +47,7 @@ def classification_loss(
         amount = example_weight(examples, norm)
         weight = _look_up(table, norm) * amount
         gradient = (weight * norm).nan_to_num()
-        if activation == "softmax":
-            positive = gradient.new_zeros(())
-        elif examples.targets.is_floating_point():
-            positive = (examples.targets.to(gradient.dtype) * gradient).sum()
-        else:
-            labelled = (examples.targets >= 0) & valid[:, :1].expand_as(gradient)[:, 0] if gradient.shape[1] else None
-            positive = _labelled_sum(gradient, examples.targets, labelled)
+        positive = gradient.new_zeros(()) if activation == "softmax" else _positive_sum(gradient, examples.targets)
         plain = (amount * loss.detach()).sum()
         sums = torch.stack([plain, gradient.sum(), positive])
     return weight.to(loss.dtype) * loss, sums
@@ -110,8 +104,9 @@ def _look_up(table: Tensor, norm: Tensor) -> Tensor:
     return torch.cat([table, table.new_zeros(1)])[region_index(norm, table.numel())]
 
 
-def _labelled_sum(gradient: Tensor, targets: Tensor, labelled: Tensor | None) -> Tensor:
-    if labelled is None:
-        return gradient.new_zeros(())
-    column = targets.where(labelled, 0)[:, None].clamp(max=gradient.shape[1] - 1)
-    return gradient.gather(1, column)[:, 0].where(labelled, 0.0).sum()
+def _positive_sum(gradient: Tensor, targets: Tensor) -> Tensor:
+    """The part of the summed |gradient| [R, K] that belongs to positives, by how positive they are."""
+    if targets.is_floating_point():
+        return (targets.to(gradient.dtype) * gradient).sum()
+    labelled = (targets >= 0) & (targets < gradient.shape[1])
+    return gradient.gather(1, targets.where(labelled, 0)[:, None])[:, 0].where(labelled, 0.0).sum()
