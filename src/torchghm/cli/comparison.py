@@ -57,18 +57,21 @@ def compare(
     from torchghm.training.compare import compare as run
     from torchghm.training.comparison_table import terminal_table
 
-    folder = run(
-        data,
-        methods=methods,
-        seeds=list(range(seeds)),
-        recipe=chosen,
-        split=split or chosen.data.evaluate,
-        out=out,
-        baseline=baseline,
-        overwrite=overwrite,
-        progress=progress,
-        command=shlex.join(["torchghm", *sys.argv[1:]]),
-    )
+    try:
+        folder = run(
+            data,
+            methods=methods,
+            seeds=list(range(seeds)),
+            recipe=chosen,
+            split=split or chosen.data.evaluate,
+            out=out,
+            baseline=baseline,
+            overwrite=overwrite,
+            progress=progress,
+            command=shlex.join(["torchghm", *sys.argv[1:]]),
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("interrupted; the same command goes on from here") from None
     page = write_report(folder)
     Console().print(terminal_table(json.loads((folder / "comparison.json").read_text("utf-8"))))
     typer.echo(f"comparison: {folder}\npage: {page}")

@@ -37,11 +37,14 @@ def train(
     """
     from torchghm.training.recipe_files import load_recipe
     from torchghm.training.recipe_values import read_assignments
+    from torchghm.training.run_folder import RunFolder
 
     if resume and overwrite:
         raise ValueError("expected --resume or --overwrite, got both")
-    chosen = load_recipe(recipe, read_assignments(settings)) if recipe or settings or not resume else None
-    out = out or Path("runs", chosen.name if chosen else "default")
+    own = RunFolder(out).recipe if resume and recipe is None and out is not None else None
+    base = own if own is not None and own.is_file() else recipe
+    chosen = load_recipe(base, read_assignments(settings))
+    out = out or Path("runs", chosen.name)
 
     from torchghm.cli.tables import print_metrics
     from torchghm.training.run import train as run

@@ -7,15 +7,22 @@ weighed by the table's entry for its region. A backend knows the table, never th
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from importlib.util import find_spec
+from typing import Literal, NamedTuple, cast
 
+import torch
 from torch import Tensor
 
-from torchghm.functional.examples import Activation, Examples
-from torchghm.kernels import eager
+from torchghm.functional.examples import Activation, Examples, check_choice, check_number
+from torchghm.kernels import eager, ops_registered
 
-Backend = Literal["auto", "eager"]
-BACKENDS: tuple[str, ...] = ("auto", "eager")
+Backend = Literal["auto", "eager", "cpu", "triton"]
+BACKENDS: tuple[str, ...] = ("auto", "eager", "cpu", "triton")
+
+_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+_NEEDS = {"cpu": ("cpu", "numba", "torchghm[cpu]"), "triton": ("cuda", "triton", "triton")}
+"""Device, module and what to install, of every backend but eager."""
+_INSTALLED = {module: find_spec(module) is not None for _, module, _ in _NEEDS.values()}
 
 
 class HarmonizedLoss(NamedTuple):
@@ -25,6 +32,53 @@ class HarmonizedLoss(NamedTuple):
     """sum of table[region] * w * L: a scalar with a gradient."""
     sums: Tensor
     """[3], without a gradient: sum w L (the plain loss), sum of |gradient|, its part that belongs to positives."""
+
+
+def resolve_backend(backend: Backend, inputs: Tensor) -> Literal["eager", "cpu", "triton"]:
+    """Which backend runs for these logits or residuals.
+
+    Arguments:
+        backend: ``"auto"`` for the fastest that can run: ``"cpu"`` (Numba) for CPU tensors, ``"triton"`` for CUDA
+            tensors, ``"eager"`` (plain torch) for everything else. Any other name is taken at its word.
+        inputs: the logits or residuals; their device and dtype decide.
+
+    Raises:
+        ValueError: an unknown backend, or one that can't run on the device of ``inputs`` or under torch.func.
+        TypeError: a dtype that the backend asked for has no kernel for.
+        ImportError: the backend asked for is not installed; the message says what to install.
+
+    Example:
+        >>> resolve_backend("eager", torch.zeros(2, 3))
+        'eager'
+    """
+    device = inputs.device.type
+    transformed = torch._C._are_functorch_transforms_active()  # the ops have no rule for torch.func, plain torch has
+    if backend == "auto" and not transformed:
+        for name, (runs_on, module, _) in _NEEDS.items():
+            if device == runs_on and inputs.dtype in _DTYPES and _INSTALLED[module]:
+                return cast(Literal["cpu", "triton"], name)
+        return "eager"
+    if backend in ("auto", "eager"):
+        return "eager"
+    check_choice("backend", backend, BACKENDS)
+    runs_on, module, package = _NEEDS[backend]
+    if not _INSTALLED[module]:
+        raise ImportError(
+            f"Expected argument `backend` to be one that can run, but got {backend!r} and {module} is not installed: "
+            f"pip install '{package}', or use backend='auto'."
+        )
+    if device != runs_on:
+        raise ValueError(
+            f"Expected argument `backend` to be one that runs on the device of `inputs`, {device!r}, but got "
+            f"{backend!r}, which runs on {runs_on!r}; backend='auto' chooses by the device."
+        )
+    if inputs.dtype not in _DTYPES:
+        raise TypeError(f"Expected `inputs` of float16, bfloat16, float32 or float64, but got {inputs.dtype}.")
+    if transformed:
+        raise ValueError(
+            f"Expected argument `backend` to be 'auto' or 'eager' under torch.func transforms, but got {backend!r}."
+        )
+    return cast(Literal["cpu", "triton"], backend)
 
 
 def classification_histogram(
@@ -43,12 +97,17 @@ def classification_histogram(
         region; infinities are in one unless ``leave_out_nonfinite``); the number of targets that are out of range
         (they are in no region, never an index).
     """
-    return eager.classification_histogram(
-        examples,
-        regions,
-        activation=activation,
-        ignore_index=ignore_index,
-        leave_out_nonfinite=leave_out_nonfinite,
+    check_number("regions", regions, "at least 1", ok=regions >= 1)
+    if resolve_backend(backend, examples.logits) == "eager":
+        return eager.classification_histogram(
+            examples,
+            regions,
+            activation=activation,
+            ignore_index=ignore_index,
+            leave_out_nonfinite=leave_out_nonfinite,
+        )
+    return ops_registered.classification_histogram(
+        examples.logits, examples.targets, examples.weight, regions, activation, ignore_index, leave_out_nonfinite
     )
 
 
@@ -66,10 +125,16 @@ def classification_loss(
     Arguments:
         table: [regions], what each region's examples are multiplied by: beta, and 1/N for a mean.
     """
-    weighed, sums = eager.classification_loss(
-        examples, table, activation=activation, ignore_index=ignore_index, leave_out_nonfinite=leave_out_nonfinite
+    _check_table(table)
+    if resolve_backend(backend, examples.logits) == "eager":
+        weighed, sums = eager.classification_loss(
+            examples, table, activation=activation, ignore_index=ignore_index, leave_out_nonfinite=leave_out_nonfinite
+        )
+        return HarmonizedLoss(weighed.sum(), sums)
+    loss, sums = ops_registered.classification_loss(
+        examples.logits, examples.targets, examples.weight, table, activation, ignore_index, leave_out_nonfinite
     )
-    return HarmonizedLoss(weighed.sum(), sums)
+    return HarmonizedLoss(loss, sums)
 
 
 def regression_histogram(
@@ -87,7 +152,10 @@ def regression_histogram(
         residual: d, any shape, at least float32.
         weight: None or shaped like ``residual``.
     """
-    return eager.regression_histogram(residual, weight, regions, mu=mu, leave_out_nonfinite=leave_out_nonfinite)
+    check_number("regions", regions, "at least 1", ok=regions >= 1)
+    if resolve_backend(backend, residual) == "eager":
+        return eager.regression_histogram(residual, weight, regions, mu=mu, leave_out_nonfinite=leave_out_nonfinite)
+    return ops_registered.regression_histogram(residual, weight, regions, mu, leave_out_nonfinite)
 
 
 def regression_loss(
@@ -100,5 +168,16 @@ def regression_loss(
     backend: Backend = "auto",
 ) -> HarmonizedLoss:
     """Pass 2 of GHM-R: loss = sum of table[region(g_i)] w_i ASL1(d_i), and its gradient in the same pass."""
-    weighed, sums = eager.regression_loss(residual, weight, table, mu=mu, leave_out_nonfinite=leave_out_nonfinite)
-    return HarmonizedLoss(weighed.sum(), sums)
+    _check_table(table)
+    if resolve_backend(backend, residual) == "eager":
+        weighed, sums = eager.regression_loss(residual, weight, table, mu=mu, leave_out_nonfinite=leave_out_nonfinite)
+        return HarmonizedLoss(weighed.sum(), sums)
+    loss, sums = ops_registered.regression_loss(residual, weight, table, mu, leave_out_nonfinite)
+    return HarmonizedLoss(loss, sums)
+
+
+def _check_table(table: Tensor) -> None:
+    if table.dim() != 1 or table.numel() == 0:
+        raise ValueError(
+            f"Expected argument `table` to hold one number a region, [regions], but got {list(table.shape)}."
+        )

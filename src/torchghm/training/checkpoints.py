@@ -31,6 +31,18 @@ class SavedDetector(NamedTuple):
     """Optimiser steps."""
     content: dict[str, Any]
 
+    def check_classes(self, classes: Sequence[str]) -> None:
+        """Refuse data of other classes.
+
+        Raises:
+            ValueError: both lists are named.
+        """
+        if tuple(classes) != self.classes:
+            raise ValueError(
+                f"the checkpoint {str(self.path)!r} is of other classes: it has {', '.join(self.classes)}; "
+                f"the data have {', '.join(classes)}"
+            )
+
     def module(self) -> DetectorModule:
         """Return the trained detector, on the CPU and in evaluation mode.
 
@@ -45,21 +57,18 @@ class SavedDetector(NamedTuple):
         return module.eval()
 
 
-def load_checkpoint(path: Path, classes: Sequence[str] | None = None) -> SavedDetector:
+def load_checkpoint(path: Path) -> SavedDetector:
     """Read a checkpoint.
-
-    Arguments:
-        path: the file.
-        classes: names of the classes that the data have, if it is to be used on data.
 
     Raises:
         FileNotFoundError: there is none.
-        ValueError: the file is no checkpoint of ours, or one of other classes.
+        ValueError: the file is no checkpoint of ours.
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint {str(path)!r}")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        # Mapped: of a checkpoint, evaluation needs a third, and the optimiser's moments are the rest.
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # a truncated zip, a pickle of other things, a text: each fails in its own way
         reason = str(error).strip().split("\n")[0]
         raise ValueError(f"the checkpoint {str(path)!r} can't be read: {reason}") from error
@@ -67,17 +76,11 @@ def load_checkpoint(path: Path, classes: Sequence[str] | None = None) -> SavedDe
     if about is None:
         raise ValueError(f"expected a checkpoint of `torchghm train`, got {str(path)!r}, which is of something else")
     recipe = checked(Recipe, about["recipe"], f"the checkpoint {str(path)!r}")
-    found = tuple(about["classes"])
-    if classes is not None and tuple(classes) != found:
-        raise ValueError(
-            f"the checkpoint {str(path)!r} is of other classes: it has {', '.join(found)}; "
-            f"the data have {', '.join(classes)}"
-        )
-    return SavedDetector(path, recipe, found, content["epoch"] + 1, content["global_step"], content)
+    return SavedDetector(path, recipe, tuple(about["classes"]), content["epoch"] + 1, content["global_step"], content)
 
 
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint beside its place and renames it: a kill or a full disk leaves the one before."""
+class SafeCheckpointIO(TorchCheckpointIO):
+    """Writes beside the place and renames: a kill or a full disk leaves the one before. Reads data alone, no code."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Write a checkpoint.
@@ -90,6 +93,13 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 torch.save(checkpoint, temporary)
         except (OSError, RuntimeError) as error:  # torch's own writer reports a full disk as a RuntimeError
             raise OSError(f"can't write the checkpoint {path} (the one before is kept): {error}") from error
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read a checkpoint."""
+        content: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
+        return content
 
 
 class KeepCheckpoints(Checkpoint):

@@ -37,6 +37,11 @@ class DetectionDataModule(LightningDataModule):
         self.train_records = with_boxes(data, "train")
         self.val_records = with_boxes(data, "val")
 
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps of an epoch."""
+        return len(self.train_records) // self.recipe.data.batch_size
+
     def train_dataloader(self) -> DataLoader[Item]:
         """Return this process's share of the shuffled and augmented training images."""
         trainer, recipe = self._running_trainer, self.recipe.data

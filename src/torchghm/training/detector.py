@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.error import URLError
+
 import torch
 from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
@@ -23,26 +25,31 @@ def build(recipe: Recipe, num_classes: int, *, with_weights: bool = True) -> tup
     Raises:
         ValueError: weights that don't fit, losses without the scope asked for.
         FileNotFoundError: no such weights file.
+        ConnectionError: weights that could not be downloaded.
     """
     model = recipe.model
     pretrained = model.weights != "none"
     trainable_layers = model.trainable_layers
     if trainable_layers is None:
         trainable_layers = 3 if pretrained else 5
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(recipe.seed)
-        detector: nn.Module = build_detector(
-            model.detector,
-            num_classes=num_classes,
-            backbone=model.backbone,
-            weights=model.weights if with_weights else "none",
-            image_size=recipe.data.image_size,
-            anchor_sizes=model.anchor_sizes,
-            pyramid_channels=model.pyramid_channels,
-            head_norm=model.head_norm,
-            prior=model.prior,
-            trainable_layers=trainable_layers,
-        )
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(recipe.seed)
+            detector: nn.Module = build_detector(
+                model.detector,
+                num_classes=num_classes,
+                backbone=model.backbone,
+                weights=model.weights if with_weights else "none",
+                image_size=recipe.data.image_size,
+                anchor_sizes=model.anchor_sizes,
+                prior=model.prior,
+                trainable_layers=trainable_layers,
+            )
+    except URLError as error:
+        raise ConnectionError(
+            f"model.weights: the weights of {model.backbone} could not be downloaded ({error.reason}): name a file of "
+            "them, or none"
+        ) from error
     if pretrained and not with_weights:
         _freeze_batch_norm(detector)
     losses = build_losses(recipe.loss)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from torchghm.data import DetectionData, Records, load_data
 from torchghm.training.average_precision import AveragePrecision, DetectionMetrics
-from torchghm.training.checkpoints import SavedDetector, load_checkpoint
+from torchghm.training.checkpoints import load_checkpoint
 from torchghm.training.datamodule import eval_batch_size, evaluation_loader, to_floats, with_boxes
 from torchghm.training.module import DetectorModule
 from torchghm.training.recipe import DataRecipe
@@ -44,16 +44,16 @@ def evaluate(
 
     Raises:
         FileNotFoundError: no such checkpoint or data.
-        ValueError: unusable data, a split that the data do not have, or a checkpoint of other classes.
+        ValueError: unusable data, a split that the data do not have, a checkpoint of other classes, no such device.
     """
-    path = checkpoint_of(checkpoint)
+    path, device = checkpoint_of(checkpoint), usable_device(device)
     saved = load_checkpoint(path)
     if not isinstance(data, DetectionData):
         data = load_recipe_data(data, saved.recipe.data)
-    saved = load_checkpoint(path, data.classes)
+    saved.check_classes(data.classes)
     split = split or saved.recipe.data.evaluate
     records = with_boxes(data, split)
-    result = evaluate_records(saved.module().to(device or best_device()), records)
+    result = evaluate_records(saved.module().to(device), records)
     return {
         "checkpoint": str(path),
         "split": split,
@@ -114,11 +114,19 @@ def load_recipe_data(root: str | Path, recipe: DataRecipe) -> DetectionData:
     )
 
 
-def best_device() -> torch.device:
-    """Return the first GPU, or the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+def usable_device(device: str | torch.device | None) -> torch.device:
+    """Return the device that is named, or a GPU if there is one, or the CPU.
 
-
-__all__ = ["SavedDetector", "evaluate", "evaluate_records"]
+    Raises:
+        ValueError: this machine has no such device.
+    """
+    if device is None:
+        kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        return torch.device(kind)
+    try:
+        return torch.zeros(0, device=device).device
+    except (RuntimeError, AssertionError) as error:  # an unknown name, no such GPU, a build of torch without any
+        reason = str(error).strip().split("\n")[0]
+        raise ValueError(
+            f"expected argument `device` to be one of this machine, got {str(device)!r}: {reason}"
+        ) from error

@@ -80,6 +80,7 @@ class History(Callback):
         self.seconds = 0.0
         """Spent so far, interruptions not counted."""
         self._since = 0.0
+        self._lr = 0.0
         self._images = 0
         self._training_seconds = 0.0
         self._training_since = 0.0
@@ -94,6 +95,10 @@ class History(Callback):
         """Start the clock."""
         self._images = 0
         self._training_since = time.perf_counter()
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
+        """Note the learning rate of the step: afterwards it is already that of the next."""
+        self._lr = trainer.optimizers[0].param_groups[0]["lr"]
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
@@ -115,7 +120,7 @@ class History(Callback):
             "step": trainer.global_step,
             **{f"val/{name}": value for name, value in validation.items()},
             **means,
-            "lr": trainer.optimizers[0].param_groups[0]["lr"],
+            "lr": self._lr,
             "images_per_second": self._images / max(self._training_seconds, 1e-9),
         }
         now = time.perf_counter()

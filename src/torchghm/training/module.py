@@ -32,6 +32,8 @@ class DetectorModule(LightningModule):
     Arguments:
         recipe: see `Recipe`.
         classes: names, in the order of the labels.
+        steps_per_epoch: optimiser steps of an epoch; needed to train. (Lightning's `estimated_stepping_batches` would
+            start the loader before a resumed run knows which epoch is next.)
         guard: judges every step; by default as the recipe says.
         with_weights: load the backbone's weights, which a checkpoint makes superfluous.
     """
@@ -41,6 +43,7 @@ class DetectorModule(LightningModule):
         recipe: Recipe,
         classes: tuple[str, ...],
         *,
+        steps_per_epoch: int = 0,
         guard: NonFiniteGuard | None = None,
         with_weights: bool = True,
     ) -> None:
@@ -53,6 +56,12 @@ class DetectorModule(LightningModule):
         self.means = EpochMeans()
         self.average_precision = AveragePrecision(classes, sync=True)
         self.validation: DetectionMetrics | None = None
+        """Of the newest epoch."""
+        self.steps_per_epoch = steps_per_epoch
+        self.total_steps = recipe.trainer.epochs * steps_per_epoch
+        """Optimiser steps of the whole run."""
+        if recipe.trainer.max_steps is not None:
+            self.total_steps = min(self.total_steps, recipe.trainer.max_steps)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the weighted loss of a batch."""
@@ -65,13 +74,13 @@ class DetectorModule(LightningModule):
             "train/classification": classification.detach(),
             "train/bbox_regression": box.detach(),
         }
-        self.guard.remember(dict(seen), [target["index"] for target in targets])
         for kind, names in DIAGNOSTICS.items():
             diagnostics = getattr(getattr(self.detector, f"{kind}_loss"), "diagnostics", None)
             for name in names:
                 value = getattr(diagnostics, name, None)
                 if value is not None:
                     seen[f"train/{kind}_{name}"] = value.detach()
+        self.guard.remember(loss.detach(), seen, [target["index"] for target in targets])
         self.means.add(seen)
         return loss
 
@@ -102,10 +111,8 @@ class DetectorModule(LightningModule):
         # A gradient scaler has to divide the gradients before they are clipped: not possible in one fused kernel.
         fused = recipe.trainer.precision != "16-mixed"
         optimizer = build_optimizer(recipe.optimizer, self.parameters(), fused=fused)
-        steps = int(self.trainer.estimated_stepping_batches)
-        total_steps = min(steps, recipe.trainer.max_steps or steps)
         schedule = build_schedule(
-            recipe.optimizer, optimizer, total_steps=total_steps, steps_per_epoch=steps // recipe.trainer.epochs
+            recipe.optimizer, optimizer, total_steps=self.total_steps, steps_per_epoch=self.steps_per_epoch
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

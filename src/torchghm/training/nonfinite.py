@@ -31,12 +31,18 @@ class NonFiniteGuard:
         self.policy = policy
         self.name = name
         self.report = report
-        self._batches: list[tuple[dict[str, Tensor], list[int]]] = []
+        self._batches: list[tuple[Tensor, dict[str, Tensor], list[int]]] = []
         self._events: list[dict[str, Any]] = []
 
-    def remember(self, losses: dict[str, Tensor], images: list[int]) -> None:
-        """Take in a batch of the coming step: its detached losses, and the indices of its images."""
-        self._batches.append((losses, images))
+    def remember(self, loss: Tensor, details: dict[str, Tensor], images: list[int]) -> None:
+        """Take in a batch of the coming step.
+
+        Arguments:
+            loss: a scalar, detached.
+            details: scalars that are written down with it.
+            images: indices of its images.
+        """
+        self._batches.append((loss, details, images))
 
     def allows(self, norm: Tensor | None, *, epoch: int, step: int) -> bool:
         """Return whether the step may be taken. This waits for the device, as the detector does in any case.
@@ -50,25 +56,23 @@ class NonFiniteGuard:
             NonFiniteError: it may not, and the policy is to stop.
         """
         batches, self._batches = self._batches, []
-        watched = [value for losses, _ in batches for value in losses.values()]
-        watched += [] if norm is None else [norm]
+        watched = [loss for loss, _, _ in batches] + ([] if norm is None else [norm])
         if not watched or bool(torch.stack([value.float() for value in watched]).isfinite().all()):
             return True
-        images = [[self.name(index) for index in indices] for _, indices in batches]
-        losses = [{name: f"{value.item():.6g}" for name, value in seen.items()} for seen, _ in batches]
+        images = [[self.name(index) for index in indices] for _, _, indices in batches]
+        details = [{name: f"{value.item():.6g}" for name, value in seen.items()} for _, seen, _ in batches]
         gradient = "not judged" if norm is None else f"{norm.item():.6g}"  # as texts: JSON has no nan
-        parts = [{"images": names, "losses": values} for names, values in zip(images, losses, strict=True)]
-        self._events = [
-            *self._events[-99:],
-            {"epoch": epoch, "step": step, "gradient_norm": gradient, "batches": parts},
-        ]
+        parts = [{"images": names, "losses": values} for names, values in zip(images, details, strict=True)]
+        event = {"epoch": epoch, "step": step, "gradient_norm": gradient, "batches": parts}
+        self._events = [*self._events[-99:], event]
         if self.report is not None:
             write_json(self.report, self._events)
         if self.policy == "skip":
             return False
+        losses = ", ".join(f"{loss.item():.6g}" for loss, _, _ in batches)
+        names = ", ".join(name for part in images for name in part)
         written = f"; more in {self.report}" if self.report is not None else ""
         raise NonFiniteError(
-            f"step {step} (epoch {epoch}) is not finite: loss {', '.join(values['train/loss'] for values in losses)}, "
-            f"gradient norm {gradient}, images {', '.join(name for names in images for name in names)}{written}. "
+            f"step {step} (epoch {epoch}) is not finite: loss {losses}, gradient {gradient}, images {names}{written}. "
             "Lower optimizer.lr, or leave such steps out with trainer.on_nonfinite=skip"
         )

@@ -16,7 +16,7 @@ from torchghm.training.atomic_files import write_json
 from torchghm.training.checkpoints import load_checkpoint
 from torchghm.training.datamodule import to_floats
 from torchghm.training.drawing import draw_boxes
-from torchghm.training.evaluation import best_device, checkpoint_of
+from torchghm.training.evaluation import checkpoint_of, usable_device
 
 RESULTS_FILE = "predictions.json"
 
@@ -53,10 +53,10 @@ def predict(
     """
     if not 0 <= threshold <= 1:
         raise ValueError(f"expected argument `threshold` to be in [0, 1], got {threshold}")
-    out, files = Path(out), _image_files(images)
+    out, files, device = Path(out), _image_files(images), usable_device(device)
     _refuse_to_replace(out, overwrite)
     saved = load_checkpoint(checkpoint_of(checkpoint))
-    module = saved.module().to(device or best_device())
+    module = saved.module().to(device)
     out.parent.mkdir(parents=True, exist_ok=True)
     # Made beside its place and moved there when complete: an unreadable last image leaves nothing half-done.
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as aside:

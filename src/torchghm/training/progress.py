@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from torchghm.training.datamodule import Batch
 from torchghm.training.history import History
+from torchghm.training.module import DetectorModule
 
 
 class TrainingProgress(ProgressBar):
@@ -61,7 +62,7 @@ class TrainingProgress(ProgressBar):
             transient=True,
         )
         self._task = self._bar.add_task(
-            self._epoch(trainer), total=_steps(trainer), completed=trainer.global_step, ap="", losses="", speed=""
+            self._epoch(trainer), total=_total_steps(trainer), completed=trainer.global_step, ap="", losses="", speed=""
         )
         self._bar.start()
 
@@ -126,14 +127,13 @@ class TrainingProgress(ProgressBar):
 
     def _left(self, trainer: Trainer) -> str:
         done = trainer.global_step - self._first_step
-        seconds = (time.perf_counter() - self._started) / max(1, done) * (_steps(trainer) - trainer.global_step)
+        seconds = (time.perf_counter() - self._started) / max(1, done) * (_total_steps(trainer) - trainer.global_step)
         minutes, seconds = divmod(int(seconds), 60)
         hours, minutes = divmod(minutes, 60)
         return f"{hours}:{minutes:02}:{seconds:02}"
 
 
-def _steps(trainer: Trainer) -> int:
+def _total_steps(trainer: Trainer) -> int:
     module = trainer.lightning_module
-    limit = module.recipe.trainer.max_steps  # type: ignore[union-attr]
-    steps = int(trainer.estimated_stepping_batches)
-    return min(steps, limit) if isinstance(limit, int) else steps
+    assert isinstance(module, DetectorModule)
+    return module.total_steps

@@ -23,7 +23,7 @@ BoxName = Literal["smooth_l1", "l1", "asl1", "ghmr"]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class DataRecipe(_Section):

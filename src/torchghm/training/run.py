@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -12,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from torchghm.data import DetectionData
 from torchghm.training.atomic_files import write_json
-from torchghm.training.checkpoints import AtomicCheckpointIO, KeepCheckpoints, load_checkpoint
+from torchghm.training.checkpoints import KeepCheckpoints, SafeCheckpointIO, load_checkpoint
 from torchghm.training.data_order import check_batch_size
 from torchghm.training.datamodule import DetectionDataModule, with_boxes
 from torchghm.training.evaluation import evaluate_records, load_recipe_data
@@ -70,11 +72,15 @@ def train(
     folder = RunFolder(out)
     own = folder.recipe if resume and recipe is None and folder.recipe.is_file() else recipe
     recipe = load_recipe(own)
+    with _quiet():
+        trainer, history = _trainer(recipe, folder, progress=progress)
+    first = trainer.is_global_zero
+    if first:
+        folder.check(recipe, overwrite=overwrite, resume=resume)
     if not isinstance(data, DetectionData):
         data = load_recipe_data(data, recipe.data)
     with_boxes(data, recipe.data.evaluate)  # an error now, not after hours
     datamodule = DetectionDataModule(data, recipe)
-    trainer, history = _trainer(recipe, folder, progress=progress)
     check_batch_size(
         len(datamodule.train_records),
         recipe.data.batch_size,
@@ -83,33 +89,37 @@ def train(
     )
     resumed = resume and folder.last.is_file()
     if resumed:
-        load_checkpoint(folder.last, data.classes)
+        load_checkpoint(folder.last).check_classes(data.classes)
+    if resume and folder.results.is_file():
+        return folder.read_results() if first else {}
     module = DetectorModule(
         recipe,
         data.classes,
+        steps_per_epoch=datamodule.steps_per_epoch,
         guard=NonFiniteGuard(recipe.trainer.on_nonfinite, datamodule.train_records.name, folder.nonfinite),
         with_weights=not resumed,
     )
-    first = trainer.is_global_zero
     if first:
-        folder.prepare(recipe, overwrite=overwrite, resume=resume)
-        if resume and folder.results.is_file():
-            return folder.read_results()
+        folder.prepare(recipe, resume=resume)
         folder.write_versions(_device_name(trainer.strategy.root_device))
     with _quiet():
         _fit(trainer, module, datamodule, folder.last, resumed=resumed)
-    return _finish(folder, data, trainer.strategy.root_device, history.seconds) if first else {}
+    if not first:
+        return {}
+    if progress:
+        print(f"evaluating on {recipe.data.evaluate}", file=sys.stderr)
+    return _finish(folder, data, trainer.strategy.root_device, history.seconds)
 
 
 def _trainer(recipe: Recipe, folder: RunFolder, *, progress: bool) -> tuple[Trainer, History]:
     settings = recipe.trainer
     history = History(folder.metrics, folder.betas)
     callbacks = [history, *([TrainingProgress(history)] if progress else [])]
-    with _quiet():
+    try:
         trainer = Trainer(
             max_epochs=settings.epochs,
             accelerator=settings.accelerator,
-            devices=settings.devices if settings.accelerator != "cpu" or settings.devices != "auto" else 1,
+            devices=settings.devices,
             num_nodes=settings.num_nodes,
             precision=settings.precision,
             accumulate_grad_batches=settings.accumulate,
@@ -121,9 +131,11 @@ def _trainer(recipe: Recipe, folder: RunFolder, *, progress: bool) -> tuple[Trai
             log_every_n_steps=1,
             logger=TensorBoardLogger(folder.path, name=folder.tensorboard.name, version=""),
             callbacks=[*callbacks, KeepCheckpoints(folder.last, folder.best)],
-            plugins=[AtomicCheckpointIO()],
+            plugins=[SafeCheckpointIO()],
             default_root_dir=folder.path,
         )
+    except MisconfigurationException as error:  # devices that this machine does not have, most of all
+        raise ValueError(f"trainer: {' '.join(str(error).split())}") from error
     return trainer, history
 
 
@@ -132,7 +144,7 @@ def _fit(
 ) -> None:
     handler = signal.getsignal(signal.SIGINT)
     try:
-        trainer.fit(module, datamodule=datamodule, ckpt_path=last if resumed else None, weights_only=True)
+        trainer.fit(module, datamodule=datamodule, ckpt_path=last if resumed else None)
     except SystemExit as exit_:
         # Lightning turns Ctrl-C into this, after it has switched further ones off.
         if not isinstance(exit_.__context__, KeyboardInterrupt):
@@ -145,8 +157,8 @@ def _fit(
 
 def _finish(folder: RunFolder, data: DetectionData, device: torch.device, seconds: float) -> dict[str, Any]:
     """Evaluate the checkpoint that the recipe says, and write what the page shows."""
-    saved = load_checkpoint(folder.checkpoint(load_recipe(folder.recipe).trainer.evaluate_checkpoint), data.classes)
-    recipe = saved.recipe
+    recipe = load_recipe(folder.recipe)
+    saved = load_checkpoint(folder.checkpoint(recipe.trainer.evaluate_checkpoint))
     records = with_boxes(data, recipe.data.evaluate)
     module = saved.module().to(device)
     samples = Samples(records)

@@ -42,8 +42,8 @@ class RunFolder:
         """Return the file of the checkpoint "last" or "best"."""
         return self.best if which == "best" else self.last
 
-    def prepare(self, recipe: Recipe, *, overwrite: bool = False, resume: bool = False) -> None:
-        """Make the folder ready for a run of a recipe.
+    def check(self, recipe: Recipe, *, overwrite: bool = False, resume: bool = False) -> None:
+        """Refuse what can't be written to, and change nothing.
 
         Raises:
             FileExistsError: it holds another run and may not be overwritten, or other things.
@@ -51,18 +51,23 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise FileExistsError(f"the output {str(self.path)!r} is a file, expected a folder or nothing")
-        if self.recipe.is_file():
-            if resume:
-                self._check_same(recipe)
-            elif overwrite:
-                self._clear()
-            else:
-                raise FileExistsError(
-                    f"the folder {str(self.path)!r} holds another run: name another folder with --out, go on with "
-                    "--resume, or replace it with --overwrite"
-                )
-        elif self.path.is_dir() and any(self.path.iterdir()):
-            raise FileExistsError(f"the folder {str(self.path)!r} is not empty and holds no run: not written to")
+        if not self.recipe.is_file():
+            if self.path.is_dir() and any(self.path.iterdir()):
+                raise FileExistsError(f"the folder {str(self.path)!r} is not empty and holds no run: not written to")
+        elif resume:
+            self._check_same(recipe)
+        elif not overwrite:
+            raise FileExistsError(
+                f"the folder {str(self.path)!r} holds another run: name another folder with --out, go on with "
+                "--resume, or replace it with --overwrite"
+            )
+
+    def prepare(self, recipe: Recipe, *, resume: bool = False) -> None:
+        """Make the folder ready for a run of a recipe: without ``resume``, a run that it holds is removed."""
+        if self.recipe.is_file() and not resume:
+            self._clear()
+        for left_over in self.checkpoints.glob(".*"):  # of a process that was killed while it wrote
+            left_over.unlink()
         write_text(self.recipe, recipe_yaml(recipe))
 
     def write_versions(self, device: str) -> None:

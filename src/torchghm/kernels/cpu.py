@@ -1,0 +1,163 @@
+"""The two passes on a CPU, by Numba kernels. Their meaning is that of `torchghm.kernels.ops`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from torchghm.functional.examples import Activation, compute_dtype
+from torchghm.kernels import cpu_residual, cpu_sigmoid, cpu_softmax
+from torchghm.kernels.cpu_call import Arguments, chunking, compile_kernel, run
+from torchghm.kernels.cpu_memory import empty_gradient
+from torchghm.kernels.cpu_storage import STORAGE, TILE
+
+_HISTOGRAM = {
+    ("sigmoid", torch.float32): cpu_sigmoid.histogram_float32,
+    ("sigmoid", torch.float64): cpu_sigmoid.histogram_float64,
+    ("softmax", torch.float32): cpu_softmax.histogram_float32,
+    ("softmax", torch.float64): cpu_softmax.histogram_float64,
+    ("residual", torch.float32): cpu_residual.histogram_float32,
+    ("residual", torch.float64): cpu_residual.histogram_float64,
+}
+_LOSS = {
+    ("sigmoid", torch.float32): cpu_sigmoid.loss_float32,
+    ("sigmoid", torch.float64): cpu_sigmoid.loss_float64,
+    ("softmax", torch.float32): cpu_softmax.loss_float32,
+    ("softmax", torch.float64): cpu_softmax.loss_float64,
+    ("residual", torch.float32): cpu_residual.loss_float32,
+    ("residual", torch.float64): cpu_residual.loss_float64,
+}
+
+
+def classification_histogram(
+    logits: Tensor,
+    targets: Tensor,
+    weight: Tensor | None,
+    regions: int,
+    activation: Activation,
+    ignore_index: int,
+    leave_out_nonfinite: bool,
+) -> Tensor:
+    """Pass 1 of GHM-C: [regions + 2] float64."""
+    logits, targets, weight = _contiguous(logits, targets, weight)
+    arguments = _examples(logits, targets, weight, activation, ignore_index, leave_out_nonfinite)
+    return _histogram(_HISTOGRAM[activation, compute_dtype(logits)], arguments, regions)
+
+
+def classification_loss_and_gradient(
+    logits: Tensor,
+    targets: Tensor,
+    weight: Tensor | None,
+    table: Tensor,
+    activation: Activation,
+    ignore_index: int,
+    leave_out_nonfinite: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Pass 2 of GHM-C: the loss, the sums [3], and the loss's gradient by the logits."""
+    logits, targets, weight = _contiguous(logits, targets, weight)
+    arguments = _examples(logits, targets, weight, activation, ignore_index, leave_out_nonfinite)
+    return _loss(_LOSS[activation, compute_dtype(logits)], arguments, table, logits)
+
+
+def regression_histogram(
+    residual: Tensor, weight: Tensor | None, regions: int, mu: float, leave_out_nonfinite: bool
+) -> Tensor:
+    """Pass 1 of GHM-R: [regions + 2] float64."""
+    residual, weight = residual.detach().contiguous(), None if weight is None else weight.contiguous()
+    arguments = _coordinates(residual, weight, mu, leave_out_nonfinite)
+    return _histogram(_HISTOGRAM["residual", compute_dtype(residual)], arguments, regions)
+
+
+def regression_loss_and_gradient(
+    residual: Tensor, weight: Tensor | None, table: Tensor, mu: float, leave_out_nonfinite: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Pass 2 of GHM-R: the loss, the sums [3], and the loss's gradient by the residual."""
+    residual, weight = residual.detach().contiguous(), None if weight is None else weight.contiguous()
+    arguments = _coordinates(residual, weight, mu, leave_out_nonfinite)
+    return _loss(_LOSS["residual", compute_dtype(residual)], arguments, table, residual)
+
+
+def compile_ahead(dtypes: tuple[torch.dtype, ...] = (torch.float32,)) -> None:
+    """Compile the kernels now, and keep them on disk, instead of at the first call.
+
+    Arguments:
+        dtypes: of the arithmetic: ``torch.float32`` (also for bfloat16 and float16) and ``torch.float64``.
+    """
+    for kernels in (_HISTOGRAM, _LOSS):
+        for (_, dtype), function in kernels.items():
+            if dtype in dtypes:
+                compile_kernel(function)
+
+
+def _contiguous(logits: Tensor, targets: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+    dtype = compute_dtype(logits)
+    if weight is not None:
+        weight = weight.to(dtype).contiguous()
+    if not targets.is_floating_point():
+        targets = targets.to(torch.int64)
+    return logits.contiguous(), targets.contiguous(), weight
+
+
+def _examples(
+    logits: Tensor,
+    targets: Tensor,
+    weight: Tensor | None,
+    activation: Activation,
+    ignore_index: int,
+    leave_out_nonfinite: bool,
+) -> Arguments:
+    """What both passes are told; the tensors must be contiguous, and outlive it."""
+    rows, columns = logits.shape
+    arguments = Arguments(
+        logits=logits.data_ptr(),
+        storage=STORAGE[logits.dtype],
+        rows=rows,
+        columns=columns,
+        targets=targets.data_ptr(),
+        target_storage=STORAGE.get(targets.dtype, -1),
+        ignore_index=ignore_index,
+        leave_out_nonfinite=leave_out_nonfinite,
+    )
+    if weight is not None:
+        arguments.weight, arguments.row_weight = weight.data_ptr(), weight.dim() == 1
+    if activation == "softmax":
+        arguments.chunks, arguments.chunk_size = chunking(rows, max(columns, 1), 1)
+    else:
+        arguments.chunks, arguments.chunk_size = chunking(rows * columns, 1, TILE)
+    return arguments
+
+
+def _coordinates(residual: Tensor, weight: Tensor | None, mu: float, leave_out_nonfinite: bool) -> Arguments:
+    chunks, chunk_size = chunking(residual.numel(), 1, TILE)
+    return Arguments(
+        chunks=chunks,
+        chunk_size=chunk_size,
+        logits=residual.data_ptr(),
+        storage=STORAGE[residual.dtype],
+        rows=residual.numel(),
+        weight=0 if weight is None else weight.data_ptr(),
+        mu=mu,
+        leave_out_nonfinite=leave_out_nonfinite,
+    )
+
+
+def _histogram(function: Callable[..., None], arguments: Arguments, regions: int) -> Tensor:
+    sums = torch.empty(arguments.chunks, regions + 2, dtype=torch.float64)
+    arguments.regions, arguments.sums = regions, sums.data_ptr()
+    run(compile_kernel(function), arguments)
+    return sums.sum(0)
+
+
+def _loss(
+    function: Callable[..., None], arguments: Arguments, table: Tensor, logits: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    table = table.detach().to(torch.float64).contiguous()
+    sums = torch.empty(arguments.chunks, 4, dtype=torch.float64)
+    gradient = empty_gradient(logits)
+    arguments.regions, arguments.table = table.numel(), table.data_ptr()
+    arguments.sums, arguments.gradient = sums.data_ptr(), gradient.data_ptr()
+    run(compile_kernel(function), arguments)
+    total = sums.sum(0)
+    return total[0].to(compute_dtype(logits)), total[1:].clone(), gradient

@@ -1,0 +1,132 @@
+"""Calling a kernel: what it is told, how it is compiled, and how it runs on torch's threads.
+
+A kernel is a C function of one pointer, compiled by Numba and kept on disk. It takes chunks of the examples by a
+shared counter until none is left, and writes each chunk's sums to a place of its own; so the result depends neither on
+which thread took which chunk nor on how many threads there were.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import torch
+from numba import cfunc, from_dtype, types
+
+MIN_CHUNK = 65_536
+"""Numbers in a chunk, at least: some 50 microseconds of work, ten times what waking a thread costs."""
+MAX_CHUNKS = 128
+"""Chunks, at most: each has a histogram of its own."""
+
+_FIELDS: list[tuple[str, type[ctypes.c_int64] | type[ctypes.c_double]]] = [
+    ("counter", ctypes.c_int64),  # address of the next chunk's number
+    ("chunks", ctypes.c_int64),
+    ("chunk_size", ctypes.c_int64),  # numbers in a chunk (softmax: rows)
+    ("logits", ctypes.c_int64),  # address; the residual for regression
+    ("storage", ctypes.c_int64),  # code of the logits' and the gradient's dtype
+    ("rows", ctypes.c_int64),
+    ("columns", ctypes.c_int64),
+    ("targets", ctypes.c_int64),  # address
+    ("target_storage", ctypes.c_int64),  # code of the targets' dtype, -1 for class indices
+    ("weight", ctypes.c_int64),  # address, 0 for none; the dtype of the arithmetic
+    ("row_weight", ctypes.c_int64),  # whether there is one weight a row
+    ("ignore_index", ctypes.c_int64),
+    ("leave_out_nonfinite", ctypes.c_int64),
+    ("regions", ctypes.c_int64),
+    ("table", ctypes.c_int64),  # address, float64 [regions]; pass 2
+    ("gradient", ctypes.c_int64),  # address; pass 2
+    ("sums", ctypes.c_int64),  # address, float64: a row for every chunk
+    ("mu", ctypes.c_double),
+]
+
+
+class Arguments(ctypes.Structure):
+    """What a kernel is told. Addresses are of contiguous tensors that outlive the call."""
+
+    _fields_ = _FIELDS
+
+
+_RECORD = from_dtype(np.dtype([(name, "f8" if kind is ctypes.c_double else "i8") for name, kind in _FIELDS]))
+POINTER = cast(Any, types.CPointer)(_RECORD)
+
+
+def chunking(count: int, numbers: int, multiple: int) -> tuple[int, int]:
+    """Split ``count`` items of so many numbers each: how many chunks, and the items in one, a multiple."""
+    size = max(MIN_CHUNK // numbers, -(-count // MAX_CHUNKS), 1)
+    size = -(-size // multiple) * multiple
+    return -(-count // size), min(size, -(-count // multiple) * multiple)
+
+
+class Kernel(NamedTuple):
+    """A compiled kernel."""
+
+    function: Any
+    """Numba's; keeps the code alive."""
+    address: int
+    call: Any
+    """Calls it with the address of `Arguments`, without the GIL."""
+
+
+@functools.cache
+def compile_kernel(function: Callable[..., None]) -> Kernel:
+    """Compile, or read from the disk what an earlier process compiled."""
+    # Numba's own check of what it finds on disk sees the file that defines the function, but not those it calls.
+    function.__qualname__ = f"{function.__name__}_{_source_fingerprint()}"
+    signature = types.void(POINTER)
+    try:
+        compiled = cfunc(signature, cache=True)(function)
+    except RuntimeError as error:
+        if "no locator available" not in str(error):
+            raise
+        compiled = cfunc(signature)(function)  # no folder to write to: compiled once a process
+    address = cast(int, compiled.address)
+    return Kernel(compiled, address, ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address))
+
+
+@functools.cache
+def _source_fingerprint() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("cpu*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def run(kernel: Kernel, arguments: Arguments) -> None:
+    """Run a compiled kernel on up to torch's number of threads; the GIL is released meanwhile."""
+    counter = ctypes.c_int64(0)
+    arguments.counter = ctypes.addressof(counter)
+    threads = min(torch.get_num_threads(), arguments.chunks)
+    if threads == 1:
+        kernel.call(ctypes.addressof(arguments))
+        return
+    team = _openmp_team()
+    if team is not None:
+        team(kernel.address, ctypes.addressof(arguments), threads, 0)
+        return
+    others = [threading.Thread(target=kernel.call, args=(ctypes.addressof(arguments),)) for _ in range(threads - 1)]
+    for thread in others:
+        thread.start()
+    kernel.call(ctypes.addressof(arguments))
+    for thread in others:
+        thread.join()
+
+
+@functools.cache
+def _openmp_team() -> Any:
+    """OpenMP's entry point in the library that torch itself uses, None where there is none.
+
+    With threads of our own beside them, torch's would still spin on the cores after the layer before the loss.
+    """
+    try:
+        team = ctypes.CDLL(str(next((Path(torch.__file__).parent / "lib").glob("libtorch_cpu.*")))).GOMP_parallel
+    except (AttributeError, OSError, StopIteration):
+        return None
+    team.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
+    team.restype = None
+    return team

@@ -1,0 +1,64 @@
+"""The end of pass 2: look up the table, and weigh losses and derivatives with what it says.
+
+A processor's gather reads one number after the other. Up to 32 entries stay in two vector registers instead, and
+looking one up is a permutation of them; above, plain loads beat the gather.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from torchghm.kernels.cpu_intrinsics import elementwise, look_up_sixteen, scalar, summing, vectorize
+from torchghm.kernels.cpu_storage import TILE, array_at
+
+SMALL = 32
+"""Up to so many float32 entries are looked up in registers."""
+
+
+@scalar
+def load_table(address: Any, regions: Any, real: Any) -> Any:
+    """The table in the dtype of the arithmetic, with room for two registers at least."""
+    table = np.zeros(max(regions, SMALL), real)
+    table[:regions] = array_at(address, np.float64, 0, regions)
+    return table
+
+
+@scalar
+def look_up(table: Any, index: Any, entries: Any) -> None:
+    """``entries[j] = table[index[j]]`` for a tile."""
+    if table.size == SMALL and table.itemsize == 4:
+        _look_up_small(table, index, entries)
+    else:
+        for j in range(np.uint64(0), np.uint64(TILE), np.uint64(1)):
+            entries[j] = table[np.uint64(index[j])]
+
+
+@elementwise
+def _look_up_small(table: Any, index: Any, entries: Any) -> None:
+    vectorize()
+    for j in range(0, TILE, 16):
+        look_up_sixteen(table, index, entries, j)
+
+
+@scalar
+def harmonize(real: Any, slope: Any, loss: Any, weight: Any, entries: Any, gradient: Any, sums: Any) -> None:
+    """Write the gradient; add the tile to the sums of table * w * L, w * L, and |gradient| (NaN counts as 0)."""
+    harmonized, plain, size = _harmonize(real, slope, loss, weight, entries, gradient)
+    sums[0] += harmonized
+    sums[1] += plain
+    sums[2] += size
+
+
+@summing
+def _harmonize(real: Any, slope: Any, loss: Any, weight: Any, entries: Any, gradient: Any) -> tuple[Any, Any, Any]:
+    vectorize()
+    harmonized, plain, size = real(0), real(0), real(0)
+    for j in range(TILE):
+        amount = entries[j] * weight[j]
+        gradient[j] = amount * slope[j]
+        harmonized += amount * loss[j]
+        plain += weight[j] * loss[j]
+        size += abs(gradient[j]) if gradient[j] == gradient[j] else real(0)
+    return harmonized, plain, size

@@ -1,0 +1,111 @@
+"""Counting regions, the part of pass 1 that no vector instruction does.
+
+Neighbours often share a region, and adding to a number that was just stored waits for the store. So four tables take
+turns, and few regions are counted in pairs: one addition for two examples.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from torchghm.kernels.cpu_intrinsics import elementwise, scalar, vectorize
+from torchghm.kernels.cpu_storage import TILE
+
+PAIRED = 32
+"""Up to so many regions a table of all pairs fits the first cache beside the tiles."""
+_MANY = 16 * TILE
+"""From so many examples on, counting pairs saves more than adding up a table of all pairs costs."""
+
+
+@scalar
+def table_stride(entries: Any) -> Any:
+    """Distance of the tables: not a multiple of 4 KiB, where a load would wait for a store to another table."""
+    stride = (entries + 31) // 16 * 16
+    return stride + 16 if stride % 1024 == 0 else stride
+
+
+@scalar
+def count_entries(regions: Any, examples: Any) -> Any:
+    """Entries of a table for `add_counts`: regions, or pairs of them."""
+    return PAIRED * PAIRED if regions <= PAIRED and examples >= _MANY else regions
+
+
+@scalar
+def count_tables(entries: Any) -> Any:
+    """Room for `add_counts`, int32: whole counts stay exact, as float32 would not beyond 2^24."""
+    return np.zeros(4 * table_stride(entries), np.int32)
+
+
+@scalar
+def add_counts(index: Any, entries: Any, pairs: Any, counts: Any) -> None:
+    """Count every region of a tile; ``pairs`` is scratch of half a tile."""
+    if entries == PAIRED * PAIRED:
+        _pair(index, pairs)
+        _count(pairs, TILE // 2, counts, table_stride(entries))
+    else:
+        _count(index, TILE, counts, table_stride(entries))
+
+
+@elementwise
+def _pair(index: Any, pairs: Any) -> None:
+    vectorize()
+    for j in range(TILE // 2):
+        pairs[j] = np.int32(index[j] * np.int32(PAIRED) + index[j + TILE // 2])
+
+
+@scalar
+def _count(index: Any, count: Any, counts: Any, stride: Any) -> None:
+    # Unsigned, so that no index is checked for Python's meaning of a negative one.
+    second, third, fourth = np.uint64(stride), np.uint64(2 * stride), np.uint64(3 * stride)
+    for j in range(np.uint64(0), np.uint64(count), np.uint64(4)):
+        counts[np.uint64(index[j])] += np.int32(1)
+        counts[np.uint64(index[j + np.uint64(1)]) + second] += np.int32(1)
+        counts[np.uint64(index[j + np.uint64(2)]) + third] += np.int32(1)
+        counts[np.uint64(index[j + np.uint64(3)]) + fourth] += np.int32(1)
+
+
+@scalar
+def collect_counts(counts: Any, entries: Any, regions: Any, histogram: Any) -> None:
+    """Add what was counted to the histogram, and begin anew."""
+    stride = table_stride(entries)
+    for table in range(4):
+        if entries != PAIRED * PAIRED:
+            for k in range(regions):
+                histogram[k] += counts[table * stride + k]
+            continue
+        for first in range(regions):
+            for second in range(regions):
+                count = counts[table * stride + first * PAIRED + second]
+                histogram[first] += count
+                histogram[second] += count
+    counts[:] = 0
+
+
+@scalar
+def weight_tables(regions: Any) -> Any:
+    """Room for `add_weights`."""
+    return np.zeros(4 * table_stride(regions), np.float64)
+
+
+@scalar
+def add_weights(index: Any, weight: Any, regions: Any, amounts: Any) -> None:
+    """Add every example's weight to its region."""
+    stride = table_stride(regions)
+    second, third, fourth = np.uint64(stride), np.uint64(2 * stride), np.uint64(3 * stride)
+    for j in range(np.uint64(0), np.uint64(TILE), np.uint64(4)):
+        amounts[np.uint64(index[j])] += weight[j]
+        amounts[np.uint64(index[j + np.uint64(1)]) + second] += weight[j + np.uint64(1)]
+        amounts[np.uint64(index[j + np.uint64(2)]) + third] += weight[j + np.uint64(2)]
+        amounts[np.uint64(index[j + np.uint64(3)]) + fourth] += weight[j + np.uint64(3)]
+
+
+@scalar
+def collect_weights(amounts: Any, regions: Any, histogram: Any) -> None:
+    """Add what was weighed to the histogram, and begin anew."""
+    stride = table_stride(regions)
+    for k in range(regions):
+        for table in range(4):
+            histogram[k] += amounts[table * stride + k]
+    amounts[:] = 0.0

@@ -1,0 +1,139 @@
+"""The two passes of GHM-R on a CPU: every box coordinate is an example.
+
+g = |d| / sqrt(d^2 + mu^2) and ASL1(d) = sqrt(d^2 + mu^2) - mu; the larger of |d| and mu is taken out of the root, so
+that no square overflows. A coordinate that is no example has d = 0, where g, L and the gradient are 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from torchghm.kernels.cpu_arithmetic import region
+from torchghm.kernels.cpu_examples import count_nonfinite
+from torchghm.kernels.cpu_harmonize import harmonize, load_table, look_up
+from torchghm.kernels.cpu_histogram import (
+    add_counts,
+    add_weights,
+    collect_counts,
+    collect_weights,
+    count_entries,
+    count_tables,
+    weight_tables,
+)
+from torchghm.kernels.cpu_intrinsics import carray, elementwise, fetch_add, scalar, vectorize
+from torchghm.kernels.cpu_storage import TILE, array_at, load, store
+
+
+def histogram_float32(pointer: Any) -> None:
+    """Pass 1; a chunk's sums are the histogram, the number of non-finite residuals and 0."""
+    _histogram(carray(pointer, (1,))[0], np.float32)
+
+
+def histogram_float64(pointer: Any) -> None:
+    """Pass 1 in float64."""
+    _histogram(carray(pointer, (1,))[0], np.float64)
+
+
+def loss_float32(pointer: Any) -> None:
+    """Pass 2; a chunk's sums are table * w * L, w * L, |gradient| and 0."""
+    _loss(carray(pointer, (1,))[0], np.float32)
+
+
+def loss_float64(pointer: Any) -> None:
+    """Pass 2 in float64."""
+    _loss(carray(pointer, (1,))[0], np.float64)
+
+
+@scalar
+def _prepare(a: Any, real: Any, start: Any, count: Any, residual: Any, weight: Any) -> None:
+    load(a.storage, a.logits, start, count, residual)
+    residual[count:] = real(0)
+    if a.weight:
+        weight[:count] = array_at(a.weight, real, start, count)
+        weight[count:] = real(0)
+
+
+@scalar
+def _hide_nonfinite(a: Any, residual: Any, weight: Any, infinite: Any) -> Any:
+    hidden = 0
+    for j in range(TILE):
+        if np.isnan(residual[j]) or (infinite and np.isinf(residual[j])):
+            residual[j] = 0
+            if a.weight:
+                weight[j] = 0
+            hidden += 1
+    return hidden
+
+
+@scalar
+def _histogram(a: Any, real: Any) -> None:
+    residual, weight, slope = np.empty(TILE, real), np.empty(TILE, real), np.empty(TILE, real)
+    loss, index, pairs = np.empty(TILE, real), np.empty(TILE, np.int32), np.empty(TILE // 2, np.int32)
+    entries = count_entries(a.regions, a.chunk_size)
+    counts, amounts = count_tables(entries), weight_tables(a.regions)
+    mu, regions, last = real(a.mu), real(a.regions), real(a.regions - 1)
+    while True:
+        chunk = fetch_add(a.counter, 1)
+        if chunk >= a.chunks:
+            break
+        sums = array_at(a.sums, np.float64, chunk * (a.regions + 2), a.regions + 2)
+        sums[:] = 0.0
+        for start in range(chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows), TILE):
+            count = min(TILE, a.rows - start)
+            hidden = TILE - count
+            _prepare(a, real, start, count, residual, weight)
+            nonfinite = count_nonfinite(residual)
+            if nonfinite:
+                sums[a.regions] += nonfinite
+                hidden += _hide_nonfinite(a, residual, weight, a.leave_out_nonfinite != 0)
+            _asl1(real, residual, mu, slope, loss, index, regions, last)
+            if a.weight:
+                add_weights(index, weight, a.regions, amounts)
+            else:
+                add_counts(index, entries, pairs, counts)
+                sums[0] -= hidden  # they were counted as g = 0
+        if a.weight:
+            collect_weights(amounts, a.regions, sums)
+        else:
+            collect_counts(counts, entries, a.regions, sums)
+
+
+@scalar
+def _loss(a: Any, real: Any) -> None:
+    residual, weight, slope = np.empty(TILE, real), np.ones(TILE, real), np.empty(TILE, real)
+    loss, index, entries = np.empty(TILE, real), np.empty(TILE, np.int32), np.empty(TILE, real)
+    table = load_table(a.table, a.regions, real)
+    mu, regions, last = real(a.mu), real(a.regions), real(a.regions - 1)
+    while True:
+        chunk = fetch_add(a.counter, 1)
+        if chunk >= a.chunks:
+            break
+        sums = array_at(a.sums, np.float64, chunk * 4, 4)
+        sums[:] = 0.0
+        for start in range(chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows), TILE):
+            count = min(TILE, a.rows - start)
+            _prepare(a, real, start, count, residual, weight)
+            if a.leave_out_nonfinite and count_nonfinite(residual):
+                _hide_nonfinite(a, residual, weight, True)
+            _asl1(real, residual, mu, slope, loss, index, regions, last)
+            look_up(table, index, entries)
+            harmonize(real, slope, loss, weight, entries, slope, sums)
+            store(a.storage, a.gradient, start, count, slope)
+
+
+@elementwise
+def _asl1(real: Any, residual: Any, mu: Any, slope: Any, loss: Any, index: Any, regions: Any, last: Any) -> None:
+    """d to L, its derivative, and the region of that; NaN stays NaN."""
+    vectorize()
+    for j in range(TILE):
+        d = residual[j]
+        size = abs(d)
+        larger, smaller = (mu if size < mu else size), (size if size < mu else mu)
+        ratio = smaller / larger
+        root = larger * np.sqrt(real(1) + ratio * ratio)
+        infinite = size == real(np.inf)
+        slope[j] = (real(-1) if d < real(0) else real(1)) if infinite else d / root
+        loss[j] = size if infinite else size / (root + mu) * size
+        index[j] = region(abs(slope[j]), regions, last)

@@ -1,0 +1,138 @@
+"""How numbers lie in memory: tiles of float32, float64, bfloat16 or float16 in, the dtype of the arithmetic out.
+
+A kernel works through tiles that stay in the processor's first cache; low precision is converted there, in vectors,
+and never as a whole tensor.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from torchghm.kernels.cpu_intrinsics import (
+    bits,
+    carray,
+    element,
+    elementwise,
+    from_bits,
+    prefetch_line,
+    prefetch_line_for_writing,
+    scalar,
+    vectorize,
+)
+
+TILE = 1024
+"""Numbers in a tile: large enough for long vector loops, small enough for ten such buffers in a 48 KiB cache."""
+
+FLOAT32, FLOAT64, BFLOAT16, FLOAT16 = 0, 1, 2, 3
+STORAGE = {torch.float32: FLOAT32, torch.float64: FLOAT64, torch.bfloat16: BFLOAT16, torch.float16: FLOAT16}
+"""Code of every dtype that the kernels read and write."""
+
+
+@scalar
+def prefetch(storage: Any, address: Any, start: Any) -> None:
+    """Fetch the tile from number ``start`` on while another is being worked on.
+
+    The processor's own prefetching stops at the end of a page, which is where a tile of float32 may end. Beyond the
+    tensor's end a prefetch does nothing.
+    """
+    width = _width(storage)
+    for line in range(0, TILE * width, 64):
+        prefetch_line(address + start * width + line)
+
+
+@scalar
+def prefetch_for_writing(storage: Any, address: Any, start: Any) -> None:
+    """The same for a tile that will be written."""
+    width = _width(storage)
+    for line in range(0, TILE * width, 64):
+        prefetch_line_for_writing(address + start * width + line)
+
+
+@scalar
+def _width(storage: Any) -> Any:
+    return 4 if storage == FLOAT32 else 8 if storage == FLOAT64 else 2
+
+
+@scalar
+def array_at(address: Any, dtype: Any, start: Any, count: Any) -> Any:
+    """``count`` numbers of a tensor, from number ``start`` on."""
+    return carray(element(address, start, dtype), (count,))
+
+
+@scalar
+def load(storage: Any, address: Any, start: Any, count: Any, tile: Any) -> None:
+    """Read ``count`` numbers from number ``start`` on into the tile."""
+    if storage == FLOAT32:
+        _convert(array_at(address, np.float32, start, count), tile)
+    elif storage == FLOAT64:
+        _convert(array_at(address, np.float64, start, count), tile)
+    elif storage == BFLOAT16:
+        _from_bfloat16(array_at(address, np.uint16, start, count), tile)
+    else:
+        _from_float16(array_at(address, np.uint16, start, count), tile)
+
+
+@scalar
+def store(storage: Any, address: Any, start: Any, count: Any, tile: Any) -> None:
+    """Write the tile's first ``count`` numbers to number ``start`` and on."""
+    if storage == FLOAT32:
+        _convert(tile[:count], array_at(address, np.float32, start, count))
+    elif storage == FLOAT64:
+        _convert(tile[:count], array_at(address, np.float64, start, count))
+    elif storage == BFLOAT16:
+        _to_bfloat16(tile[:count], array_at(address, np.uint16, start, count))
+    else:
+        _to_float16(tile[:count], array_at(address, np.uint16, start, count))
+
+
+@elementwise
+def _convert(source: Any, destination: Any) -> None:
+    vectorize()
+    for j in range(source.size):
+        destination[j] = source[j]
+
+
+@elementwise
+def _from_bfloat16(source: Any, tile: Any) -> None:
+    vectorize()
+    for j in range(source.size):
+        tile[j] = from_bits(np.int32(np.int32(source[j]) << 16))
+
+
+@elementwise
+def _to_bfloat16(tile: Any, destination: Any) -> None:
+    vectorize()
+    for j in range(tile.size):
+        number = np.uint32(bits(np.float32(tile[j])))
+        rounded = np.uint32(number + np.uint32(0x7FFF) + ((number >> np.uint32(16)) & np.uint32(1)))  # to even
+        nan = np.uint32(number & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000)
+        destination[j] = np.uint16(np.uint32(0x7FC0) if nan else rounded >> np.uint32(16))
+
+
+@elementwise
+def _from_float16(source: Any, tile: Any) -> None:
+    vectorize()
+    for j in range(source.size):
+        half = np.int32(source[j])
+        # Exponent and mantissa at float32's places; the product by 2^112 moves the bias and makes subnormals normal.
+        size = from_bits(np.int32((half & np.int32(0x7FFF)) << 13)) * np.float32(2.0**112)
+        special = np.int32(0x7F800000) if np.int32(half & np.int32(0x7C00)) == np.int32(0x7C00) else np.int32(0)
+        sign = np.int32((half & np.int32(0x8000)) << 16)
+        tile[j] = from_bits(np.int32(bits(size) | special | sign))
+
+
+@elementwise
+def _to_float16(tile: Any, destination: Any) -> None:
+    vectorize()
+    for j in range(tile.size):
+        number = bits(np.float32(tile[j]))
+        size = np.int32(number & np.int32(0x7FFFFFFF))
+        normal = np.int32((size - 0x38000000 + 0xFFF + ((size >> 13) & 1)) >> 13)  # to even
+        subnormal = np.int32(bits(from_bits(size) + np.float32(0.5)) - 0x3F000000)  # the sum rounds at 2^-24
+        half = subnormal if size < np.int32(0x38800000) else normal
+        half = half if size < np.int32(0x47800000) else np.int32(0x7C00)
+        half = half if size <= np.int32(0x7F800000) else np.int32(0x7E00)
+        destination[j] = np.uint16(half | ((number >> 16) & 0x8000))

@@ -1,0 +1,185 @@
+"""The CPU kernels against the literal passes, in value and gradient."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tests.kernels.batches import (
+    check_histogram,
+    check_loss,
+    examples_of,
+    move_off_edges,
+    random_examples,
+    threads_and_chunks,
+)
+from tests.oracles import passes as oracle
+
+from torchghm.kernels import cpu
+
+DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
+SEEDS = st.integers(0, 2**31 - 1)
+THREADS = st.integers(1, 4)
+REGIONS = st.sampled_from([1, 2, 10, 30, 32, 33, 303])
+bounded = settings(max_examples=40, deadline=None)
+
+
+@bounded
+@given(
+    seed=SEEDS,
+    threads=THREADS,
+    rows=st.integers(1, 40),
+    classes=st.integers(1, 40),
+    dtype=st.sampled_from(DTYPES),
+    soft=st.booleans(),
+    weight=st.sampled_from(["none", "row", "logit"]),
+    regions=REGIONS,
+    ignore_index=st.sampled_from([-100, -1, 0]),
+)
+@example(
+    seed=0,
+    threads=2,
+    rows=30,
+    classes=80,
+    dtype=torch.float32,
+    soft=False,
+    weight="none",
+    regions=30,
+    ignore_index=-100,
+)
+@example(
+    seed=1, threads=2, rows=40, classes=80, dtype=torch.float16, soft=True, weight="row", regions=303, ignore_index=-100
+)
+def test_sigmoid(seed, threads, rows, classes, dtype, soft, weight, regions, ignore_index):
+    inputs = random_examples(
+        seed, activation="sigmoid", rows=rows, classes=classes, dtype=dtype, soft=soft, weight=weight
+    )
+    move_off_edges(inputs, "sigmoid", regions)
+    check_classification(inputs, "sigmoid", regions, ignore_index, threads)
+
+
+@bounded
+@given(
+    seed=SEEDS,
+    threads=THREADS,
+    rows=st.integers(1, 30),
+    classes=st.integers(1, 70),
+    dtype=st.sampled_from(DTYPES),
+    soft=st.booleans(),
+    weight=st.sampled_from(["none", "row"]),
+    regions=REGIONS,
+)
+@example(seed=0, threads=2, rows=3, classes=3000, dtype=torch.float32, soft=False, weight="none", regions=30)
+def test_softmax(seed, threads, rows, classes, dtype, soft, weight, regions):
+    inputs = random_examples(
+        seed, activation="softmax", rows=rows, classes=classes, dtype=dtype, soft=soft, weight=weight
+    )
+    if classes > 1:
+        move_off_edges(inputs, "softmax", regions)
+    check_classification(inputs, "softmax", regions, -100, threads)
+
+
+def check_classification(inputs, activation, regions, ignore_index, threads):
+    dtype = inputs.logits.dtype
+    batch, invalid = examples_of(inputs, activation, ignore_index)
+    options = (activation, ignore_index, False)
+    table = torch.linspace(0.5, 2, regions, dtype=torch.float64)
+    with threads_and_chunks(threads, chunk=1024):
+        histogram = cpu.classification_histogram(*inputs, regions, *options)
+        loss, sums, gradient = cpu.classification_loss_and_gradient(*inputs, table, *options)
+    check_histogram(histogram, oracle.histogram(batch, invalid, regions, leave_out_nonfinite=False), dtype)
+    assert gradient.dtype == dtype
+    assert gradient.shape == inputs.logits.shape
+    expected = oracle.loss_and_gradient(batch, table.tolist(), inputs.logits.numel(), leave_out_nonfinite=False)
+    check_loss(loss, sums, gradient, expected, dtype)
+
+
+@bounded
+@given(
+    seed=SEEDS,
+    threads=THREADS,
+    count=st.integers(1, 3000),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+    weighed=st.booleans(),
+    regions=REGIONS,
+    mu=st.sampled_from([0.02, 1.0]),
+)
+def test_residual(seed, threads, count, dtype, weighed, regions, mu):
+    generator = torch.Generator().manual_seed(seed)
+    residual = torch.randn(count, generator=generator, dtype=torch.float64).pow(3).mul(mu * 2).to(dtype)
+    weight = torch.rand(count, generator=generator, dtype=torch.float64).to(dtype) if weighed else None
+    amount = None if weight is None else weight.tolist()
+    batch, _ = oracle.residual_examples(residual.tolist(), amount, mu)
+    for e in batch:
+        if oracle.near_edge(e.norm, regions, 2e-6):
+            residual[e.places[0]] = 0
+    batch, _ = oracle.residual_examples(residual.tolist(), amount, mu)
+    table = torch.linspace(0.5, 2, regions, dtype=torch.float64)
+    with threads_and_chunks(threads, chunk=1024):
+        histogram = cpu.regression_histogram(residual, weight, regions, mu, False)
+        loss, sums, gradient = cpu.regression_loss_and_gradient(residual, weight, table, mu, False)
+    check_histogram(histogram, oracle.histogram(batch, 0, regions, leave_out_nonfinite=False), dtype)
+    expected = oracle.loss_and_gradient(batch, table.tolist(), count, leave_out_nonfinite=False)
+    check_loss(loss, sums, gradient, expected, dtype)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+@pytest.mark.parametrize("soft", [False, True])
+def test_layouts_of_memory_do_not_matter(activation, soft):
+    inputs = random_examples(5, activation=activation, rows=50, classes=9, dtype=torch.float32, soft=soft, weight="row")
+    logits, targets, weight = inputs
+    transposed = logits.t().contiguous().t()
+    strided_targets = torch.stack([targets, targets], -1)[..., 0]
+    strided_weight = torch.stack([weight, weight], -1)[..., 1]
+    table = torch.rand(30, dtype=torch.float64)
+    plain = cpu.classification_loss_and_gradient(logits, targets, weight, table, activation, -100, False)
+    strided = cpu.classification_loss_and_gradient(
+        transposed, strided_targets, strided_weight, table, activation, -100, False
+    )
+    for one, other in zip(plain, strided, strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+@pytest.mark.parametrize("regions", [30, 3030])
+def test_the_same_bits_whatever_the_number_of_threads(activation, regions):
+    inputs = random_examples(
+        7, activation=activation, rows=3000, classes=80, dtype=torch.float32, soft=False, weight="row"
+    )
+    table = torch.rand(regions, dtype=torch.float64)
+    results = []
+    for threads in (1, 2, 3, 2, 1):
+        with threads_and_chunks(threads, chunk=4096):
+            results.append(
+                (
+                    cpu.classification_histogram(*inputs, regions, activation, -100, False),
+                    *cpu.classification_loss_and_gradient(*inputs, table, activation, -100, False),
+                )
+            )
+    for result in results[1:]:
+        for one, other in zip(results[0], result, strict=True):
+            assert torch.equal(one, other)
+
+
+def test_weight_two_is_the_example_twice():
+    logits = torch.randn(20, 6)
+    targets = torch.randint(-1, 6, (20,))
+    twice = cpu.classification_histogram(
+        torch.cat([logits, logits]), torch.cat([targets, targets]), None, 30, "sigmoid", -100, False
+    )
+    weighed = cpu.classification_histogram(logits, targets, torch.full((20,), 2.0), 30, "sigmoid", -100, False)
+    assert torch.equal(twice, weighed)
+
+
+def test_both_passes_put_every_example_in_the_same_region():
+    """With table = 1 / histogram each occupied region's weights add up to 1, on edges too."""
+    logits = torch.cat([torch.logit(torch.arange(1, 3030) / 3030), torch.randn(100_000)])[:, None]
+    targets = torch.full((len(logits),), -1)
+    for regions in (30, 3030):
+        histogram = cpu.classification_histogram(logits, targets, None, regions, "sigmoid", -100, False)[:-2]
+        table = torch.where(histogram > 0, 1 / histogram, 1e6)
+        _, _, gradient = cpu.classification_loss_and_gradient(logits, targets, None, table, "sigmoid", -100, False)
+        entries = gradient / logits.sigmoid()
+        assert float(entries.max()) < 1.001
+        assert float(entries.double().sum()) == pytest.approx(int((histogram > 0).sum()), rel=1e-5)
