@@ -1,0 +1,45 @@
+"""Checkpoints are whole, or the ones before."""
+
+import resource
+
+import pytest
+import torch
+from tests.training.tiny import TINY
+
+from torchghm.training.checkpoints import SafeCheckpointIO, load_checkpoint
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path):
+    path = tmp_path / "checkpoints" / "last.ckpt"
+    SafeCheckpointIO().save_checkpoint({"epoch": 1}, path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"can't write the checkpoint .*last.ckpt \(the one before is kept\): "):
+            SafeCheckpointIO().save_checkpoint({"epoch": 2, "weights": torch.ones(1_000_000)}, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert torch.load(path) == {"epoch": 1}
+    assert [file.name for file in path.parent.iterdir()] == ["last.ckpt"]
+
+
+def test_no_code_is_read_from_a_checkpoint(tmp_path):
+    torch.save(TINY, tmp_path / "code.ckpt")
+    with pytest.raises(Exception, match="Weights only load failed"):
+        SafeCheckpointIO().load_checkpoint(tmp_path / "code.ckpt")
+
+
+@pytest.mark.parametrize("name", ["other.pt", "broken.ckpt", "code.pt", "empty.ckpt"])
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, name):
+    torch.save({"model": {}}, tmp_path / "other.pt")
+    (tmp_path / "broken.ckpt").write_bytes(b"PK\x03\x04 but not for long")
+    torch.save(TINY, tmp_path / "code.pt")
+    (tmp_path / "empty.ckpt").touch()
+    with pytest.raises(ValueError, match=name) as error:
+        load_checkpoint(tmp_path / name)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_checkpoint_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no checkpoint .*none\.ckpt"):
+        load_checkpoint(tmp_path / "none.ckpt")

@@ -1,0 +1,68 @@
+import pytest
+
+import torchghm
+from torchghm.training import Recipe
+from torchghm.training.losses import BOX_LOSSES, CLS_LOSSES, build_losses
+
+
+def build(**values):
+    return build_losses(Recipe().with_values({f"loss.{key}": value for key, value in values.items()}).loss)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("ce", torchghm.CrossEntropyLoss),
+        ("ohem", torchghm.OHEMLoss),
+        ("focal", torchghm.FocalLoss),
+        ("ghmc", torchghm.GHMCLoss),
+    ],
+)
+def test_classification_losses_by_name(name, kind):
+    losses = build(cls=name)
+    assert type(losses.cls_loss) is kind
+    assert losses.cls_weight == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "weight"),
+    [
+        ("smooth_l1", torchghm.SmoothL1Loss, 1),
+        ("l1", torchghm.SmoothL1Loss, 1),
+        ("asl1", torchghm.ASL1Loss, 1),
+        ("ghmr", torchghm.GHMRLoss, 10),
+    ],
+)
+def test_box_losses_by_name(name, kind, weight):
+    losses = build(box=name)
+    assert type(losses.box_loss) is kind
+    assert losses.box_weight == weight
+    assert getattr(losses.box_loss, "average", "boxes") == "boxes"
+
+
+def test_l1_is_smooth_l1_without_the_smooth_part():
+    assert build(box="l1").box_loss.delta == 0
+
+
+def test_names_and_recipe_agree():
+    assert set(CLS_LOSSES) == set(Recipe.model_fields["loss"].annotation.model_fields["cls"].annotation.__args__)
+    assert set(BOX_LOSSES) == set(Recipe.model_fields["loss"].annotation.model_fields["box"].annotation.__args__)
+
+
+def test_options_and_weights_reach_the_losses():
+    losses = build(cls_options={"bins": 7, "max_weight": 5.0}, box_options={"mu": 0.1}, cls_weight=2, box_weight=0)
+    assert (losses.cls_loss.bins, losses.cls_loss.max_weight, losses.box_loss.mu) == (7, 5.0, 0.1)
+    assert (losses.cls_weight, losses.box_weight) == (2, 0)
+
+
+def test_the_reference_has_the_published_settings():
+    losses = build(scope="reference")
+    assert type(losses.cls_loss) is torchghm.ReferenceGHMC
+    assert type(losses.box_loss) is torchghm.ReferenceGHMR
+    assert (losses.cls_loss.bins, losses.cls_loss.momentum) == (30, 0.75)
+    assert (losses.box_loss.bins, losses.box_loss.momentum, losses.box_loss.mu) == (10, 0.7, 0.02)
+
+
+def test_losses_without_a_density_have_no_scope():
+    assert build(cls="focal", box="smooth_l1", scope="level").scope == "batch"
+    assert build(scope="level").scope == "level"
