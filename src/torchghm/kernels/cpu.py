@@ -7,28 +7,28 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from torchghm.functional.examples import Activation, compute_dtype
+from torchghm.functional.examples import Activation
 from torchghm.kernels import cpu_residual, cpu_sigmoid, cpu_softmax
 from torchghm.kernels.cpu_call import Arguments, chunking, compile_kernel, run
 from torchghm.kernels.cpu_memory import empty_gradient
 from torchghm.kernels.cpu_storage import STORAGE, TILE
 
-_HISTOGRAM = {
-    ("sigmoid", torch.float32): cpu_sigmoid.histogram_float32,
-    ("sigmoid", torch.float64): cpu_sigmoid.histogram_float64,
-    ("softmax", torch.float32): cpu_softmax.histogram_float32,
-    ("softmax", torch.float64): cpu_softmax.histogram_float64,
-    ("residual", torch.float32): cpu_residual.histogram_float32,
-    ("residual", torch.float64): cpu_residual.histogram_float64,
-}
-_LOSS = {
-    ("sigmoid", torch.float32): cpu_sigmoid.loss_float32,
-    ("sigmoid", torch.float64): cpu_sigmoid.loss_float64,
-    ("softmax", torch.float32): cpu_softmax.loss_float32,
-    ("softmax", torch.float64): cpu_softmax.loss_float64,
-    ("residual", torch.float32): cpu_residual.loss_float32,
-    ("residual", torch.float64): cpu_residual.loss_float64,
-}
+_ARITHMETIC = {dtype: torch.promote_types(dtype, torch.float32) for dtype in STORAGE}
+_SOURCES = {"sigmoid": cpu_sigmoid, "softmax": cpu_softmax, "residual": cpu_residual}
+
+
+def _by_kind_and_dtype(name: str) -> dict[tuple[str, torch.dtype], Callable[..., None]]:
+    """The kernels of one pass, by what they are for and the dtype that they read."""
+    suffix = {torch.float32: "float32", torch.float64: "float64"}
+    return {
+        (kind, dtype): getattr(source, f"{name}_{suffix[arithmetic]}")
+        for kind, source in _SOURCES.items()
+        for dtype, arithmetic in _ARITHMETIC.items()
+    }
+
+
+_HISTOGRAM = _by_kind_and_dtype("histogram")
+_LOSS = _by_kind_and_dtype("loss")
 
 
 def classification_histogram(
@@ -43,7 +43,7 @@ def classification_histogram(
     """Pass 1 of GHM-C: [regions + 2] float64."""
     logits, targets, weight = _contiguous(logits, targets, weight)
     arguments = _examples(logits, targets, weight, activation, ignore_index, leave_out_nonfinite)
-    return _histogram(_HISTOGRAM[activation, compute_dtype(logits)], arguments, regions)
+    return _histogram(_HISTOGRAM[activation, logits.dtype], arguments, regions)
 
 
 def classification_loss_and_gradient(
@@ -58,7 +58,7 @@ def classification_loss_and_gradient(
     """Pass 2 of GHM-C: the loss, the sums [3], and the loss's gradient by the logits."""
     logits, targets, weight = _contiguous(logits, targets, weight)
     arguments = _examples(logits, targets, weight, activation, ignore_index, leave_out_nonfinite)
-    return _loss(_LOSS[activation, compute_dtype(logits)], arguments, table, logits)
+    return _loss(_LOSS[activation, logits.dtype], arguments, table, logits)
 
 
 def regression_histogram(
@@ -67,7 +67,7 @@ def regression_histogram(
     """Pass 1 of GHM-R: [regions + 2] float64."""
     residual, weight = residual.detach().contiguous(), None if weight is None else weight.contiguous()
     arguments = _coordinates(residual, weight, mu, leave_out_nonfinite)
-    return _histogram(_HISTOGRAM["residual", compute_dtype(residual)], arguments, regions)
+    return _histogram(_HISTOGRAM["residual", residual.dtype], arguments, regions)
 
 
 def regression_loss_and_gradient(
@@ -76,7 +76,7 @@ def regression_loss_and_gradient(
     """Pass 2 of GHM-R: the loss, the sums [3], and the loss's gradient by the residual."""
     residual, weight = residual.detach().contiguous(), None if weight is None else weight.contiguous()
     arguments = _coordinates(residual, weight, mu, leave_out_nonfinite)
-    return _loss(_LOSS["residual", compute_dtype(residual)], arguments, table, residual)
+    return _loss(_LOSS["residual", residual.dtype], arguments, table, residual)
 
 
 def compile_ahead(dtypes: tuple[torch.dtype, ...] = (torch.float32,)) -> None:
@@ -92,9 +92,8 @@ def compile_ahead(dtypes: tuple[torch.dtype, ...] = (torch.float32,)) -> None:
 
 
 def _contiguous(logits: Tensor, targets: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
-    dtype = compute_dtype(logits)
     if weight is not None:
-        weight = weight.to(dtype).contiguous()
+        weight = weight.to(_ARITHMETIC[logits.dtype]).contiguous()
     if not targets.is_floating_point():
         targets = targets.to(torch.int64)
     return logits.contiguous(), targets.contiguous(), weight
@@ -144,20 +143,25 @@ def _coordinates(residual: Tensor, weight: Tensor | None, mu: float, leave_out_n
 
 
 def _histogram(function: Callable[..., None], arguments: Arguments, regions: int) -> Tensor:
-    sums = torch.empty(arguments.chunks, regions + 2, dtype=torch.float64)
+    chunks = arguments.chunks
+    sums = torch.empty((chunks, regions + 2) if chunks != 1 else regions + 2, dtype=torch.float64)
     arguments.regions, arguments.sums = regions, sums.data_ptr()
     run(compile_kernel(function), arguments)
-    return sums.sum(0)
+    return sums if chunks == 1 else sums.sum(0)
 
 
 def _loss(
     function: Callable[..., None], arguments: Arguments, table: Tensor, logits: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    table = table.detach().to(torch.float64).contiguous()
-    sums = torch.empty(arguments.chunks, 4, dtype=torch.float64)
+    chunks = arguments.chunks
+    table = table.to(torch.float64).contiguous()
+    loss = torch.empty((), dtype=_ARITHMETIC[logits.dtype])
+    sums = torch.empty((chunks, 4) if chunks != 1 else 4, dtype=torch.float64)
     gradient = empty_gradient(logits)
     arguments.regions, arguments.table = table.numel(), table.data_ptr()
-    arguments.sums, arguments.gradient = sums.data_ptr(), gradient.data_ptr()
+    arguments.sums, arguments.loss, arguments.gradient = sums.data_ptr(), loss.data_ptr(), gradient.data_ptr()
     run(compile_kernel(function), arguments)
-    total = sums.sum(0)
-    return total[0].to(compute_dtype(logits)), total[1:].clone(), gradient
+    if chunks != 1:
+        sums = sums.sum(0)
+        loss = sums[0].to(loss.dtype, copy=True)
+    return loss, sums[1:], gradient

@@ -27,25 +27,25 @@ def table_stride(entries: Any) -> Any:
 
 
 @scalar
-def count_entries(regions: Any, examples: Any) -> Any:
-    """Entries of a table for `add_counts`: regions, or pairs of them."""
-    return PAIRED * PAIRED if regions <= PAIRED and examples >= _MANY else regions
+def in_pairs(regions: Any, examples: Any) -> Any:
+    """Whether to count pairs of regions for so many examples."""
+    return regions <= PAIRED and examples >= _MANY
 
 
 @scalar
-def count_tables(entries: Any) -> Any:
+def count_tables(regions: Any, paired: Any) -> Any:
     """Room for `add_counts`, int32: whole counts stay exact, as float32 would not beyond 2^24."""
-    return np.zeros(4 * table_stride(entries), np.int32)
+    return np.zeros(4 * table_stride(PAIRED * PAIRED if paired else regions), np.int32)
 
 
 @scalar
-def add_counts(index: Any, entries: Any, pairs: Any, counts: Any) -> None:
+def add_counts(index: Any, regions: Any, paired: Any, pairs: Any, counts: Any) -> None:
     """Count every region of a tile; ``pairs`` is scratch of half a tile."""
-    if entries == PAIRED * PAIRED:
+    if paired:
         _pair(index, pairs)
-        _count(pairs, TILE // 2, counts, table_stride(entries))
+        _count(pairs, TILE // 2, counts, table_stride(PAIRED * PAIRED))
     else:
-        _count(index, TILE, counts, table_stride(entries))
+        _count(index, TILE, counts, table_stride(regions))
 
 
 @elementwise
@@ -67,11 +67,11 @@ def _count(index: Any, count: Any, counts: Any, stride: Any) -> None:
 
 
 @scalar
-def collect_counts(counts: Any, entries: Any, regions: Any, histogram: Any) -> None:
+def collect_counts(counts: Any, regions: Any, paired: Any, histogram: Any) -> None:
     """Add what was counted to the histogram, and begin anew."""
-    stride = table_stride(entries)
+    stride = table_stride(PAIRED * PAIRED if paired else regions)
     for table in range(4):
-        if entries != PAIRED * PAIRED:
+        if not paired:
             for k in range(regions):
                 histogram[k] += counts[table * stride + k]
             continue

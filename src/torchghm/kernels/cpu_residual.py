@@ -18,8 +18,8 @@ from torchghm.kernels.cpu_histogram import (
     add_weights,
     collect_counts,
     collect_weights,
-    count_entries,
     count_tables,
+    in_pairs,
     weight_tables,
 )
 from torchghm.kernels.cpu_intrinsics import carray, elementwise, fetch_add, scalar, vectorize
@@ -71,8 +71,8 @@ def _hide_nonfinite(a: Any, residual: Any, weight: Any, infinite: Any) -> Any:
 def _histogram(a: Any, real: Any) -> None:
     residual, weight, slope = np.empty(TILE, real), np.empty(TILE, real), np.empty(TILE, real)
     loss, index, pairs = np.empty(TILE, real), np.empty(TILE, np.int32), np.empty(TILE // 2, np.int32)
-    entries = count_entries(a.regions, a.chunk_size)
-    counts, amounts = count_tables(entries), weight_tables(a.regions)
+    paired = in_pairs(a.regions, a.chunk_size)
+    counts, amounts = count_tables(a.regions, paired), weight_tables(a.regions)
     mu, regions, last = real(a.mu), real(a.regions), real(a.regions - 1)
     while True:
         chunk = fetch_add(a.counter, 1)
@@ -92,12 +92,12 @@ def _histogram(a: Any, real: Any) -> None:
             if a.weight:
                 add_weights(index, weight, a.regions, amounts)
             else:
-                add_counts(index, entries, pairs, counts)
+                add_counts(index, a.regions, paired, pairs, counts)
                 sums[0] -= hidden  # they were counted as g = 0
         if a.weight:
             collect_weights(amounts, a.regions, sums)
         else:
-            collect_counts(counts, entries, a.regions, sums)
+            collect_counts(counts, a.regions, paired, sums)
 
 
 @scalar
@@ -121,6 +121,8 @@ def _loss(a: Any, real: Any) -> None:
             look_up(table, index, entries)
             harmonize(real, slope, loss, weight, entries, slope, sums)
             store(a.storage, a.gradient, start, count, slope)
+        if a.chunks == 1:
+            array_at(a.loss, real, 0, 1)[0] = sums[0]
 
 
 @elementwise

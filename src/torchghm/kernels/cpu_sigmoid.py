@@ -19,8 +19,8 @@ from torchghm.kernels.cpu_histogram import (
     add_weights,
     collect_counts,
     collect_weights,
-    count_entries,
     count_tables,
+    in_pairs,
     weight_tables,
 )
 from torchghm.kernels.cpu_intrinsics import carray, elementwise, fetch_add, scalar, summing, vectorize
@@ -59,8 +59,8 @@ def _histogram(a: Any, real: Any) -> None:
     logits, targets, weight = np.empty(TILE, real), np.empty(TILE, real), np.empty(TILE, real)
     index, pairs = np.empty(TILE, np.int32), np.empty(TILE // 2, np.int32)
     flipped = np.empty(TILE, np.int32)
-    entries = count_entries(a.regions, a.chunk_size)
-    counts, amounts = count_tables(entries), weight_tables(a.regions)
+    paired = in_pairs(a.regions, a.chunk_size)
+    counts, amounts = count_tables(a.regions, paired), weight_tables(a.regions)
     regions, last = real(a.regions), real(a.regions - 1)
     total = a.rows * a.columns
     while True:
@@ -84,12 +84,12 @@ def _histogram(a: Any, real: Any) -> None:
             if a.weight:
                 add_weights(index, weight, a.regions, amounts)
             else:
-                add_counts(index, entries, pairs, counts)
+                add_counts(index, a.regions, paired, pairs, counts)
                 sums[0] -= hidden  # they were counted as g = 0
         if a.weight:
             collect_weights(amounts, a.regions, sums)
         else:
-            collect_counts(counts, entries, a.regions, sums)
+            collect_counts(counts, a.regions, paired, sums)
 
 
 @scalar
@@ -160,6 +160,8 @@ def _loss(a: Any, real: Any) -> None:
                 gradient[j] = -gradient[j]
             if not in_place:
                 store(a.storage, a.gradient, start, count, gradient)
+        if a.chunks == 1:
+            array_at(a.loss, real, 0, 1)[0] = sums[0]
 
 
 @elementwise

@@ -106,6 +106,8 @@ def _loss(a: Any, real: Any) -> None:
             sums[0] += weight * loss
             sums[1] += amount * loss
             sums[2] += weight * norm if norm == norm else 0.0
+        if a.chunks == 1:
+            array_at(a.loss, real, 0, 1)[0] = sums[0]
 
 
 _NO_EXAMPLE, _SOFT = -1, -2
