@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 ## the losses compared on an embedded data set: a table, and a page to open
 demo: .venv/installed
-	torchghm data scenes demo/scenes --images 500 --seed 0 --overwrite
+	torchghm data scenes demo/scenes --images 1200 --image-size 96 128 --seed 0 --overwrite
 	torchghm compare --data demo/scenes --recipe demo --eval test --out demo/comparison --overwrite \
 	    --pairs ce+smooth_l1,focal+smooth_l1,ghmc+ghmr --seeds 1
 

@@ -39,8 +39,8 @@ def test_objects_are_few_of_many_sizes_and_apart(scans):
     counts = [len(scene.boxes) for scene in drawn]
     assert set(counts) == set(range(FEWEST, MOST + 1))
     sides = np.concatenate([(scene.boxes[:, 2:] - scene.boxes[:, :2]).max(axis=1) for scene in drawn])
-    assert 10 <= sides.min() < 20
-    assert 55 < sides.max() <= 80
+    assert 30 <= sides.min() < 40
+    assert 75 < sides.max() <= 100
     for scene in drawn:
         for index, a in enumerate(scene.boxes):
             for b in scene.boxes[:index]:

@@ -214,5 +214,5 @@ def test_index_arithmetic_beyond_2_31_numbers(kind):
         )
     assert torch.equal(histogram, expected)
     assert torch.equal(gradient, expected_gradient)
-    assert float(sums[0]) == pytest.approx(float(loss))
-    assert torch.equal(sums[1:], others)
+    assert float(sums[3]) == pytest.approx(float(loss))
+    assert torch.equal(sums[:3], others)

@@ -19,7 +19,7 @@ from torchghm.functional.examples import Examples, compute_dtype
 from torchghm.functional.gradient_norm import gradient_norm_asl1, gradient_norm_sigmoid, gradient_norm_softmax
 from torchghm.kernels import eager, triton_sigmoid
 from torchghm.kernels import triton as kernels
-from torchghm.kernels.triton_sigmoid import rows_of_tile
+from torchghm.kernels.triton_sigmoid_examples import rows_of_tile
 from torchghm.kernels.triton_tiles import tile_span
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
@@ -212,6 +212,28 @@ def test_loss_of_nonfinite_logits(activation, leave_out):
         expected = eager.classification_loss(one, table, **options)[0].sum()
         torch.testing.assert_close(losses[-1], expected, rtol=1e-5, atol=1e-6, equal_nan=True)
     assert all(loss.isfinite() for loss in losses) == leave_out
+
+
+def test_softmax_that_begins_with_nothing():
+    """A whole block of -inf before the first finite logit."""
+    inputs = examples("softmax", 3, 5000, torch.float32, "index", "none", 30, seed=10)
+    inputs.logits[:, :2100] = -INF
+    inputs.targets[:] = 4000
+    agree_with_eager(inputs, 30, activation="softmax", ignore_index=-100, leave_out_nonfinite=False)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+def test_easy_examples_keep_their_digits(activation):
+    """The crowd's losses, 1e-8 each, are right to five digits."""
+    logits = torch.full((50, 3), -18.0, device=DEVICE)
+    logits[:, 1] = 0.0 if activation == "softmax" else -17.0
+    targets = torch.full((50,), 1 if activation == "softmax" else -1, device=DEVICE)
+    table = torch.ones(4, device=DEVICE)
+    options = (activation, -100, False)
+    single = kernels.classification_loss_and_gradient(logits, targets, None, table, *options)
+    double = kernels.classification_loss_and_gradient(logits.double(), targets, None, table, *options)
+    for found, expected in zip(single, double, strict=True):
+        torch.testing.assert_close(found.double(), expected.double(), rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "softmax"])

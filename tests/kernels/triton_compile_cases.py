@@ -68,6 +68,7 @@ def count(instruction: str, ptx: str) -> int:
         ("sigmoid", 64, 91, torch.bfloat16, "index", "none", 3030),
         ("sigmoid", 64, 3, torch.float16, "soft", "row", 30),
         ("sigmoid", 64, 1, torch.float64, "index", "logit", 10),
+        ("sigmoid", 2, 10_000, torch.bfloat16, "index", "row", 100),
         ("softmax", 64, 1000, torch.float32, "index", "none", 30),
         ("softmax", 9, 5000, torch.bfloat16, "soft", "row", 3030),
         ("softmax", 900, 2, torch.float64, "index", "none", 30),

@@ -40,10 +40,15 @@ def scenes(
     label_noise: Annotated[
         float, typer.Option("--label-noise", help="Share of the training labels that are wrong, in [0, 1].")
     ] = 0.0,
+    image_size: Annotated[
+        tuple[int, int], typer.Option("--image-size", help="Height and width in pixels, 80 to 4000.")
+    ] = (160, 213),
     overwrite: Overwrite = False,
 ) -> None:
     """Make the embedded data set: real digits on real photographs, in COCO's layout."""
     from torchghm.data import write_scenes
 
-    made = write_scenes(folder, images=images, seed=seed, label_noise=label_noise, overwrite=overwrite)
+    made = write_scenes(
+        folder, images=images, seed=seed, label_noise=label_noise, image_size=image_size, overwrite=overwrite
+    )
     typer.echo(f"scenes: {made}")

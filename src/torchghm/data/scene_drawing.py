@@ -12,7 +12,7 @@ from torchghm.data.scene_sources import Digits
 
 # Objects in a scene, and their longer side as a fraction of the scene's shorter side.
 FEWEST, MOST = 2, 6
-SMALLEST, LARGEST = 0.1, 0.4
+SMALLEST, LARGEST = 0.2, 0.55
 # How much rarer the last class is than the first.
 IMBALANCE = 10.0
 # Objects may touch, but each stays readable: the largest part of an object that another one may cover.

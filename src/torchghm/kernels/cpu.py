@@ -65,7 +65,7 @@ def regression_histogram(
     residual: Tensor, weight: Tensor | None, regions: int, mu: float, leave_out_nonfinite: bool
 ) -> Tensor:
     """Pass 1 of GHM-R: [regions + 2] float64."""
-    residual, weight = residual.detach().contiguous(), None if weight is None else weight.contiguous()
+    residual, weight = residual.contiguous(), _contiguous_weight(weight, residual)
     arguments = _coordinates(residual, weight, mu, leave_out_nonfinite)
     return _histogram(_HISTOGRAM["residual", residual.dtype], arguments, regions)
 
@@ -74,7 +74,7 @@ def regression_loss_and_gradient(
     residual: Tensor, weight: Tensor | None, table: Tensor, mu: float, leave_out_nonfinite: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Pass 2 of GHM-R: the loss, the sums [3], and the loss's gradient by the residual."""
-    residual, weight = residual.detach().contiguous(), None if weight is None else weight.contiguous()
+    residual, weight = residual.contiguous(), _contiguous_weight(weight, residual)
     arguments = _coordinates(residual, weight, mu, leave_out_nonfinite)
     return _loss(_LOSS["residual", residual.dtype], arguments, table, residual)
 
@@ -92,11 +92,13 @@ def compile_ahead(dtypes: tuple[torch.dtype, ...] = (torch.float32,)) -> None:
 
 
 def _contiguous(logits: Tensor, targets: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
-    if weight is not None:
-        weight = weight.to(_ARITHMETIC[logits.dtype]).contiguous()
     if not targets.is_floating_point():
         targets = targets.to(torch.int64)
-    return logits.contiguous(), targets.contiguous(), weight
+    return logits.contiguous(), targets.contiguous(), _contiguous_weight(weight, logits)
+
+
+def _contiguous_weight(weight: Tensor | None, inputs: Tensor) -> Tensor | None:
+    return None if weight is None else weight.to(_ARITHMETIC[inputs.dtype]).contiguous()
 
 
 def _examples(
@@ -163,5 +165,5 @@ def _loss(
     run(compile_kernel(function), arguments)
     if chunks != 1:
         sums = sums.sum(0)
-        loss = sums[0].to(loss.dtype, copy=True)
-    return loss, sums[1:], gradient
+        loss = sums[3].to(loss.dtype, copy=True)
+    return loss, sums[:3], gradient

@@ -44,11 +44,11 @@ def _look_up_small(table: Any, index: Any, entries: Any) -> None:
 
 @scalar
 def harmonize(real: Any, slope: Any, loss: Any, weight: Any, entries: Any, gradient: Any, sums: Any) -> None:
-    """Write the gradient; add the tile to the sums of table * w * L, w * L, and |gradient| (NaN counts as 0)."""
+    """Write the gradient; add the tile to the sums: w L in 0, |gradient| (NaN counts as 0) in 1, table w L in 3."""
     harmonized, plain, size = _harmonize(real, slope, loss, weight, entries, gradient)
-    sums[0] += harmonized
-    sums[1] += plain
-    sums[2] += size
+    sums[0] += plain
+    sums[1] += size
+    sums[3] += harmonized
 
 
 @summing

@@ -37,7 +37,7 @@ def histogram_float64(pointer: Any) -> None:
 
 
 def loss_float32(pointer: Any) -> None:
-    """Pass 2; a chunk's sums are table * w * L, w * L, |gradient| and 0."""
+    """Pass 2; a chunk's sums are w L, |gradient|, 0, and table w L."""
     _loss(carray(pointer, (1,))[0], np.float32)
 
 
@@ -122,7 +122,7 @@ def _loss(a: Any, real: Any) -> None:
             harmonize(real, slope, loss, weight, entries, slope, sums)
             store(a.storage, a.gradient, start, count, slope)
         if a.chunks == 1:
-            array_at(a.loss, real, 0, 1)[0] = sums[0]
+            array_at(a.loss, real, 0, 1)[0] = sums[3]
 
 
 @elementwise

@@ -45,7 +45,7 @@ def histogram_float64(pointer: Any) -> None:
 
 
 def loss_float32(pointer: Any) -> None:
-    """Pass 2; a chunk's sums are table * w * L, w * L, |gradient|, and its part that belongs to positives."""
+    """Pass 2; a chunk's sums are w L, |gradient|, its part that belongs to positives, and table w L."""
     _loss(carray(pointer, (1,))[0], np.float32)
 
 
@@ -152,16 +152,16 @@ def _loss(a: Any, real: Any) -> None:
             look_up(table, index, entries)
             harmonize(real, slope, loss, weight, entries, gradient, sums)
             if a.target_storage >= 0:
-                sums[3] += _positive_part(targets, gradient)
+                sums[2] += _positive_part(targets, gradient)
             for i in range(positives):
                 j = flipped[i]
                 if gradient[j] == gradient[j]:
-                    sums[3] += gradient[j]
+                    sums[2] += gradient[j]
                 gradient[j] = -gradient[j]
             if not in_place:
                 store(a.storage, a.gradient, start, count, gradient)
         if a.chunks == 1:
-            array_at(a.loss, real, 0, 1)[0] = sums[0]
+            array_at(a.loss, real, 0, 1)[0] = sums[3]
 
 
 @elementwise

@@ -39,7 +39,7 @@ def histogram_float64(pointer: Any) -> None:
 
 
 def loss_float32(pointer: Any) -> None:
-    """Pass 2; a chunk's sums are table * w * L, w * L, w * table * g and 0."""
+    """Pass 2; a chunk's sums are w L, table w g, 0, and table w L."""
     _loss(carray(pointer, (1,))[0], np.float32)
 
 
@@ -103,11 +103,11 @@ def _loss(a: Any, real: Any) -> None:
                 _scale(numbers, real(weight / total))
                 numbers[label] = -weight * norm
             store(a.storage, a.gradient, row * a.columns, a.columns, numbers)
-            sums[0] += weight * loss
-            sums[1] += amount * loss
-            sums[2] += weight * norm if norm == norm else 0.0
+            sums[0] += amount * loss
+            sums[1] += weight * norm if norm == norm else 0.0
+            sums[3] += weight * loss
         if a.chunks == 1:
-            array_at(a.loss, real, 0, 1)[0] = sums[0]
+            array_at(a.loss, real, 0, 1)[0] = sums[3]
 
 
 _NO_EXAMPLE, _SOFT = -1, -2

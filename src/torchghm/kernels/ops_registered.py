@@ -45,7 +45,7 @@ def classification_histogram(
     leave_out_nonfinite: bool,
 ) -> Tensor:
     """Pass 1 of GHM-C by the kernel of the logits' device."""
-    inputs = (logits.detach(), targets, weight, regions, activation, ignore_index, leave_out_nonfinite)
+    inputs = (logits, targets, weight, regions, activation, ignore_index, leave_out_nonfinite)
     if _stand_aside(logits):
         return cast(Tensor, _kernels(logits).classification_histogram(*inputs))
     return cast(Tensor, torch.ops.torchghm.classification_histogram(*inputs))
@@ -63,7 +63,7 @@ def classification_loss(
     """Pass 2 of GHM-C by the kernel of the logits' device: the loss, and the sums [3]."""
     inputs = (logits, targets, weight, table.detach(), activation, ignore_index, leave_out_nonfinite)
     if _stand_aside(logits):
-        return cast(tuple[Tensor, Tensor], _ClassificationLoss.apply(*inputs))
+        return _attach(inputs, *_kernels(logits).classification_loss_and_gradient(*inputs))
     return cast(tuple[Tensor, Tensor], torch.ops.torchghm.classification_loss_and_gradient(*inputs)[:2])
 
 
@@ -71,7 +71,7 @@ def regression_histogram(
     residual: Tensor, weight: Tensor | None, regions: int, mu: float, leave_out_nonfinite: bool
 ) -> Tensor:
     """Pass 1 of GHM-R by the kernel of the residual's device."""
-    inputs = (residual.detach(), weight, regions, mu, leave_out_nonfinite)
+    inputs = (residual, weight, regions, mu, leave_out_nonfinite)
     if _stand_aside(residual):
         return cast(Tensor, _kernels(residual).regression_histogram(*inputs))
     return cast(Tensor, torch.ops.torchghm.regression_histogram(*inputs))
@@ -83,7 +83,7 @@ def regression_loss(
     """Pass 2 of GHM-R by the kernel of the residual's device: the loss, and the sums [3]."""
     inputs = (residual, weight, table.detach(), mu, leave_out_nonfinite)
     if _stand_aside(residual):
-        return cast(tuple[Tensor, Tensor], _RegressionLoss.apply(*inputs))
+        return _attach(inputs, *_kernels(residual).regression_loss_and_gradient(*inputs))
     return cast(tuple[Tensor, Tensor], torch.ops.torchghm.regression_loss_and_gradient(*inputs)[:2])
 
 
@@ -108,34 +108,56 @@ def _kernels(tensor: Tensor) -> Any:
     return triton
 
 
+def _attach(inputs: tuple[Any, ...], loss: Tensor, sums: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """Give a loss its gradient, where anything asks for it."""
+    if inputs[0].requires_grad and torch.is_grad_enabled():
+        loss = cast(Tensor, _HarmonizedLoss.apply(inputs[0], inputs, loss, gradient))
+    return loss, sums
+
+
 # --- autograd: pass 2 has already computed the gradient; backward multiplies it by the loss's own ---
 
 
-def _remember(ctx: Any, inputs: tuple[Any, ...], gradient: Tensor, *, shared: bool) -> None:
+class _HarmonizedLoss(torch.autograd.Function):
+    """A loss whose gradient is there already; ``inputs`` are those of the op, the logits or the residual first."""
+
+    @staticmethod
+    def forward(ctx: Any, differentiated: Tensor, inputs: tuple[Any, ...], loss: Tensor, gradient: Tensor) -> Tensor:
+        _remember(ctx, inputs, gradient)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor, None, None, None]:
+        gradient = _unscaled_gradient(ctx)
+        # Nothing else refers to it, so that it is scaled in place, and accumulated without a copy.
+        return _other_gradient(ctx, grad_loss) if gradient is None else scale_(gradient, grad_loss), None, None, None
+
+
+def _remember(ctx: Any, inputs: tuple[Any, ...], gradient: Tensor) -> None:
     tensors = [value for value in inputs if value is None or isinstance(value, Tensor)]
     ctx.save_for_backward(*tensors)
     ctx.options = inputs[len(tensors) :]
     # Not for float16: its smallest numbers are lost before a loss scale could save them.
     ctx.gradient = None if gradient.dtype == torch.float16 else gradient
-    ctx.shared = shared
 
 
-def _gradient(ctx: Any, grad_loss: Tensor) -> Tensor:
-    """The gradient by the logits or the residual, the first input."""
+def _unscaled_gradient(ctx: Any) -> Tensor | None:
+    """The stored gradient, which is handed over; None if it has been, or if it is to be differentiated again."""
+    if torch.is_grad_enabled():
+        return None
+    gradient, ctx.gradient = ctx.gradient, None
+    return cast(Tensor | None, gradient)
+
+
+def _other_gradient(ctx: Any, grad_loss: Tensor) -> Tensor:
+    """The gradient by another way: by plain torch if it is to be differentiated again, else by pass 2 once more."""
     *before, table = ctx.saved_tensors
-    if torch.is_grad_enabled():  # create_graph: a gradient that can be differentiated again
-        return _differentiable_gradient(before, table, ctx.options) * grad_loss
-    gradient, ctx.gradient = ctx.gradient, None  # so that it is handed over, not copied, to what accumulates it
-    if gradient is None:
-        name = "classification" if len(before) == 3 else "regression"
-        pass_2 = getattr(torch.ops.torchghm, f"{name}_loss_and_gradient")
+    stem = "classification" if len(before) == 3 else "regression"
+    if not torch.is_grad_enabled():
+        pass_2 = getattr(torch.ops.torchghm, f"{stem}_loss_and_gradient")
         return cast(Tensor, pass_2(*before, table * grad_loss, *ctx.options)[2])
-    return gradient * grad_loss if ctx.shared else scale_(gradient, grad_loss)
-
-
-def _differentiable_gradient(before: list[Any], table: Tensor, options: tuple[Any, ...]) -> Tensor:
-    if len(before) == 3:
-        activation, ignore_index, leave_out_nonfinite = options
+    if stem == "classification":
+        activation, ignore_index, leave_out_nonfinite = ctx.options
         weighed, _ = eager.classification_loss(
             Examples(*before),
             table,
@@ -145,18 +167,21 @@ def _differentiable_gradient(before: list[Any], table: Tensor, options: tuple[An
         )
     else:
         residual, weight = before
-        mu, leave_out_nonfinite = options
+        mu, leave_out_nonfinite = ctx.options
         weighed, _ = eager.regression_loss(residual, weight, table, mu=mu, leave_out_nonfinite=leave_out_nonfinite)
-    return torch.autograd.grad(weighed.sum(), before[:1], create_graph=True)[0]
+    return cast(Tensor, torch.autograd.grad(weighed.sum(), before[:1], create_graph=True)[0] * grad_loss)
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
     ctx.mark_non_differentiable(*output[1:])
-    _remember(ctx, inputs, output[2], shared=True)
+    _remember(ctx, inputs, output[2])
 
 
 def _backward(ctx: Any, grad_loss: Tensor, *others: Any) -> tuple[Tensor | None, ...]:
-    return (_gradient(ctx, grad_loss), *(None,) * (len(ctx.saved_tensors) - 1 + len(ctx.options)))
+    gradient = _unscaled_gradient(ctx)
+    # The op's caller may hold on to its gradient: no scaling in place.
+    scaled = _other_gradient(ctx, grad_loss) if gradient is None else gradient * grad_loss
+    return (scaled, *(None,) * (len(ctx.saved_tensors) - 1 + len(ctx.options)))
 
 
 def _setup_histogram(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -165,32 +190,6 @@ def _setup_histogram(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 def _no_gradient(ctx: Any, grad_histogram: Tensor) -> None:
     raise AssertionError("a histogram has no gradient")
-
-
-class _ClassificationLoss(torch.autograd.Function):
-    """The op's autograd formula without the op; the gradient belongs to it alone, so that it is scaled in place."""
-
-    @staticmethod
-    def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, Tensor]:
-        loss, sums, gradient = _kernels(inputs[0]).classification_loss_and_gradient(*inputs)
-        ctx.mark_non_differentiable(sums)
-        _remember(ctx, inputs, gradient, shared=False)
-        return loss, sums
-
-    backward = staticmethod(_backward)
-
-
-class _RegressionLoss(torch.autograd.Function):
-    """The same for GHM-R."""
-
-    @staticmethod
-    def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, Tensor]:
-        loss, sums, gradient = _kernels(inputs[0]).regression_loss_and_gradient(*inputs)
-        ctx.mark_non_differentiable(sums)
-        _remember(ctx, inputs, gradient, shared=False)
-        return loss, sums
-
-    backward = staticmethod(_backward)
 
 
 # --- registration ---

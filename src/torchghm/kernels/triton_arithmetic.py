@@ -3,7 +3,7 @@
 Triton compiles float32 `exp2` and `rsqrt` to one instruction each; `exp` and a division take five. Errors are below
 1e-6 relative; float64 gets float64's precision.
 """
-# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
 
 from __future__ import annotations
 

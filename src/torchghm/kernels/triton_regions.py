@@ -1,5 +1,5 @@
 """Regions of the gradient norm on a GPU: the index, the histogram of a program, the look-up in the table."""
-# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """GHM-R on a GPU: every coordinate's residual is an example of ASL1."""
-# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
 
 from __future__ import annotations
 

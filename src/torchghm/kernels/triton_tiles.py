@@ -3,7 +3,7 @@
 A tile is BLOCK consecutive numbers of the flat input, whatever the number of classes: every load and store is then
 aligned and coalesced, and no lane is wasted on a row that is no power of two.
 """
-# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
 # ruff: noqa: SIM108 (a branch on a number known only at run time must be a statement)
 
 from __future__ import annotations
