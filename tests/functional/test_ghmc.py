@@ -253,6 +253,17 @@ def test_nonfinite_logits(activation):
     assert (gradient[~broken.isfinite()] == 0).all()
 
 
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+@pytest.mark.parametrize("loss", [ghmc_loss, torchghm.functional.focal_loss])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_an_ignored_row_holds_reaches_nothing(activation, loss, value):
+    logits = torch.tensor([[0.5, -1.0], [value, 0.0]], requires_grad=True)
+    result = loss(logits, torch.tensor([0, -100]), activation=activation)
+    result.backward()
+    torch.testing.assert_close(result, loss(logits[:1], torch.tensor([0]), activation=activation))
+    assert logits.grad[1].tolist() == [0, 0]
+
+
 def test_huge_logits_stay_in_the_table():
     logits = torch.tensor([[1e30, -1e30, 0.0]])
     loss = ghmc_loss(logits, torch.tensor([1]))

@@ -83,6 +83,14 @@ def test_nonfinite_residuals():
     assert gradient_norm_asl1(residual)[2] == 1
 
 
+def test_infinite_residuals_have_their_loss_and_gradient():
+    residual = torch.tensor([float("-inf"), float("inf"), 0.3], requires_grad=True)
+    each = asl1_loss(residual, torch.zeros(3), reduction="none")
+    each.sum().backward()
+    assert each[:2].tolist() == [float("inf")] * 2
+    assert residual.grad.tolist() == pytest.approx([-1, 1, 0.3 / (0.3**2 + 0.02**2) ** 0.5])
+
+
 def test_no_box():
     inputs = torch.zeros(0, 4, requires_grad=True)
     loss = ghmr_loss(inputs, torch.zeros(0, 4))

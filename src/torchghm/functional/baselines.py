@@ -16,6 +16,7 @@ from torchghm.functional.examples import (
     Examples,
     Reduction,
     arrange_examples,
+    blank_invalid,
     check_choice,
     check_number,
     valid_rows,
@@ -228,6 +229,7 @@ def weighed_cross_entropy(
         check_targets(examples, ignore_index, activation)
     valid = valid_rows(examples, ignore_index, activation=activation)
     per_example = sigmoid_cross_entropy if activation == "sigmoid" else softmax_cross_entropy
+    examples = blank_invalid(examples, valid)
     cross_entropy = per_example(examples).where(valid, 0.0)
     amount = example_weight(examples, cross_entropy.detach()).where(valid, 0.0)
     total = amount.sum()

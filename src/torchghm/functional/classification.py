@@ -14,6 +14,7 @@ from torchghm.functional.examples import (
     Normalize,
     Reduction,
     arrange_examples,
+    blank_invalid,
     check_harmonizing,
     invalid_targets,
     nonfinite_error,
@@ -87,6 +88,7 @@ def ghmc_loss(
     cross_entropy, norm = (sigmoid_cross_entropy, sigmoid_norm)
     if activation == "softmax":
         cross_entropy, norm = (softmax_cross_entropy, softmax_norm)
+    examples = blank_invalid(examples, valid)
     loss = cross_entropy(examples).where(valid, 0.0)
     with torch.no_grad():
         gradient_norm = norm(examples).where(valid, float("nan"))

@@ -129,6 +129,12 @@ def valid_rows(examples: Examples, ignore_index: int, *, activation: Activation)
     return valid if activation == "softmax" else valid[:, None]
 
 
+def blank_invalid(examples: Examples, valid: Tensor) -> Examples:
+    """The examples with logits of 0 where ``valid`` (of `valid_rows`) is False: what they hold reaches no gradient."""
+    mask = valid if valid.dim() == 2 else valid[:, None]
+    return examples._replace(logits=examples.logits.where(mask, 0.0))
+
+
 def invalid_targets(examples: Examples, ignore_index: int, *, activation: Activation) -> Tensor:
     """Which targets are neither a class, background, ``ignore_index`` nor a value in [0, 1]: bool, as `targets`."""
     targets = examples.targets

@@ -104,8 +104,10 @@ def ghmr_loss(
 
 def asl1(residual: Tensor, mu: float) -> Tensor:
     """sqrt(d^2 + mu^2) - mu of every residual, without overflow of d^2 and without cancellation near 0."""
-    root = torch.hypot(residual, residual.new_tensor(mu))
-    return (residual / (root + mu)).where(residual.isfinite(), 1.0) * residual
+    finite = residual.isfinite()
+    inner = residual.where(finite, 0.0)
+    root = torch.hypot(inner, inner.new_tensor(mu))
+    return torch.where(finite, inner / (root + mu) * inner, residual.abs())
 
 
 def arrange_residual(inputs: Tensor, targets: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torchghm.functional.classification import example_weight
 from torchghm.functional.cross_entropy import sigmoid_cross_entropy, softmax_cross_entropy
 from torchghm.functional.density import gradient_histogram, region_index
-from torchghm.functional.examples import Activation, Examples, invalid_targets, valid_rows
+from torchghm.functional.examples import Activation, Examples, blank_invalid, invalid_targets, valid_rows
 from torchghm.functional.gradient_norm import gradient_norm_asl1, sigmoid_norm, softmax_norm
 from torchghm.functional.regression import asl1
 
@@ -40,6 +40,7 @@ def classification_loss(
         valid = valid & finite
         finite_logits = examples.logits.detach().isfinite()
         examples = examples._replace(logits=examples.logits.where(finite_logits, 0.0))
+    examples = blank_invalid(examples, valid)
     cross_entropy = sigmoid_cross_entropy if activation == "sigmoid" else softmax_cross_entropy
     loss = cross_entropy(examples).where(valid, 0.0)
     with torch.no_grad():
