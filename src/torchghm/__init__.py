@@ -6,18 +6,22 @@
 Importing this package needs torch alone; `torchghm.detection`, `.data`, `.training` and `.report` are imported by name.
 """
 
-from torchghm import functional
-from torchghm.losses import (
-    ASL1Loss,
-    CrossEntropyLoss,
-    FocalLoss,
-    GHMCLoss,
-    GHMRLoss,
-    OHEMLoss,
-    ReferenceGHMC,
-    ReferenceGHMR,
-    SmoothL1Loss,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torchghm import functional
+    from torchghm.losses import (
+        ASL1Loss,
+        CrossEntropyLoss,
+        FocalLoss,
+        GHMCLoss,
+        GHMRLoss,
+        OHEMLoss,
+        ReferenceGHMC,
+        ReferenceGHMR,
+        SmoothL1Loss,
+    )
 
 __version__ = "0.1.0"
 
@@ -34,3 +38,16 @@ __all__ = [
     "__version__",
     "functional",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # torch takes seconds to import, and the command line's help does not need it.
+    if name == "functional":
+        return import_module("torchghm.functional")
+    if name in __all__:
+        return getattr(import_module("torchghm.losses"), name)
+    raise AttributeError(f"module 'torchghm' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
