@@ -88,7 +88,11 @@ def softmax_examples(
         invalid += sum(not 0 <= t <= 1 for t in target)
         finite = all(math.isfinite(x) for x in row)
         if all(x < math.inf for x in row) and max(row) > -math.inf:  # no NaN; -inf is a probability of 0
-            loss, derivatives, norm = softmax_cross_entropy([max(x, -1e300) for x in row], target)
+            row = [max(x, -1e300) for x in row]
+            _, derivatives, norm = softmax_cross_entropy(row, target)
+            top = max(row)
+            log_sum = math.log(sum(math.exp(x - top) for x in row))
+            loss = sum(t * (top - x + log_sum) for x, t in zip(row, target, strict=True))  # 1e30 + log(2) would be 1e30
             total = sum(target)  # 1 for a distribution
             derivatives = [d + (total - 1) * (d + t) for d, t in zip(derivatives, target, strict=True)]
         else:
