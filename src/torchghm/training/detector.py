@@ -42,6 +42,8 @@ def build(recipe: Recipe, num_classes: int, *, with_weights: bool = True) -> tup
                 weights=model.weights if with_weights else "none",
                 image_size=recipe.data.image_size,
                 anchor_sizes=model.anchor_sizes,
+                pyramid_channels=model.pyramid_channels,
+                head_norm=model.head_norm,
                 prior=model.prior,
                 trainable_layers=trainable_layers,
             )
