@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
-import sys
-import types
-
 import pytest
 import torch
+from tests.oracles.mmdetection import load_ghm_losses
 
 from torchghm import ReferenceGHMC, ReferenceGHMR
 
 
 @pytest.fixture(scope="module")
 def mmdetection():
-    """mmdet/models/losses/ghm_loss.py of the installed wheel, without mmdetection's dependencies."""
-    wheel = importlib.metadata.distribution("mmdet")
-    folder = wheel.locate_file("mmdet/models/losses")
-    registry = types.ModuleType("mmdet.registry")
-    registry.MODELS = types.SimpleNamespace(register_module=lambda: lambda cls: cls)
-    packages = {name: types.ModuleType(name) for name in ("mmdet", "mmdet.models", "mmdet.models.losses")}
-    stand_ins = {**packages, "mmdet.registry": registry}
-    sys.modules.update(stand_ins)
-    try:
-        for stem in ("utils", "ghm_loss"):
-            name = f"mmdet.models.losses.{stem}"
-            spec = importlib.util.spec_from_file_location(name, folder / f"{stem}.py")
-            module = importlib.util.module_from_spec(spec)
-            sys.modules[name] = module
-            spec.loader.exec_module(module)
-        yield module
-    finally:
-        for name in [name for name in sys.modules if name.split(".")[0] == "mmdet"]:
-            del sys.modules[name]
+    return load_ghm_losses()
 
 
 def compare_step(ours, theirs, arguments):

@@ -11,8 +11,8 @@ from PIL import Image
 from torchghm.data.scene_sources import Digits
 
 # Objects in a scene, and their longer side as a fraction of the scene's shorter side.
-FEWEST, MOST = 2, 6
-SMALLEST, LARGEST = 0.2, 0.55
+FEWEST, MOST = 4, 10
+SMALLEST, LARGEST = 0.22, 0.45
 # How much rarer the last class is than the first.
 IMBALANCE = 10.0
 # Objects may touch, but each stays readable: the largest part of an object that another one may cover.
@@ -98,7 +98,7 @@ def _glyph(rng: np.random.Generator, ink: NDArray[np.float32], side: int) -> NDA
     alpha = np.clip((turned - 0.2) / 0.5, 0, 1)
     rows, columns = (np.flatnonzero((alpha > VISIBLE).any(axis=axis)) for axis in (1, 0))
     tight = alpha[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return np.asarray(tight * rng.uniform(0.75, 1.0), np.float32)
+    return np.asarray(tight * rng.uniform(0.85, 1.0), np.float32)
 
 
 def _free_place(
@@ -126,6 +126,6 @@ def _ink_colour(rng: np.random.Generator, patch: NDArray[np.float32]) -> NDArray
     brightness = float(patch.mean())
     lighter = brightness < 128
     room = 255 - brightness if lighter else brightness
-    contrast = rng.uniform(0.6, 1.0) * room
+    contrast = rng.uniform(0.8, 1.0) * room
     level = brightness + contrast if lighter else brightness - contrast
-    return np.clip(level + rng.uniform(-40, 40, size=3), 0, 255).astype(np.float32)
+    return np.clip(level + rng.uniform(-30, 30, size=3), 0, 255).astype(np.float32)

@@ -8,7 +8,6 @@ from torch import Tensor
 from torchghm.functional.density import density_table, gradient_density
 from torchghm.functional.examples import Density, Normalize, check_harmonizing
 
-
 def weight_table(
     fractions: Tensor,
     batch_fractions: Tensor,
@@ -31,10 +30,10 @@ def weight_table(
     Returns:
         beta shaped like ``fractions``; 0 for a region that no example has been in.
     """
-    beta = _inverse(density_table(fractions, bins))
+    beta = inverse(density_table(fractions, bins))
     if normalize == "occupied":
-        occupied_share = (batch_fractions * _inverse(density_table(batch_fractions, bins))).sum()
-        beta = beta * _inverse(occupied_share)
+        occupied_share = torch.dot(batch_fractions, inverse(density_table(batch_fractions, bins)))
+        beta = beta * inverse(occupied_share)
     return beta if max_weight is None else beta.clamp(max=max_weight)
 
 
@@ -70,12 +69,11 @@ def harmonizing_weights(
     amount = present.to(examples_density.dtype)
     if weight is not None:
         amount = torch.where(present, weight.to(amount.dtype).expand(amount.shape), 0.0)
-    inverse = _inverse(examples_density.masked_fill(~present, 0.0))
-    total = amount.sum() if normalize == "regions" else amount.sum() * _inverse((amount * inverse).sum())
-    beta = inverse * total
+    beta = inverse(examples_density.masked_fill(~present, 0.0))
+    beta = beta * amount.sum() * (1 if normalize == "regions" else inverse((amount * beta).sum()))
     return beta if max_weight is None else beta.clamp(max=max_weight)
 
 
-def _inverse(density: Tensor) -> Tensor:
+def inverse(density: Tensor) -> Tensor:
     """1 / density, and 0 where nothing is."""
-    return torch.where(density > 0, 1 / density.where(density > 0, 1.0), 0.0)
+    return density.reciprocal().nan_to_num(posinf=0.0)

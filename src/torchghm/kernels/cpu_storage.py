@@ -57,6 +57,19 @@ def _width(storage: Any) -> Any:
 
 
 @scalar
+def tiles(count: Any, dtype: Any) -> Any:
+    """[count, TILE] scratch: every tile begins a cache line, and no two lie at the same distance from a page's start.
+
+    Otherwise vectors straddle lines, and a load waits for a store 4 KiB away, which the processor takes for the same.
+    """
+    line = 64 // np.empty(1, dtype).itemsize
+    distance = TILE + 9 * line
+    memory = np.empty(count * distance + line, dtype)
+    begin = (-memory.ctypes.data % 64) // memory.itemsize
+    return memory[begin : begin + count * distance].reshape(count, distance)[:, :TILE]
+
+
+@scalar
 def array_at(address: Any, dtype: Any, start: Any, count: Any) -> Any:
     """``count`` numbers of a tensor, from number ``start`` on."""
     return carray(element(address, start, dtype), (count,))

@@ -10,6 +10,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from torchghm.functional.examples import check_number
+from torchghm.functional.weights import inverse
 
 
 class DensityEstimate(NamedTuple):
@@ -59,35 +60,39 @@ class DensityState(nn.Module):
             histogram = histogram.clone()
             dist.all_reduce(histogram)
         examples = histogram.sum()
-        batch = histogram / examples.where(examples > 0, 1.0)
+        batch = histogram * inverse(examples)
+        present = (examples > 0).to(self.fractions.dtype)
         if self.momentum == 0:
             # At once, and in the histogram's float64.
             if self.training:
-                self._store(
-                    torch.where(examples > 0, batch, self.fractions), (examples > 0) + (examples == 0) * self.seen
-                )
+                self._move(batch.to(self.fractions.dtype), present, present)
             return DensityEstimate(batch, batch, examples)
-        step = (1 - self.momentum) * (examples > 0).to(self.fractions.dtype)  # an empty batch says nothing
-        fractions = self.fractions.lerp(batch.to(self.fractions.dtype), step)
-        seen = self.seen + step * (1 - self.seen)
+        step = present * (1 - self.momentum)  # an empty batch says nothing
         if self.training:
-            self._store(fractions, seen)
-        return DensityEstimate(fractions / seen.where(seen > 0, 1.0), batch, examples)
+            self._move(batch.to(self.fractions.dtype), present, step)
+            fractions, seen = self.fractions, self.seen
+        else:
+            fractions = self.fractions.lerp(batch.to(self.fractions.dtype), step)
+            seen = self.seen.lerp(present, step)
+        return DensityEstimate(fractions * inverse(seen), batch, examples)
 
     @property
     def ranks(self) -> int:
         """Processes that a training batch is spread over, 1 without ``torch.distributed`` or with ``sync=False``."""
         return dist.get_world_size() if self.sync and dist.is_available() and dist.is_initialized() else 1
 
+    @torch.no_grad()
     def reset(self) -> None:
         """Forget every batch."""
-        self._store(torch.zeros_like(self.fractions), torch.zeros_like(self.seen))
+        self.fractions.zero_()
+        self.seen.zero_()
 
-    def _store(self, fractions: Tensor, seen: Tensor) -> None:
+    @torch.no_grad()
+    def _move(self, batch: Tensor, present: Tensor, step: Tensor) -> None:
+        """Move the averages towards a batch; ``step`` is 0 where it had no example."""
         # In place: data-parallel wrappers and captured graphs hold on to the buffers themselves.
-        with torch.no_grad():
-            self.fractions.copy_(fractions)
-            self.seen.copy_(seen)
+        self.fractions.lerp_(batch, step)
+        self.seen.lerp_(present, step)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> DensityState:
         before = dict(self.named_buffers(recurse=False))

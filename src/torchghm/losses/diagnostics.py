@@ -23,8 +23,8 @@ class Diagnostics:
     """[regions] harmonizing weight beta of every region (K = 101 bins of them with the exact density)."""
     sums: Tensor
     """[3]: sum w L, sum |gradient|, its part that belongs to positives, of this rank."""
-    local_examples: Tensor
-    """Sum of the weights of this rank's valid examples."""
+    local_histogram: Tensor
+    """[regions + 2] what pass 1 counted on this rank: examples by region, non-finite logits, invalid targets."""
     bins: int
     """M, the number of unit regions."""
     has_positives: bool
@@ -33,7 +33,8 @@ class Diagnostics:
     @property
     def plain_loss(self) -> Tensor:
         """Mean of w L without harmonizing (cross entropy, ASL1) on this rank: a scalar."""
-        return self.sums[0] / self.local_examples.where(self.local_examples > 0, 1.0).to(self.sums.dtype)
+        local_examples = self.local_histogram[:-2].sum()
+        return self.sums[0] / local_examples.where(local_examples > 0, 1.0).to(self.sums.dtype)
 
     @property
     def positive_share(self) -> Tensor | None:

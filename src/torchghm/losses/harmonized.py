@@ -18,7 +18,7 @@ from torchghm.functional.examples import (
     check_harmonizing,
     nonfinite_error,
 )
-from torchghm.functional.weights import weight_table
+from torchghm.functional.weights import inverse, weight_table
 from torchghm.kernels.ops import BACKENDS, Backend
 from torchghm.losses.density_state import DensityEstimate, DensityState
 from torchghm.losses.diagnostics import Diagnostics
@@ -99,14 +99,13 @@ class HarmonizedLoss(nn.Module):
         table = beta
         if self.reduction == "mean":
             ranks = self.density_state.ranks if self.training else 1
-            table = beta * (ranks / estimate.examples.where(estimate.examples > 0, 1.0))
+            table = beta * inverse(estimate.examples if ranks == 1 else estimate.examples / ranks)
         return estimate, beta, table.to(dtype)
 
     def _observe(
         self, estimate: DensityEstimate, beta: Tensor, sums: Tensor, histogram: Tensor, *, has_positives: bool
     ) -> None:
-        local = histogram[: self._regions].sum()
-        self.diagnostics = Diagnostics(estimate, beta, sums.detach(), local, self.bins, has_positives)
+        self.diagnostics = Diagnostics(estimate, beta, sums.detach(), histogram, self.bins, has_positives)
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
         """Also read the counts that mmdetection's GHMC and GHMR save (``acc_sum``, ``edges``)."""
