@@ -8,6 +8,7 @@ from torch import Tensor
 from torchghm.functional.density import density_table, gradient_density
 from torchghm.functional.examples import Density, Normalize, check_harmonizing
 
+
 def weight_table(
     fractions: Tensor,
     batch_fractions: Tensor,

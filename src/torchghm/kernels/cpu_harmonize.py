@@ -43,11 +43,16 @@ def _look_up_small(table: Any, index: Any, entries: Any) -> None:
 
 
 @scalar
-def harmonize(real: Any, slope: Any, loss: Any, weight: Any, entries: Any, gradient: Any, sums: Any) -> None:
+def harmonize(
+    weighted: Any, real: Any, slope: Any, loss: Any, weight: Any, entries: Any, gradient: Any, sums: Any
+) -> None:
     """Write the gradient; add the tile to the sums: w L in 0, |gradient| (NaN counts as 0) in 1, table w L in 3."""
-    harmonized, plain, size = _harmonize(real, slope, loss, weight, entries, gradient)
+    if weighted:
+        harmonized, plain, size = _harmonize(real, slope, loss, weight, entries, gradient)
+    else:
+        harmonized, plain, size = _harmonize(real, slope, loss, None, entries, gradient)
     sums[0] += plain
-    sums[1] += size
+    sums[1] += size if size == size else _finite_size(real, gradient)
     sums[3] += harmonized
 
 
@@ -56,9 +61,21 @@ def _harmonize(real: Any, slope: Any, loss: Any, weight: Any, entries: Any, grad
     vectorize()
     harmonized, plain, size = real(0), real(0), real(0)
     for j in range(TILE):
-        amount = entries[j] * weight[j]
+        amount, own = entries[j], loss[j]
+        if weight is not None:
+            amount, own = amount * weight[j], own * weight[j]
         gradient[j] = amount * slope[j]
         harmonized += amount * loss[j]
-        plain += weight[j] * loss[j]
-        size += abs(gradient[j]) if gradient[j] == gradient[j] else real(0)
+        plain += own
+        size += abs(gradient[j])
     return harmonized, plain, size
+
+
+@summing
+def _finite_size(real: Any, gradient: Any) -> Any:
+    """The sum of |gradient| without NaN: a second look, for the rare tile that has one."""
+    vectorize()
+    size = real(0)
+    for j in range(TILE):
+        size += abs(gradient[j]) if gradient[j] == gradient[j] else real(0)
+    return size

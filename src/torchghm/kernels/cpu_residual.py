@@ -23,7 +23,7 @@ from torchghm.kernels.cpu_histogram import (
     weight_tables,
 )
 from torchghm.kernels.cpu_intrinsics import carray, elementwise, fetch_add, scalar, vectorize
-from torchghm.kernels.cpu_storage import TILE, array_at, load, store
+from torchghm.kernels.cpu_storage import TILE, array_at, load, scratch, store, tile
 
 
 def histogram_float32(pointer: Any) -> None:
@@ -69,8 +69,9 @@ def _hide_nonfinite(a: Any, residual: Any, weight: Any, infinite: Any) -> Any:
 
 @scalar
 def _histogram(a: Any, real: Any) -> None:
-    residual, weight, slope = np.empty(TILE, real), np.empty(TILE, real), np.empty(TILE, real)
-    loss, index, pairs = np.empty(TILE, real), np.empty(TILE, np.int32), np.empty(TILE // 2, np.int32)
+    reals, integers = scratch(4, real), scratch(2, np.int32)
+    residual, weight, slope, loss = tile(reals, 0), tile(reals, 1), tile(reals, 2), tile(reals, 3)
+    index, pairs = tile(integers, 0), tile(integers, 1)[: TILE // 2]
     paired = in_pairs(a.regions, a.chunk_size)
     counts, amounts = count_tables(a.regions, paired), weight_tables(a.regions)
     mu, regions, last = real(a.mu), real(a.regions), real(a.regions - 1)
@@ -102,8 +103,10 @@ def _histogram(a: Any, real: Any) -> None:
 
 @scalar
 def _loss(a: Any, real: Any) -> None:
-    residual, weight, slope = np.empty(TILE, real), np.ones(TILE, real), np.empty(TILE, real)
-    loss, index, entries = np.empty(TILE, real), np.empty(TILE, np.int32), np.empty(TILE, real)
+    reals, index = scratch(5, real), tile(scratch(1, np.int32), 0)
+    residual, weight, slope = tile(reals, 0), tile(reals, 1), tile(reals, 2)
+    loss, entries = tile(reals, 3), tile(reals, 4)
+    weight[:] = real(1)
     table = load_table(a.table, a.regions, real)
     mu, regions, last = real(a.mu), real(a.regions), real(a.regions - 1)
     while True:
@@ -119,7 +122,7 @@ def _loss(a: Any, real: Any) -> None:
                 _hide_nonfinite(a, residual, weight, True)
             _asl1(real, residual, mu, slope, loss, index, regions, last)
             look_up(table, index, entries)
-            harmonize(real, slope, loss, weight, entries, slope, sums)
+            harmonize(a.weight != 0, real, slope, loss, weight, entries, slope, sums)
             store(a.storage, a.gradient, start, count, slope)
         if a.chunks == 1:
             array_at(a.loss, real, 0, 1)[0] = sums[3]

@@ -30,7 +30,9 @@ from torchghm.kernels.cpu_storage import (
     array_at,
     prefetch,
     prefetch_for_writing,
+    scratch,
     store,
+    tile,
 )
 
 
@@ -56,9 +58,9 @@ def loss_float64(pointer: Any) -> None:
 
 @scalar
 def _histogram(a: Any, real: Any) -> None:
-    logits, targets, weight = np.empty(TILE, real), np.empty(TILE, real), np.empty(TILE, real)
-    index, pairs = np.empty(TILE, np.int32), np.empty(TILE // 2, np.int32)
-    flipped = np.empty(TILE, np.int32)
+    reals, integers = scratch(3, real), scratch(3, np.int32)
+    logits, targets, weight = tile(reals, 0), tile(reals, 1), tile(reals, 2)
+    index, flipped, pairs = tile(integers, 0), tile(integers, 1), tile(integers, 2)[: TILE // 2]
     paired = in_pairs(a.regions, a.chunk_size)
     counts, amounts = count_tables(a.regions, paired), weight_tables(a.regions)
     regions, last = real(a.regions), real(a.regions - 1)
@@ -75,8 +77,9 @@ def _histogram(a: Any, real: Any) -> None:
             hidden, invalid, _ = prepare(a, real, start, count, logits, targets, weight, flipped)
             if invalid and a.target_storage >= 0:
                 hidden += hide_nonfinite(a, targets, logits, targets, weight, False)
-            nonfinite = _regions(a, real, logits, targets, index, regions, last)
-            if nonfinite:
+            nonfinite = 0
+            if _regions(a, real, logits, targets, index, regions, last) != real(0):
+                nonfinite = count_nonfinite(logits)
                 hidden += hide_nonfinite(a, logits, logits, targets, weight, a.leave_out_nonfinite != 0)
                 _regions(a, real, logits, targets, index, regions, last)
             sums[a.regions] += nonfinite
@@ -100,15 +103,15 @@ def _regions(a: Any, real: Any, logits: Any, targets: Any, index: Any, regions: 
     return _soft_regions(real, logits, targets, index, regions, last)
 
 
-@elementwise
+@summing
 def _hard_regions(real: Any, logits: Any, index: Any, regions: Any, last: Any) -> Any:
     vectorize()
-    nonfinite = np.int32(0)
+    trace = real(0)
     for j in range(TILE):
         s = logits[j]
         index[j] = region(sigmoid(real, s, exp_nonpositive(-abs(s))), regions, last)
-        nonfinite = np.int32(nonfinite + (np.int32(0) if abs(s) < real(np.inf) else np.int32(1)))
-    return nonfinite
+        trace += s * real(0)  # NaN as soon as one logit is not finite
+    return trace
 
 
 @elementwise
@@ -124,9 +127,11 @@ def _soft_regions(real: Any, logits: Any, targets: Any, index: Any, regions: Any
 
 @scalar
 def _loss(a: Any, real: Any) -> None:
-    logits, targets, weight = np.empty(TILE, real), np.zeros(TILE, real), np.ones(TILE, real)
-    slope, loss, scratch = np.empty(TILE, real), np.empty(TILE, real), np.empty(TILE, real)
-    index, flipped, entries = np.empty(TILE, np.int32), np.empty(TILE, np.int32), np.empty(TILE, real)
+    reals, integers = scratch(7, real), scratch(2, np.int32)
+    logits, targets, weight, slope = tile(reals, 0), tile(reals, 1), tile(reals, 2), tile(reals, 3)
+    loss, entries, converted = tile(reals, 4), tile(reals, 5), tile(reals, 6)
+    index, flipped = tile(integers, 0), tile(integers, 1)
+    targets[:], weight[:] = real(0), real(1)
     table = load_table(a.table, a.regions, real)
     regions, last = real(a.regions), real(a.regions - 1)
     total = a.rows * a.columns
@@ -139,7 +144,7 @@ def _loss(a: Any, real: Any) -> None:
         for start in range(chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, total), TILE):
             count = min(TILE, total - start)
             in_place = a.storage <= FLOAT64 and count == TILE  # no conversion needed
-            gradient = array_at(a.gradient, real, start, TILE) if in_place else scratch
+            gradient = array_at(a.gradient, real, start, TILE) if in_place else converted
             prefetch(a.storage, a.logits, start + TILE)
             prefetch_for_writing(a.storage, a.gradient, start + TILE)
             _, _, positives = prepare(a, real, start, count, logits, targets, weight, flipped)
@@ -150,7 +155,7 @@ def _loss(a: Any, real: Any) -> None:
             else:
                 _soft_loss(real, logits, targets, slope, loss, index, regions, last)
             look_up(table, index, entries)
-            harmonize(real, slope, loss, weight, entries, gradient, sums)
+            harmonize(a.weight != 0, real, slope, loss, weight, entries, gradient, sums)
             if a.target_storage >= 0:
                 sums[2] += _positive_part(targets, gradient)
             for i in range(positives):

@@ -23,8 +23,8 @@ from torchghm.kernels.cpu_intrinsics import (
     vectorize,
 )
 
-TILE = 1024
-"""Numbers in a tile: large enough for long vector loops, small enough for ten such buffers in a 48 KiB cache."""
+TILE = 512
+"""Numbers in a tile: large enough for long vector loops, small enough for ten such buffers in a 32 KiB cache."""
 
 FLOAT32, FLOAT64, BFLOAT16, FLOAT16 = 0, 1, 2, 3
 STORAGE = {torch.float32: FLOAT32, torch.float64: FLOAT64, torch.bfloat16: BFLOAT16, torch.float16: FLOAT16}
@@ -57,16 +57,22 @@ def _width(storage: Any) -> Any:
 
 
 @scalar
-def tiles(count: Any, dtype: Any) -> Any:
-    """[count, TILE] scratch: every tile begins a cache line, and no two lie at the same distance from a page's start.
+def scratch(count: Any, dtype: Any) -> Any:
+    """Memory for ``count`` tiles: each begins a cache line, and no two lie at the same distance from a page's start.
 
     Otherwise vectors straddle lines, and a load waits for a store 4 KiB away, which the processor takes for the same.
     """
     line = 64 // np.empty(1, dtype).itemsize
-    distance = TILE + 9 * line
-    memory = np.empty(count * distance + line, dtype)
+    memory = np.empty(count * (TILE + line) + line, dtype)
     begin = (-memory.ctypes.data % 64) // memory.itemsize
-    return memory[begin : begin + count * distance].reshape(count, distance)[:, :TILE]
+    return memory[begin:]
+
+
+@scalar
+def tile(memory: Any, number: Any) -> Any:
+    """Tile ``number`` of some scratch memory, [TILE]."""
+    begin = number * (TILE + 64 // memory.itemsize)
+    return memory[begin : begin + TILE]
 
 
 @scalar
