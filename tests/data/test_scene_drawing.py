@@ -37,10 +37,11 @@ def test_boxes_are_tight_around_the_ink(scans):
 def test_objects_are_few_of_many_sizes_and_apart(scans):
     drawn = scenes(scans, 100)
     counts = [len(scene.boxes) for scene in drawn]
-    assert set(counts) == set(range(FEWEST, MOST + 1))
+    assert set(counts) >= set(range(FEWEST, MOST))
+    assert max(counts) <= MOST  # where no place is free there are fewer
     sides = np.concatenate([(scene.boxes[:, 2:] - scene.boxes[:, :2]).max(axis=1) for scene in drawn])
-    assert 30 <= sides.min() < 40
-    assert 75 < sides.max() <= 100
+    assert 32 <= sides.min() < 42
+    assert 65 < sides.max() <= 85
     for scene in drawn:
         for index, a in enumerate(scene.boxes):
             for b in scene.boxes[:index]:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from torchghm.data.scene_sources import Digits
 
-# Objects in a scene, and their longer side as a fraction of the scene's shorter side.
+# Objects in a scene (fewer where no place is free), and their longer side as a fraction of the scene's shorter side.
 FEWEST, MOST = 4, 10
 SMALLEST, LARGEST = 0.22, 0.45
 # How much rarer the last class is than the first.
