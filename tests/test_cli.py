@@ -174,6 +174,21 @@ def test_data_commands(place, tmp_path):
     assert "is not empty" in refusal("data", "scenes", tmp_path / "scenes")
 
 
+def test_strict_refuses_what_can_be_dealt_with(tmp_path):
+    write_tiny_data(tmp_path / "data")
+    annotations = tmp_path / "data" / "annotations" / "instances_train2017.json"
+    content = json.loads(annotations.read_text())
+    content["annotations"][0]["bbox"][2] = 0
+    annotations.write_text(json.dumps(content))
+    assert torchghm("data", "check", tmp_path / "data").exit_code == 0
+    assert torchghm("data", "check", tmp_path / "data", "--strict").exit_code == 1
+    for command in ("train", "compare"):
+        result = torchghm(command, "--data", tmp_path / "data", "--out", tmp_path / "out", "--strict")
+        assert result.exit_code == 2
+        assert "instances_train2017.json: box-without-area: 1" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_missing_extra_says_what_to_install(place, monkeypatch):
     monkeypatch.setitem(sys.modules, "lightning.pytorch", None)
     monkeypatch.delitem(sys.modules, "torchghm.training.evaluation", raising=False)

@@ -17,7 +17,7 @@ def norms_of_the_heads(detector):
     return sum(isinstance(module, nn.GroupNorm) for module in detector.head.modules())
 
 
-@pytest.mark.parametrize("norm, expected", [("none", 0), ("group", 8)])
+@pytest.mark.parametrize(("norm", "expected"), [("none", 0), ("group", 8)])
 def test_norm_of_the_heads(norm, expected):
     assert norms_of_the_heads(built(head_norm=norm)) == expected
 

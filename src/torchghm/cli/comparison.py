@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from torchghm.cli.errors import plain_errors
-from torchghm.cli.training import Data, Overwrite, Progress, RecipeName, Settings
+from torchghm.cli.training import STRICT, Data, Overwrite, Progress, RecipeName, Settings, Strict
 
 if TYPE_CHECKING:
     from torchghm.training.recipe import Recipe
@@ -36,6 +36,7 @@ def compare(
     baseline: Annotated[str | None, typer.Option("--baseline", help="The pair that others are measured by.")] = None,
     recipe: RecipeName = None,
     settings: Settings = [],  # noqa: B006 (Typer's way to say "none")
+    strict: Strict = False,
     out: Annotated[Path, typer.Option("--out", help="Folder of the comparison.")] = Path("runs", "comparison"),
     overwrite: Overwrite = False,
     progress: Progress = True,
@@ -48,7 +49,7 @@ def compare(
     from torchghm.training.recipe_files import load_recipe
     from torchghm.training.recipe_values import read_assignments
 
-    chosen = load_recipe(recipe, read_assignments(settings))
+    chosen = load_recipe(recipe, read_assignments([*settings, *(STRICT if strict else [])]))
     methods = _methods(chosen, cls, box, pairs)
 
     from rich.console import Console

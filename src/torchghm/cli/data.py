@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from torchghm.cli.errors import plain_errors
-from torchghm.cli.training import Overwrite
+from torchghm.cli.training import Overwrite, Strict
 
 data = typer.Typer(help="Look at a data set, or make one.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -21,13 +21,14 @@ def check(
     folder: Annotated[Path, typer.Argument(help="Folder of the data set.")],
     layout: Annotated[str | None, typer.Option("--layout", help="coco, voc or yolo; recognised by default.")] = None,
     open_images: Annotated[bool, typer.Option("--images/--no-images", help="Also decode every image.")] = True,
+    strict: Strict = False,
 ) -> None:
-    """Show what is in a data set and what is wrong with it; exit code 1 if it can't be used."""
+    """Show what is in a data set and what is wrong with it; exit code 1 if it can't be used, or is refused."""
     from torchghm.data import check_data
 
     found = check_data(folder, layout=layout, open_images=open_images)
     found.print()
-    if not found.usable:
+    if not found.usable or (strict and found.problems):
         raise typer.Exit(UNUSABLE)
 
 

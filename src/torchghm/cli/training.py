@@ -16,9 +16,15 @@ Settings = Annotated[
     list[str],
     typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe; as often as you like."),
 ]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Refuse data with any problem, also those that can be dealt with.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what the output folder holds.")]
 Progress = Annotated[bool, typer.Option("--progress/--no-progress", help="Show how far it is.")]
 Device = Annotated[str | None, typer.Option("--device", help='For example "cpu" or "cuda:1".')]
+
+STRICT = ["data.strict=true"]
+"""What --strict sets."""
 
 
 @plain_errors
@@ -27,6 +33,7 @@ def train(
     recipe: RecipeName = None,
     settings: Settings = [],  # noqa: B006 (Typer's way to say "none")
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/RECIPE by default.")] = None,
+    strict: Strict = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
     overwrite: Overwrite = False,
     progress: Progress = True,
@@ -43,7 +50,7 @@ def train(
         raise ValueError("expected --resume or --overwrite, got both")
     own = RunFolder(out).recipe if resume and recipe is None and out is not None else None
     base = own if own is not None and own.is_file() else recipe
-    chosen = load_recipe(base, read_assignments(settings))
+    chosen = load_recipe(base, read_assignments([*settings, *(STRICT if strict else [])]))
     out = out or Path("runs", chosen.name)
 
     from torchghm.cli.tables import print_metrics

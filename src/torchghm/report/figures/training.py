@@ -82,7 +82,7 @@ def plot_average_precision(
     if many:
         legend_above(ax)
     elif len(curves) > 1:
-        ax.legend(loc="lower right")
+        ax.legend(loc="best")
     dress(ax, "epoch", metric)
     return fig, ax
 
