@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import shlex
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -55,7 +57,7 @@ def main() -> None:
     if arguments.names:
         stem += "-" + "-".join(names)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    command = "make bench" if not arguments.names else f"python -m benchmarks {' '.join(names)}"
+    command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
     write_csv(arguments.out / f"{stem}.csv", rows, about)
     write_markdown(arguments.out / f"{stem}.md", rows, about, command)
     for against in ("numbers", "regions"):

@@ -61,8 +61,8 @@ def sigmoid(inputs: Tensor, targets: Tensor, *, loops: bool = True, compiled: bo
     """
     dense = one_hot(targets, inputs.dtype)
     candidates = {
-        "GHM-C": step(torchghm.GHMCLoss(), inputs, targets),
-        "GHM-C, exact": step(torchghm.GHMCLoss(density="exact"), inputs, targets),
+        "GHM-C": step(torchghm.GHMCLoss().to(inputs.device), inputs, targets),
+        "GHM-C, exact": step(torchghm.GHMCLoss(density="exact").to(inputs.device), inputs, targets),
         "binary_cross_entropy_with_logits": step(F.binary_cross_entropy_with_logits, inputs, dense),
         "sigmoid_focal_loss": step(lambda x, t: sigmoid_focal_loss(x, t, reduction="mean"), inputs, dense),
         "copy of the logits": copy(inputs),
@@ -80,7 +80,7 @@ def sigmoid(inputs: Tensor, targets: Tensor, *, loops: bool = True, compiled: bo
 def softmax(inputs: Tensor, targets: Tensor) -> dict[str, Step]:
     """Return softmax GHM-C and cross entropy on one batch."""
     return {
-        "GHM-C, softmax": step(torchghm.GHMCLoss(activation="softmax"), inputs, targets),
+        "GHM-C, softmax": step(torchghm.GHMCLoss(activation="softmax").to(inputs.device), inputs, targets),
         "cross_entropy": step(F.cross_entropy, inputs, targets),
     }
 
@@ -92,7 +92,7 @@ def regression(coordinates: int, device: str) -> dict[str, Step]:
     target = torch.zeros_like(predicted)
     logits = torch.randn(coordinates, device=device, generator=generator).requires_grad_()
     return {
-        "GHM-R": step(torchghm.GHMRLoss(), predicted, target),
+        "GHM-R": step(torchghm.GHMRLoss().to(device), predicted, target),
         "smooth_l1_loss": step(F.smooth_l1_loss, predicted, target),
         "binary_cross_entropy_with_logits": step(F.binary_cross_entropy_with_logits, logits, torch.zeros_like(logits)),
     }

@@ -29,8 +29,8 @@ def detector_step(device: str, scale: float, seconds: float) -> Iterator[Row]:
     """ResNet-18 from scratch: a whole step (forward, backward, SGD), and the classification loss alone within it."""
     for (height, width), images in SETUPS if scale == 1 else SETUPS[:1]:
         inputs = _inputs(height, width, images, device)
-        theirs, ours = _model(height, width, device), _model(height, width, device)
-        harmonize(ours, torchghm.GHMCLoss(), torchghm.GHMRLoss(), background_channel=True)
+        theirs, ours = _model(height, width).to(device), _model(height, width)
+        harmonize(ours, torchghm.GHMCLoss(), torchghm.GHMRLoss(), background_channel=True).to(device)
         numbers = detection_examples(ours, *inputs).logits.numel()
         whole = {"torchvision, focal": _step(theirs, inputs), "GHM-C + GHM-R": _step(ours, inputs)}
         alone = {"torchvision, focal": _loss_of(theirs, inputs), "GHM-C + GHM-R": _loss_of(ours, inputs)}
@@ -52,10 +52,10 @@ def _inputs(height: int, width: int, images: int, device: str) -> _Inputs:
     return _Inputs([torch.rand(3, height, width, generator=generator).to(device) for _ in range(images)], targets)
 
 
-def _model(height: int, width: int, device: str) -> nn.Module:
+def _model(height: int, width: int) -> nn.Module:
     torch.manual_seed(0)
     model: nn.Module = build_detector(num_classes=CLASSES, backbone="resnet18", image_size=(height, width))
-    return model.train().to(device)
+    return model.train()
 
 
 def _step(model: nn.Module, inputs: _Inputs) -> Step:

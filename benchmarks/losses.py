@@ -43,7 +43,7 @@ def regions(device: str, scale: float, seconds: float) -> Iterator[Row]:
     dense = candidates.one_hot(targets, inputs.dtype)
     weight, theirs = torch.ones_like(dense), load_ghm_losses()
     for bins in REGIONS:
-        steps = {"GHM-C": candidates.step(torchghm.GHMCLoss(bins), inputs, targets)}
+        steps = {"GHM-C": candidates.step(torchghm.GHMCLoss(bins).to(device), inputs, targets)}
         if bins <= 100:
             loop = theirs.GHMC(bins=bins, momentum=0.75).to(device)
             steps["mmdet GHMC"] = candidates.step(lambda x, t, loop=loop: loop(x, t, weight), inputs, dense)
@@ -62,9 +62,9 @@ def softmax(device: str, scale: float, seconds: float) -> Iterator[Row]:
 
 def small(device: str, scale: float, seconds: float) -> Iterator[Row]:
     """Where the cost of a call counts: 1,000 logits, 500 positive anchors' boxes, a batch of 32 texts in 5 classes."""
-    inputs, targets = candidates.batch(1_000, device)
+    inputs, targets = candidates.batch(1_000, device)  # 12 rows of 80
     steps = candidates.sigmoid(inputs, targets, compiled=False)
-    yield from _rows("small, 1,000 logits", steps, inputs.numel(), 30, device, seconds / 4)
+    yield from _rows("small, 12 anchors", steps, inputs.numel(), 30, device, seconds / 4)
     yield from _rows("small, 500 boxes", candidates.regression(2_000, device), 2_000, 10, device, seconds / 4)
     generator = torch.Generator(device).manual_seed(0)
     texts = torch.randn(32, 5, device=device, generator=generator).requires_grad_()

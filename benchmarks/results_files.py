@@ -55,14 +55,14 @@ def table(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def plot(path: Path, rows: Sequence[Row], *, against: str) -> bool:
-    """Draw time against ``"numbers"`` or ``"regions"``, a line a candidate; returns whether there was something to."""
+def plot(path: Path, rows: Sequence[Row], *, against: str) -> None:
+    """Draw time against ``"numbers"`` or ``"regions"``, a line a candidate; nothing where neither was measured."""
     lines: dict[str, list[tuple[int, float]]] = {}
     for row in rows:
         if row.benchmark == {"numbers": "growth", "regions": "regions"}[against]:
             lines.setdefault(row.candidate, []).append((getattr(row, against), row.milliseconds[1]))
     if not lines:
-        return False
+        return
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
     for candidate, points in lines.items():
         ours = candidate.startswith(OURS)
@@ -73,4 +73,3 @@ def plot(path: Path, rows: Sequence[Row], *, against: str) -> bool:
     axes.legend(frameon=False, fontsize=9)
     figure.savefig(path)
     plt.close(figure)
-    return True

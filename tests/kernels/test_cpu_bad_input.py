@@ -216,3 +216,69 @@ def test_index_arithmetic_beyond_2_31_numbers(kind):
     assert torch.equal(gradient, expected_gradient)
     assert float(sums[3]) == pytest.approx(float(loss))
     assert torch.equal(sums[:3], others)
+
+
+@pytest.mark.parametrize("payload", [0x7FC00001, 0xFFC00001, 0x7FC001FF, 0x7FFFFFFF])
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+def test_nan_with_any_bits_is_nan(activation, payload):
+    logits = torch.zeros(2, 3)
+    logits.view(torch.int32)[0, 1] = payload - 2**32 if payload >= 2**31 else payload
+    targets = torch.tensor([0, 2])
+    loss, _, gradient = cpu.classification_loss_and_gradient(
+        logits, targets, None, torch.ones(4), activation, -100, False
+    )
+    assert loss.isnan()
+    assert gradient[0, 1].isnan()
+    assert gradient[1].isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("regions", [10, 30, 41, 49, 97, 1000])
+def test_edges_belong_to_the_region_above(dtype, regions):
+    edges = torch.arange(1, regions, dtype=torch.float64) / regions
+    logits = torch.full((regions - 1, 1), -1e30, dtype=dtype)  # g = |0 - target|
+    histogram = cpu.classification_histogram(logits, edges[:, None].to(dtype), None, regions, "sigmoid", -100, False)
+    assert histogram[:regions].tolist() == [0] + [1] * (regions - 1)
+
+
+def test_softmax_without_classes():
+    logits, targets = torch.empty(3, 0), torch.empty(3, 0)
+    assert cpu.classification_histogram(logits, targets, None, 5, "softmax", -100, False).tolist() == [0] * 7
+    loss, sums, gradient = cpu.classification_loss_and_gradient(
+        logits, targets, None, torch.ones(5), "softmax", -100, False
+    )
+    assert (loss.item(), sums.tolist(), gradient.shape) == (0, [0, 0, 0], (3, 0))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"targets": torch.zeros(3, dtype=torch.int64)}, "`targets`"),
+        ({"targets": torch.zeros(4, 4)}, "`targets`"),
+        ({"targets": torch.zeros(4, 3, dtype=torch.float8_e5m2)}, "`targets`.*float8"),
+        ({"targets": torch.zeros(4, dtype=torch.int64, device="meta")}, "`targets`.*device"),
+        ({"weight": torch.ones(3)}, "`weight`"),
+        ({"weight": torch.ones(4, device="meta")}, "`weight`.*device"),
+        ({"table": torch.ones(0)}, "`table`"),
+        ({"table": torch.ones(2, 2)}, "`table`"),
+    ],
+)
+def test_the_kernel_itself_refuses_what_it_would_read_beyond(change, says):
+    inputs = {
+        "logits": torch.zeros(4, 3),
+        "targets": torch.zeros(4, dtype=torch.int64),
+        "weight": None,
+        "table": torch.ones(5),
+        **change,
+    }
+    with pytest.raises((ValueError, TypeError), match=says):
+        cpu.classification_loss_and_gradient(*inputs.values(), "sigmoid", -100, False)
+
+
+@pytest.mark.parametrize(
+    ("weight", "table", "says"),
+    [(torch.ones(3), torch.ones(5), "`weight`"), (None, torch.ones(0), "`table`")],
+)
+def test_so_does_that_of_residuals(weight, table, says):
+    with pytest.raises(ValueError, match=says):
+        cpu.regression_loss_and_gradient(torch.zeros(4), weight, table, 0.02, False)

@@ -51,6 +51,12 @@ bounded = settings(max_examples=40, deadline=None)
 @example(
     seed=1, threads=2, rows=40, classes=80, dtype=torch.float16, soft=True, weight="row", regions=303, ignore_index=-100
 )
+@example(
+    seed=2, threads=2, rows=3, classes=513, dtype=torch.float32, soft=False, weight="row", regions=30, ignore_index=-100
+)
+@example(
+    seed=3, threads=1, rows=2, classes=1200, dtype=torch.bfloat16, soft=False, weight="none", regions=30, ignore_index=0
+)
 def test_sigmoid(seed, threads, rows, classes, dtype, soft, weight, regions, ignore_index):
     inputs = random_examples(
         seed, activation="sigmoid", rows=rows, classes=classes, dtype=dtype, soft=soft, weight=weight

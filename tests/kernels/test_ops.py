@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from tests.kernels.batches import random_examples
 
+from torchghm import GHMCLoss, GHMRLoss
 from torchghm.functional.examples import Examples
 from torchghm.kernels import cpu_memory, ops
 from torchghm.kernels.ops import resolve_backend
@@ -230,6 +232,37 @@ def test_compiled_for_sizes_that_change():
     for rows in (60, 31, 45):
         part = Examples(*(tensor[:rows] for tensor in examples))
         torch.testing.assert_close(compiled(part.logits, part), both_passes(part.logits, part))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("loss", [GHMCLoss(validate=False), GHMRLoss(), GHMCLoss(density="exact", validate=False)])
+def test_a_module_compiles_without_a_graph_break(loss):
+    examples = batch()
+    if isinstance(loss, GHMRLoss):
+        inputs, targets = examples.logits, torch.zeros_like(examples.logits)
+    else:
+        inputs, targets = examples.logits, examples.targets.long().clamp(-1, 1)
+    compiled_loss = copy.deepcopy(loss)
+    compiled = torch.compile(compiled_loss, fullgraph=True, backend="aot_eager")
+    for _ in range(2):
+        results = []
+        for function in (loss, compiled):
+            leaf = inputs.detach().clone().requires_grad_()
+            value = function(leaf, targets)
+            value.backward()
+            results.append((value.detach(), leaf.grad))
+        for one, other in zip(*results, strict=True):
+            torch.testing.assert_close(one, other)
+    torch.testing.assert_close(loss.state_dict(), compiled_loss.state_dict())
+
+
+def test_forward_mode_derivatives_take_plain_torch():
+    examples = batch(dtype=torch.float64)
+    tangent = torch.randn_like(examples.logits)
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(examples.logits, tangent)
+        value = torch.autograd.forward_ad.unpack_dual(loss_of(dual, examples)).tangent
+    torch.testing.assert_close(value, (gradient_of(examples)[1] * tangent).sum())
 
 
 def test_torch_func_takes_plain_torch():

@@ -259,3 +259,40 @@ def test_box_baselines_average_over_boxes_or_coordinates(module):
     coordinates, boxes = module(), module(average="boxes")
     torch.testing.assert_close(boxes(inputs, targets), 4 * coordinates(inputs, targets))
     torch.testing.assert_close(boxes.diagnostics.plain_loss, coordinates.diagnostics.plain_loss)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_weight_that_is_not_finite_does_not_reach_the_memory(bad):
+    loss = GHMCLoss()
+    logits, targets = classification_batch()
+    loss(logits, targets)
+    before = copy.deepcopy(loss.state_dict())
+    weight = torch.ones(targets.shape)
+    weight.view(-1)[0] = bad
+    assert not loss(logits, targets, weight).isfinite()
+    torch.testing.assert_close(loss.state_dict(), before, rtol=0, atol=0)
+
+
+def test_a_region_not_seen_for_long_gives_no_nan():
+    """Its density has decayed to almost nothing, and its weight is beyond float32."""
+    loss = GHMRLoss()
+    loss(torch.zeros(100, 4), torch.zeros(100, 4))
+    far = torch.full((3, 4), 5.0, requires_grad=True)
+    for _ in range(300):
+        value = loss(far, torch.zeros_like(far))
+        assert torch.autograd.grad(value, far)[0].isfinite().all()
+
+
+def test_exact_density_of_a_few_among_ten_million():
+    """With the average over iterations in float32, prefix sums in float32 would lose them."""
+    loss, exact = GHMCLoss(), GHMCLoss(density="exact", momentum=0)
+    with_memory = GHMCLoss(density="exact")
+    logits = torch.full((10_000_000, 1), -12.0)
+    logits[:3, 0] = torch.tensor([0.0, 1.0, 6.0])
+    targets = torch.full((10_000_000,), -1)
+    for criterion in (loss, exact, with_memory):
+        criterion(logits, targets)
+    region = slice(50 * exact.density_state.fractions.numel() // 100 - 1, None)
+    torch.testing.assert_close(
+        with_memory.diagnostics.table[region].double(), exact.diagnostics.table[region].double(), rtol=1e-4, atol=0
+    )

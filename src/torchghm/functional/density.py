@@ -77,12 +77,15 @@ def density_table(histogram: Tensor, bins: int) -> Tensor:
     if regions == bins:
         return histogram * bins
     half = (regions // bins - 1) // 2
-    cumulated = torch.cat([histogram.new_zeros(1), histogram.cumsum(0)])
+    # float32 would lose the few hard examples beside the sum of all easy ones.
+    exact = histogram if histogram.device.type == "mps" else histogram.double()
+    cumulated = torch.cat([exact.new_zeros(1), exact.cumsum(0)])
     position = torch.arange(regions, device=histogram.device)
     lower = (position - half).clamp(min=0)
     upper = (position + half + 1).clamp(max=regions)
-    length = (upper - lower).to(histogram.dtype) / regions
-    return (cumulated[upper] - cumulated[lower]) / length
+    # The clamp: a scan in parallel need not be monotone to the last bit.
+    count = (cumulated[upper] - cumulated[lower]).clamp(min=0)
+    return (count / (upper - lower) * regions).to(histogram.dtype)
 
 
 def gradient_density(

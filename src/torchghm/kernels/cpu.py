@@ -9,6 +9,7 @@ from torch import Tensor
 
 from torchghm.functional.examples import Activation
 from torchghm.kernels import cpu_residual, cpu_sigmoid, cpu_softmax
+from torchghm.kernels.checks import check_examples, check_residual, check_table
 from torchghm.kernels.cpu_call import Arguments, chunking, compile_kernel, run
 from torchghm.kernels.cpu_memory import empty_gradient
 from torchghm.kernels.cpu_storage import STORAGE, TILE
@@ -41,8 +42,10 @@ def classification_histogram(
     leave_out_nonfinite: bool,
 ) -> Tensor:
     """Pass 1 of GHM-C: [regions + 2] float64."""
-    logits, targets, weight = _contiguous(logits, targets, weight)
+    logits, targets, weight = check_examples(logits, targets, weight, activation)
     arguments = _examples(logits, targets, weight, activation, ignore_index, leave_out_nonfinite)
+    if logits.numel() == 0:
+        return torch.zeros(regions + 2, dtype=torch.float64)
     return _histogram(_HISTOGRAM[activation, logits.dtype], arguments, regions)
 
 
@@ -56,7 +59,7 @@ def classification_loss_and_gradient(
     leave_out_nonfinite: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Pass 2 of GHM-C: the loss, the sums [3], and the loss's gradient by the logits."""
-    logits, targets, weight = _contiguous(logits, targets, weight)
+    logits, targets, weight = check_examples(logits, targets, weight, activation)
     arguments = _examples(logits, targets, weight, activation, ignore_index, leave_out_nonfinite)
     return _loss(_LOSS[activation, logits.dtype], arguments, table, logits)
 
@@ -65,7 +68,7 @@ def regression_histogram(
     residual: Tensor, weight: Tensor | None, regions: int, mu: float, leave_out_nonfinite: bool
 ) -> Tensor:
     """Pass 1 of GHM-R: [regions + 2] float64."""
-    residual, weight = residual.contiguous(), _contiguous_weight(weight, residual)
+    residual, weight = check_residual(residual, weight)
     arguments = _coordinates(residual, weight, mu, leave_out_nonfinite)
     return _histogram(_HISTOGRAM["residual", residual.dtype], arguments, regions)
 
@@ -74,7 +77,7 @@ def regression_loss_and_gradient(
     residual: Tensor, weight: Tensor | None, table: Tensor, mu: float, leave_out_nonfinite: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Pass 2 of GHM-R: the loss, the sums [3], and the loss's gradient by the residual."""
-    residual, weight = residual.contiguous(), _contiguous_weight(weight, residual)
+    residual, weight = check_residual(residual, weight)
     arguments = _coordinates(residual, weight, mu, leave_out_nonfinite)
     return _loss(_LOSS["residual", residual.dtype], arguments, table, residual)
 
@@ -89,16 +92,6 @@ def compile_ahead(dtypes: tuple[torch.dtype, ...] = (torch.float32,)) -> None:
         for (_, dtype), function in kernels.items():
             if dtype in dtypes:
                 compile_kernel(function)
-
-
-def _contiguous(logits: Tensor, targets: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
-    if not targets.is_floating_point():
-        targets = targets.to(torch.int64)
-    return logits.contiguous(), targets.contiguous(), _contiguous_weight(weight, logits)
-
-
-def _contiguous_weight(weight: Tensor | None, inputs: Tensor) -> Tensor | None:
-    return None if weight is None else weight.to(_ARITHMETIC[inputs.dtype]).contiguous()
 
 
 def _examples(
@@ -156,7 +149,9 @@ def _loss(
     function: Callable[..., None], arguments: Arguments, table: Tensor, logits: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     chunks = arguments.chunks
-    table = table.to(torch.float64).contiguous()
+    table = check_table(table, logits).to(torch.float64)
+    if logits.numel() == 0:
+        return torch.zeros((), dtype=_ARITHMETIC[logits.dtype]), torch.zeros(3, dtype=torch.float64), logits.clone()
     loss = torch.empty((), dtype=_ARITHMETIC[logits.dtype])
     sums = torch.empty((chunks, 4) if chunks != 1 else 4, dtype=torch.float64)
     gradient = empty_gradient(logits)

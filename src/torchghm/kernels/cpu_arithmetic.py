@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from torchghm.kernels.cpu_intrinsics import bits, elementwise, from_bits, overload
+from torchghm.kernels.cpu_intrinsics import bits, elementwise, from_bits, overload, scalar
 
 _FLUSH = -64.0
 """exp below is 0: e^-64 = 1.6e-28 is nothing beside 1, and its products with a weight would be denormal, thus slow."""
@@ -35,7 +35,8 @@ def _exp_nonpositive(y: Any) -> Any:
         middle = np.float32(0.1666763573884964) * r + np.float32(0.4999915063381195)
         high = np.float32(0.008290314115583897) * r + np.float32(0.04189793020486832)
         p = (high * r2 + middle) * r2 + low
-        power: Any = from_bits(np.int32(bits(p) + np.int32(bits(shifted) << 23)))
+        # A product, not a sum of exponents: whatever bits a NaN leaves in n, p is NaN and stays it.
+        power: Any = p * from_bits(np.int32(np.int32(bits(shifted) << 23) + np.int32(0x3F800000)))
         return np.float32(0.0) if y < np.float32(_FLUSH) else power
 
     return library if y == types.float64 else polynomial
@@ -71,12 +72,22 @@ def sigmoid(real: Any, x: Any, e: Any) -> Any:
     return (e if x < real(0) else real(1)) / (real(1) + e)
 
 
+@scalar
+def region_scale(real: Any, regions: Any) -> Any:
+    """What g is multiplied by in `region`: M, and 4 units in the last place more.
+
+    g M rounds, and g itself may be a few roundings below its exact value: so g = k/M falls in region k for every M.
+    An example within as much of an edge may fall on either side of it.
+    """
+    return real(regions) * (real(1) + real(4) * (np.nextafter(real(1), real(2)) - real(1)))
+
+
 @elementwise
-def region(norm: Any, regions: Any, last: Any) -> Any:
+def region(norm: Any, scale: Any, last: Any) -> Any:
     """floor(g M), at most M - 1, as int32: the region of a gradient norm, the same in both passes.
 
     NaN falls in the last region here: converted as it is it would be any number.
     """
-    position = norm * regions
+    position = norm * scale
     # The mask changes nothing; it lets LLVM drop Python's meaning of a negative index.
     return np.int32(np.int32(position if position < last else last) & np.int32(0x7FFFFFFF))

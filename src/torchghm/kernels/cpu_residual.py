@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from torchghm.kernels.cpu_arithmetic import region
+from torchghm.kernels.cpu_arithmetic import region, region_scale
 from torchghm.kernels.cpu_examples import count_nonfinite
 from torchghm.kernels.cpu_harmonize import harmonize, load_table, look_up
 from torchghm.kernels.cpu_histogram import (
@@ -74,7 +74,7 @@ def _histogram(a: Any, real: Any) -> None:
     index, pairs = tile(integers, 0), tile(integers, 1)[: TILE // 2]
     paired = in_pairs(a.regions, a.chunk_size)
     counts, amounts = count_tables(a.regions, paired), weight_tables(a.regions)
-    mu, regions, last = real(a.mu), real(a.regions), real(a.regions - 1)
+    mu, scale, last = real(a.mu), region_scale(real, a.regions), real(a.regions - 1)
     while True:
         chunk = fetch_add(a.counter, 1)
         if chunk >= a.chunks:
@@ -89,7 +89,7 @@ def _histogram(a: Any, real: Any) -> None:
             if nonfinite:
                 sums[a.regions] += nonfinite
                 hidden += _hide_nonfinite(a, residual, weight, a.leave_out_nonfinite != 0)
-            _asl1(real, residual, mu, slope, loss, index, regions, last)
+            _asl1(real, residual, mu, slope, loss, index, scale, last)
             if a.weight:
                 add_weights(index, weight, a.regions, amounts)
             else:
@@ -103,12 +103,12 @@ def _histogram(a: Any, real: Any) -> None:
 
 @scalar
 def _loss(a: Any, real: Any) -> None:
-    reals, index = scratch(5, real), tile(scratch(1, np.int32), 0)
+    reals, index = scratch(6, real), tile(scratch(1, np.int32), 0)
     residual, weight, slope = tile(reals, 0), tile(reals, 1), tile(reals, 2)
-    loss, entries = tile(reals, 3), tile(reals, 4)
+    loss, entries, gradient = tile(reals, 3), tile(reals, 4), tile(reals, 5)
     weight[:] = real(1)
     table = load_table(a.table, a.regions, real)
-    mu, regions, last = real(a.mu), real(a.regions), real(a.regions - 1)
+    mu, scale, last = real(a.mu), region_scale(real, a.regions), real(a.regions - 1)
     while True:
         chunk = fetch_add(a.counter, 1)
         if chunk >= a.chunks:
@@ -120,16 +120,16 @@ def _loss(a: Any, real: Any) -> None:
             _prepare(a, real, start, count, residual, weight)
             if a.leave_out_nonfinite and count_nonfinite(residual):
                 _hide_nonfinite(a, residual, weight, True)
-            _asl1(real, residual, mu, slope, loss, index, regions, last)
+            _asl1(real, residual, mu, slope, loss, index, scale, last)
             look_up(table, index, entries)
-            harmonize(a.weight != 0, real, slope, loss, weight, entries, slope, sums)
-            store(a.storage, a.gradient, start, count, slope)
+            harmonize(a.weight != 0, real, slope, loss, weight, entries, gradient, sums)
+            store(a.storage, a.gradient, start, count, gradient)
         if a.chunks == 1:
             array_at(a.loss, real, 0, 1)[0] = sums[3]
 
 
 @elementwise
-def _asl1(real: Any, residual: Any, mu: Any, slope: Any, loss: Any, index: Any, regions: Any, last: Any) -> None:
+def _asl1(real: Any, residual: Any, mu: Any, slope: Any, loss: Any, index: Any, scale: Any, last: Any) -> None:
     """d to L, its derivative, and the region of that; NaN stays NaN."""
     vectorize()
     for j in range(TILE):
@@ -141,4 +141,4 @@ def _asl1(real: Any, residual: Any, mu: Any, slope: Any, loss: Any, index: Any, 
         infinite = size == real(np.inf)
         slope[j] = (real(-1) if d < real(0) else real(1)) if infinite else d / root
         loss[j] = size if infinite else size / (root + mu) * size
-        index[j] = region(abs(slope[j]), regions, last)
+        index[j] = region(abs(slope[j]), scale, last)

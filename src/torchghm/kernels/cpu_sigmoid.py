@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from torchghm.kernels.cpu_arithmetic import exp_nonpositive, log1p_unit, region, sigmoid
+from torchghm.kernels.cpu_arithmetic import exp_nonpositive, log1p_unit, region, region_scale, sigmoid
 from torchghm.kernels.cpu_examples import count_nonfinite, hide_nonfinite, prepare
 from torchghm.kernels.cpu_harmonize import harmonize, load_table, look_up
 from torchghm.kernels.cpu_histogram import (
@@ -63,7 +63,7 @@ def _histogram(a: Any, real: Any) -> None:
     index, flipped, pairs = tile(integers, 0), tile(integers, 1), tile(integers, 2)[: TILE // 2]
     paired = in_pairs(a.regions, a.chunk_size)
     counts, amounts = count_tables(a.regions, paired), weight_tables(a.regions)
-    regions, last = real(a.regions), real(a.regions - 1)
+    scale, last = region_scale(real, a.regions), real(a.regions - 1)
     total = a.rows * a.columns
     while True:
         chunk = fetch_add(a.counter, 1)
@@ -78,10 +78,10 @@ def _histogram(a: Any, real: Any) -> None:
             if invalid and a.target_storage >= 0:
                 hidden += hide_nonfinite(a, targets, logits, targets, weight, False)
             nonfinite = 0
-            if _regions(a, real, logits, targets, index, regions, last) != real(0):
+            if _regions(a, real, logits, targets, index, scale, last) != real(0):
                 nonfinite = count_nonfinite(logits)
                 hidden += hide_nonfinite(a, logits, logits, targets, weight, a.leave_out_nonfinite != 0)
-                _regions(a, real, logits, targets, index, regions, last)
+                _regions(a, real, logits, targets, index, scale, last)
             sums[a.regions] += nonfinite
             sums[a.regions + 1] += invalid
             if a.weight:
@@ -96,31 +96,31 @@ def _histogram(a: Any, real: Any) -> None:
 
 
 @scalar
-def _regions(a: Any, real: Any, logits: Any, targets: Any, index: Any, regions: Any, last: Any) -> Any:
-    """The region of every logit of a tile; returns how many logits are not finite."""
+def _regions(a: Any, real: Any, logits: Any, targets: Any, index: Any, scale: Any, last: Any) -> Any:
+    """The region of every logit of a tile; returns 0 if all logits are finite."""
     if a.target_storage < 0:
-        return _hard_regions(real, logits, index, regions, last)
-    return _soft_regions(real, logits, targets, index, regions, last)
+        return _hard_regions(real, logits, index, scale, last)
+    return _soft_regions(real, logits, targets, index, scale, last)
 
 
 @summing
-def _hard_regions(real: Any, logits: Any, index: Any, regions: Any, last: Any) -> Any:
+def _hard_regions(real: Any, logits: Any, index: Any, scale: Any, last: Any) -> Any:
     vectorize()
     trace = real(0)
     for j in range(TILE):
         s = logits[j]
-        index[j] = region(sigmoid(real, s, exp_nonpositive(-abs(s))), regions, last)
+        index[j] = region(sigmoid(real, s, exp_nonpositive(-abs(s))), scale, last)
         trace += s * real(0)  # NaN as soon as one logit is not finite
     return trace
 
 
 @elementwise
-def _soft_regions(real: Any, logits: Any, targets: Any, index: Any, regions: Any, last: Any) -> Any:
+def _soft_regions(real: Any, logits: Any, targets: Any, index: Any, scale: Any, last: Any) -> Any:
     vectorize()
     nonfinite = np.int32(0)
     for j in range(TILE):
         x = logits[j]
-        index[j] = region(abs(sigmoid(real, x, exp_nonpositive(-abs(x))) - targets[j]), regions, last)
+        index[j] = region(abs(sigmoid(real, x, exp_nonpositive(-abs(x))) - targets[j]), scale, last)
         nonfinite = np.int32(nonfinite + (np.int32(0) if abs(x) < real(np.inf) else np.int32(1)))
     return nonfinite
 
@@ -133,7 +133,7 @@ def _loss(a: Any, real: Any) -> None:
     index, flipped = tile(integers, 0), tile(integers, 1)
     targets[:], weight[:] = real(0), real(1)
     table = load_table(a.table, a.regions, real)
-    regions, last = real(a.regions), real(a.regions - 1)
+    scale, last = region_scale(real, a.regions), real(a.regions - 1)
     total = a.rows * a.columns
     while True:
         chunk = fetch_add(a.counter, 1)
@@ -151,13 +151,13 @@ def _loss(a: Any, real: Any) -> None:
             if a.leave_out_nonfinite and count_nonfinite(logits):
                 hide_nonfinite(a, logits, logits, targets, weight, True)
             if a.target_storage < 0:
-                _hard_loss(real, logits, slope, loss, index, regions, last)
+                _hard_loss(real, logits, slope, loss, index, scale, last)
             else:
-                _soft_loss(real, logits, targets, slope, loss, index, regions, last)
+                _soft_loss(real, logits, targets, slope, loss, index, scale, last)
             look_up(table, index, entries)
             harmonize(a.weight != 0, real, slope, loss, weight, entries, gradient, sums)
             if a.target_storage >= 0:
-                sums[2] += _positive_part(targets, gradient)
+                sums[2] += _positive_part(real, targets, gradient)
             for i in range(positives):
                 j = flipped[i]
                 if gradient[j] == gradient[j]:
@@ -170,36 +170,34 @@ def _loss(a: Any, real: Any) -> None:
 
 
 @elementwise
-def _hard_loss(real: Any, logits: Any, slope: Any, loss: Any, index: Any, regions: Any, last: Any) -> None:
+def _hard_loss(real: Any, logits: Any, slope: Any, loss: Any, index: Any, scale: Any, last: Any) -> None:
     """s to L, its derivative by s, and the region of that."""
     vectorize()
     for j in range(TILE):
         s = logits[j]
         e = exp_nonpositive(-abs(s))
         slope[j] = sigmoid(real, s, e)
-        index[j] = region(slope[j], regions, last)
+        index[j] = region(slope[j], scale, last)
         loss[j] = (real(0) if s < real(0) else s) + log1p_unit(e)
 
 
 @elementwise
-def _soft_loss(
-    real: Any, logits: Any, targets: Any, slope: Any, loss: Any, index: Any, regions: Any, last: Any
-) -> None:
+def _soft_loss(real: Any, logits: Any, targets: Any, slope: Any, loss: Any, index: Any, scale: Any, last: Any) -> None:
     """x and its target to L, its derivative by x, and the region of that."""
     vectorize()
     for j in range(TILE):
         x = logits[j]
         e = exp_nonpositive(-abs(x))
         slope[j] = sigmoid(real, x, e) - targets[j]
-        index[j] = region(abs(slope[j]), regions, last)
+        index[j] = region(abs(slope[j]), scale, last)
         loss[j] = (real(0) if x < real(0) else x) - x * targets[j] + log1p_unit(e)
 
 
 @summing
-def _positive_part(targets: Any, gradient: Any) -> Any:
+def _positive_part(real: Any, targets: Any, gradient: Any) -> Any:
     vectorize()
-    positive = gradient[0] - gradient[0]
+    positive = real(0)
     for j in range(TILE):
         part = targets[j] * abs(gradient[j])
-        positive += part if part == part else positive - positive
+        positive += part if part == part else real(0)
     return positive

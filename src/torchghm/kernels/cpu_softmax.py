@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from torchghm.kernels.cpu_arithmetic import exp_nonpositive, region
+from torchghm.kernels.cpu_arithmetic import exp_nonpositive, region, region_scale
 from torchghm.kernels.cpu_examples import count_nonfinite, count_outside
 from torchghm.kernels.cpu_intrinsics import (
     bits,
@@ -51,7 +51,7 @@ def loss_float64(pointer: Any) -> None:
 @scalar
 def _histogram(a: Any, real: Any) -> None:
     numbers, targets = np.empty(a.columns, real), np.empty(a.columns, real)
-    regions, last = real(a.regions), real(a.regions - 1)
+    scale, last = region_scale(real, a.regions), real(a.regions - 1)
     while True:
         chunk = fetch_add(a.counter, 1)
         if chunk >= a.chunks:
@@ -70,14 +70,14 @@ def _histogram(a: Any, real: Any) -> None:
                     continue
             norm, _, _ = _row(real, label, targets, numbers)
             if norm == norm:
-                sums[region(real(norm), regions, last)] += array_at(a.weight, real, row, 1)[0] if a.weight else 1.0
+                sums[region(real(norm), scale, last)] += array_at(a.weight, real, row, 1)[0] if a.weight else 1.0
 
 
 @scalar
 def _loss(a: Any, real: Any) -> None:
     numbers, targets = np.empty(a.columns, real), np.empty(a.columns, real)
     table = array_at(a.table, np.float64, 0, a.regions)
-    regions, last = real(a.regions), real(a.regions - 1)
+    scale, last = region_scale(real, a.regions), real(a.regions - 1)
     while True:
         chunk = fetch_add(a.counter, 1)
         if chunk >= a.chunks:
@@ -96,7 +96,7 @@ def _loss(a: Any, real: Any) -> None:
                 continue
             norm, loss, total = _row(real, label, targets, numbers)
             amount = array_at(a.weight, real, row, 1)[0] if a.weight else 1.0
-            weight = table[region(real(norm), regions, last)] * amount
+            weight = table[region(real(norm), scale, last)] * amount
             if label == _SOFT:
                 _soft_gradient(numbers, targets, real(weight * targets.sum() / total), real(weight))
             else:

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from torchghm.functional.examples import Activation, Examples, check_choice, check_number
 from torchghm.kernels import eager, ops_registered
@@ -43,7 +44,8 @@ def resolve_backend(backend: Backend, inputs: Tensor) -> Literal["eager", "cpu",
         inputs: the logits or residuals; their device and dtype decide.
 
     Raises:
-        ValueError: an unknown backend, or one that can't run on the device of ``inputs`` or under torch.func.
+        ValueError: an unknown backend, or one that can't run on the device of ``inputs``, or under torch.func or
+            forward-mode derivatives.
         TypeError: a dtype that the backend asked for has no kernel for.
         ImportError: the backend asked for is not installed; the message says what to install.
 
@@ -52,7 +54,8 @@ def resolve_backend(backend: Backend, inputs: Tensor) -> Literal["eager", "cpu",
         'eager'
     """
     device = inputs.device.type
-    transformed = torch._C._are_functorch_transforms_active()  # the ops have no rule for torch.func, plain torch has
+    # The ops have no rule for torch.func and forward-mode derivatives, plain torch has.
+    transformed = torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
     if backend == "auto" and not transformed:
         for name, (runs_on, module, _) in _NEEDS.items():
             if device == runs_on and inputs.dtype in _DTYPES and _INSTALLED[module]:
@@ -76,7 +79,8 @@ def resolve_backend(backend: Backend, inputs: Tensor) -> Literal["eager", "cpu",
         raise TypeError(f"Expected `inputs` of float16, bfloat16, float32 or float64, but got {inputs.dtype}.")
     if transformed:
         raise ValueError(
-            f"Expected argument `backend` to be 'auto' or 'eager' under torch.func transforms, but got {backend!r}."
+            "Expected argument `backend` to be 'auto' or 'eager' under torch.func and forward-mode derivatives, "
+            f"but got {backend!r}."
         )
     return cast(Literal["cpu", "triton"], backend)
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from torchghm.functional.examples import Activation, check_choice, check_number
+from torchghm.functional.examples import Activation, check_number, compute_dtype
+from torchghm.kernels.checks import check_examples, check_residual, check_table
 from torchghm.kernels.triton_residual import residual_histogram, residual_loss
 from torchghm.kernels.triton_sigmoid import sigmoid_histogram, sigmoid_loss
 from torchghm.kernels.triton_softmax import softmax_histogram, softmax_loss
@@ -41,7 +42,7 @@ def classification_histogram(
         of targets that are out of range.
     """
     check_number("regions", regions, "at least 1", ok=regions >= 1)
-    logits, targets, weight = _check_examples(logits, targets, weight, activation)
+    logits, targets, weight = check_examples(logits, targets, weight, activation)
     if logits.numel() == 0:
         return logits.new_zeros(regions + 2, dtype=torch.float64)
     launch = sigmoid_histogram if activation == "sigmoid" else softmax_histogram
@@ -68,8 +69,8 @@ def classification_loss_and_gradient(
         table * w * g) and of its part that belongs to positives (softmax: 0); the gradient, contiguous, shaped like
         ``logits`` and of their dtype.
     """
-    logits, targets, weight = _check_examples(logits, targets, weight, activation)
-    table = _check_table(table, logits)
+    logits, targets, weight = check_examples(logits, targets, weight, activation)
+    table = check_table(table, logits).to(compute_dtype(logits))
     if logits.numel() == 0:
         return _nothing(logits)
     launch = sigmoid_loss if activation == "sigmoid" else softmax_loss
@@ -92,7 +93,7 @@ def regression_histogram(
         leave_out_nonfinite: whether infinite residuals are in no region; NaN never is.
     """
     check_number("regions", regions, "at least 1", ok=regions >= 1)
-    residual, weight = _check_residual(residual, weight)
+    residual, weight = check_residual(residual, weight)
     if residual.numel() == 0:
         return residual.new_zeros(regions + 2, dtype=torch.float64)
     return residual_histogram(residual, weight, regions, mu=mu, leave_out_nonfinite=leave_out_nonfinite)
@@ -110,49 +111,12 @@ def regression_loss_and_gradient(
     Returns:
         As `classification_loss_and_gradient`; the last sum is 0.
     """
-    residual, weight = _check_residual(residual, weight)
-    table = _check_table(table, residual)
+    residual, weight = check_residual(residual, weight)
+    table = check_table(table, residual).to(compute_dtype(residual))
     if residual.numel() == 0:
         return _nothing(residual)
     sums, gradient = residual_loss(residual, weight, table, mu=mu, leave_out_nonfinite=leave_out_nonfinite)
     return sums[0].to(table.dtype, copy=True), sums[1:], gradient
-
-
-def _check_examples(
-    logits: Tensor, targets: Tensor, weight: Tensor | None, activation: Activation
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """A kernel reads what it is told is there, so shapes are checked again; contiguous arguments."""
-    check_choice("activation", activation, ("sigmoid", "softmax"))
-    if logits.dim() != 2:
-        raise ValueError(f"Expected argument `logits` to be [R, K], but got {list(logits.shape)}.")
-    if targets.shape != (logits.shape if targets.is_floating_point() else logits.shape[:1]):
-        raise ValueError(
-            f"Expected argument `targets` to be int64 {list(logits.shape[:1])} or floating-point "
-            f"{list(logits.shape)}, but got {targets.dtype} {list(targets.shape)}."
-        )
-    shapes = (logits.shape[:1], logits.shape) if activation == "sigmoid" else (logits.shape[:1],)
-    if weight is not None and weight.shape not in shapes:
-        expected = " or ".join(str(list(shape)) for shape in shapes)
-        raise ValueError(f"Expected argument `weight` to be None or {expected}, but got {list(weight.shape)}.")
-    return logits.contiguous(), targets.contiguous(), None if weight is None else weight.contiguous()
-
-
-def _check_residual(residual: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    if weight is None:
-        return residual.contiguous(), None
-    if weight.shape != residual.shape:
-        raise ValueError(
-            f"Expected argument `weight` to be None or shaped like `residual` {list(residual.shape)}, "
-            f"but got {list(weight.shape)}."
-        )
-    return residual.contiguous(), weight.contiguous()
-
-
-def _check_table(table: Tensor, inputs: Tensor) -> Tensor:
-    """The table in the dtype of the arithmetic."""
-    if table.dim() != 1 or table.numel() == 0:
-        raise ValueError(f"Expected argument `table` to hold one number for each region, but got {list(table.shape)}.")
-    return table.to(torch.promote_types(inputs.dtype, torch.float32)).contiguous()
 
 
 def _nothing(inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:

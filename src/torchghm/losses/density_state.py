@@ -60,14 +60,15 @@ class DensityState(nn.Module):
             histogram = histogram.clone()
             dist.all_reduce(histogram)
         examples = histogram.sum()
-        batch = histogram * inverse(examples)
-        present = (examples > 0).to(self.fractions.dtype)
+        scale = inverse(examples)  # 0 of no examples, and where a weight is not finite
+        batch = (histogram * scale).nan_to_num_()
+        present = (scale > 0).to(self.fractions.dtype)
         if self.momentum == 0:
             # At once, and in the histogram's float64.
             if self.training:
                 self._move(batch.to(self.fractions.dtype), present, present)
             return DensityEstimate(batch, batch, examples)
-        step = present * (1 - self.momentum)  # an empty batch says nothing
+        step = present * (1 - self.momentum)  # else the batch says nothing
         if self.training:
             self._move(batch.to(self.fractions.dtype), present, step)
             fractions, seen = self.fractions, self.seen

@@ -114,7 +114,7 @@ class GHMCLoss(HarmonizedLoss):
             activation=self.activation,
             ignore_index=self.ignore_index,
             leave_out_nonfinite=self._leave_out_nonfinite,
-            backend=self.backend,
+            backend=self._counting_backend(examples.logits),
         )
         self._check_targets(histogram, examples)
         estimate, beta, table = self._weigh(histogram, compute_dtype(inputs))

@@ -81,7 +81,12 @@ class GHMRLoss(HarmonizedLoss):
         coordinate_weight = None if weight is None else amount
         leave_out = self._leave_out_nonfinite
         histogram = ops.regression_histogram(
-            residual, coordinate_weight, self._regions, mu=self.mu, leave_out_nonfinite=leave_out, backend=self.backend
+            residual,
+            coordinate_weight,
+            self._regions,
+            mu=self.mu,
+            leave_out_nonfinite=leave_out,
+            backend=self._counting_backend(residual),
         )
         estimate, beta, table = self._weigh(histogram, residual.dtype)
         if self.reduction == "none":

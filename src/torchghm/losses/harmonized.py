@@ -19,7 +19,7 @@ from torchghm.functional.examples import (
     nonfinite_error,
 )
 from torchghm.functional.weights import inverse, weight_table
-from torchghm.kernels.ops import BACKENDS, Backend
+from torchghm.kernels.ops import BACKENDS, Backend, resolve_backend
 from torchghm.losses.density_state import DensityEstimate, DensityState
 from torchghm.losses.diagnostics import Diagnostics
 
@@ -100,7 +100,15 @@ class HarmonizedLoss(nn.Module):
         if self.reduction == "mean":
             ranks = self.density_state.ranks if self.training else 1
             table = beta * inverse(estimate.examples if ranks == 1 else estimate.examples / ranks)
-        return estimate, beta, table.to(dtype)
+        # A region that was last seen very long ago has a weight beyond all numbers, but no example here: 0, not NaN.
+        return estimate, beta, table.to(dtype).clamp(max=torch.finfo(dtype).max)
+
+    def _counting_backend(self, inputs: Tensor) -> Backend:
+        """Of pass 1: unreduced losses come from plain torch, and both passes have to agree on every edge."""
+        if self.reduction != "none":
+            return self.backend
+        resolve_backend(self.backend, inputs)  # one that can't run is still an error
+        return "eager"
 
     def _observe(
         self, estimate: DensityEstimate, beta: Tensor, sums: Tensor, histogram: Tensor, *, has_positives: bool
