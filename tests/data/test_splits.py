@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.data.layouts import Sample, write_coco
 
+from torchghm.data import load_data
 from torchghm.data.records import Records
 from torchghm.data.splits import in_split_order, split_by_seed
 
@@ -35,3 +37,12 @@ def test_a_fraction_above_zero_gives_at_least_one_image(tmp_path):
     assert [len(part) for part in divided.values()] == [1, 1, 1]
     with pytest.raises(ValueError, match="1 for val and 1 for test leave none"):
         split_by_seed(records(tmp_path, ["a", "b"]), 0.01, 0.01, seed=0)
+
+
+def test_training_images_give_a_missing_val(tmp_path):
+    """A data set with train and test only, as many are."""
+    everything = tuple(Sample(f"{number}.png", "train", ((1.0, 1.0, 9.0, 9.0),), (0,)) for number in range(20))
+    test = tuple(Sample(f"t{number}.png", "test", ((1.0, 1.0, 9.0, 9.0),), (0,)) for number in range(4))
+    data = load_data(write_coco(tmp_path / "data", everything + test), val_fraction=0.25)
+    assert {name: len(records) for name, records in data.splits.items()} == {"train": 15, "val": 5, "test": 4}
+    assert not set(data.select("train").names()) & set(data.select("val").names())

@@ -258,3 +258,20 @@ def test_focal_loss_of_torchvision_is_not_called(batch, monkeypatch):
     monkeypatch.setattr("torchvision.models.detection.retinanet.sigmoid_focal_loss", None)
     monkeypatch.setattr(F, "l1_loss", None)
     harmonize(make_model(), torchghm.GHMCLoss(), torchghm.GHMRLoss())(*batch)
+
+
+@pytest.mark.parametrize(
+    ("losses", "says"),
+    [
+        ({"cls_loss": torchghm.GHMCLoss(activation="softmax")}, "`cls_loss`.*activation='softmax'"),
+        ({"cls_loss": torchghm.GHMCLoss(class_dim=1)}, "`cls_loss`.*class_dim=1"),
+        ({"cls_loss": torchghm.GHMCLoss(ignore_index=255)}, "`cls_loss`.*ignore_index=255"),
+        ({"cls_loss": torchghm.GHMCLoss(reduction="none")}, "`cls_loss`.*reduction='none'"),
+        ({"box_loss": torchghm.GHMRLoss(reduction="none")}, "`box_loss`.*reduction='none'"),
+    ],
+)
+def test_refuses_losses_that_would_read_the_logits_otherwise(losses, says):
+    model = build_detector(num_classes=2, backbone="resnet18")
+    with pytest.raises(ValueError, match=says):
+        harmonize(model, **losses)
+    assert type(model).__name__ == "RetinaNet"

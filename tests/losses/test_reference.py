@@ -6,7 +6,7 @@ import pytest
 import torch
 from tests.oracles.mmdetection import load_ghm_losses
 
-from torchghm import ReferenceGHMC, ReferenceGHMR
+from torchghm import GHMCLoss, ReferenceGHMC, ReferenceGHMR
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +69,10 @@ def test_softmax_and_sums_are_refused():
         ReferenceGHMC(use_sigmoid=False)
     with pytest.raises(ValueError, match="'mean' or 'none'"):
         ReferenceGHMC(reduction="sum")(torch.zeros(1, 1), torch.zeros(1, 1), torch.ones(1, 1))
+
+
+def test_a_state_saved_without_momentum_loads_as_no_memory():
+    criterion = GHMCLoss(bins=10)
+    criterion.load_state_dict(ReferenceGHMC(bins=10, momentum=0).state_dict())
+    assert criterion.density_state.seen == 0
+    assert (criterion.density_state.fractions == 0).all()

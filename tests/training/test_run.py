@@ -11,8 +11,9 @@ from tests.training.tiny import TINY, samples, write_tiny_data
 from torchghm.data import load_data
 from torchghm.training import load_recipe, train
 from torchghm.training.detector import build
+from torchghm.training.evaluation import load_recipe_data
 from torchghm.training.history import METRIC_COLUMNS
-from torchghm.training.run_folder import RunFolder
+from torchghm.training.run_folder import PACKAGES, RunFolder
 
 
 def rows(path):
@@ -36,7 +37,7 @@ def test_results(trained):
 def test_the_recipe_and_the_versions_are_kept(trained):
     assert load_recipe(trained.folder.recipe) == TINY
     versions = json.loads(trained.folder.versions.read_text())
-    assert set(versions) == {"torchghm", "torch", "torchvision", "lightning", "python", "platform", "device"}
+    assert set(versions) == {"torchghm", *PACKAGES, "python", "platform", "device"}
     assert versions["device"] == "cpu"
     assert versions["torch"].startswith(torch.__version__.split("+")[0])
 
@@ -50,6 +51,12 @@ def test_metrics_have_a_row_an_epoch(trained):
     assert set(METRIC_COLUMNS) - filled == {"val/ap_large"}  # no such boxes in the data
     assert all(float(table[1][name]) >= 0 for name in filled)
     assert 0 < float(table[0]["train/cls_positive_share"]) < 1
+
+
+def test_class_metrics_have_a_row_a_class_and_epoch(trained):
+    table = rows(trained.folder.class_metrics)
+    assert [(row["epoch"], row["class"]) for row in table] == [(epoch, name) for epoch in "01" for name in CLASSES]
+    assert all(0 <= float(row["ap"]) <= 1 for row in table)
 
 
 def test_betas_have_a_row_a_region_and_epoch(trained):
@@ -212,3 +219,47 @@ def test_overwriting_starts_anew_and_a_limit_of_steps_ends_with_a_validation(tin
     counts = np.load(run_path / "gradient_norms.npz")
     assert (counts["focal_gamma"], counts["focal_alpha"]) == (2, 0.25)
     assert np.isnan(counts["bins_cls"])
+
+
+def test_a_folder_with_a_recipe_of_its_owner_is_no_run(tiny_data, tmp_path):
+    (tmp_path / "recipe.yaml").write_text("name: mine\n")
+    (tmp_path / "samples").mkdir()
+    for arguments in ({"overwrite": True}, {"resume": True}):
+        with pytest.raises(FileExistsError, match="holds no run"):
+            train(tiny_data, recipe=TINY, out=tmp_path, progress=False, **arguments)
+    assert (tmp_path / "recipe.yaml").read_text() == "name: mine\n"
+    assert (tmp_path / "samples").is_dir()
+
+
+def test_overwriting_a_run_removes_all_of_it(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.prepare(TINY)
+    folder.write_versions("cpu")
+    for file in (folder.page, folder.results, folder.class_metrics):
+        file.write_text("{}")
+    folder.prepare(TINY)
+    assert [path.name for path in tmp_path.iterdir()] == ["recipe.yaml"]
+
+
+def test_a_complete_run_is_evaluated_again_if_asked_in_another_way(tiny_data, run_path):
+    recipe = TINY.with_values({"trainer.epochs": 1, "data.evaluate": "val"})
+    first = train(tiny_data, recipe=recipe, out=run_path, progress=False)
+    again = train(
+        tiny_data, recipe=recipe.with_values({"data.evaluate": "test"}), out=run_path, resume=True, progress=False
+    )
+    assert (first["split"], again["split"]) == ("val", "test")
+    assert again["seconds"] == first["seconds"]
+    assert RunFolder(run_path).read_results() == again
+
+
+def test_what_was_dropped_is_said_with_a_count(tmp_path, caplog):
+    broken = samples()
+    root = write_coco(tmp_path / "data", broken)
+    file = root / "annotations" / "instances_train2017.json"
+    content = json.loads(file.read_text())
+    for annotation in content["annotations"][:2]:
+        annotation["bbox"][2] = 0
+    file.write_text(json.dumps(content))
+    with caplog.at_level("WARNING", logger="torchghm"):
+        load_recipe_data(root, TINY.data)
+    assert caplog.messages == [f"{root}: box-without-area: 2 (boxes of zero or negative width or height, dropped)"]

@@ -11,7 +11,7 @@ from torchghm.data import coco, voc, yolo
 from torchghm.data.folder import DataFolder
 from torchghm.data.problems import FileError, Problem, refuse
 from torchghm.data.records import Records
-from torchghm.data.splits import UNDIVIDED, check_splits, split_by_seed
+from torchghm.data.splits import check_splits, in_split_order, split_by_seed, to_divide
 
 Reader = Callable[[DataFolder, list[Problem]], tuple[tuple[str, ...], dict[str, Records]]]
 
@@ -78,8 +78,8 @@ def load_data(
         root: the folder, or one that holds it and no other data set.
         layout: "coco", "voc" or "yolo"; recognised from the folder if None.
         strict: refuse data with any problem.
-        val_fraction: of the images, for validation, if the data have no splits of their own.
-        test_fraction: likewise, for testing.
+        val_fraction: of the training images, for validation, if the data have no split for it.
+        test_fraction: likewise, for testing, if the data have no splits at all.
         split_seed: of that division.
 
     Returns:
@@ -123,12 +123,14 @@ def read_data(
     folder, found_layout = _recognise(Path(root), layout)
     problems: list[Problem] = []
     classes, splits = LAYOUTS[found_layout][1](folder, problems)
-    only = next(iter(splits)) if len(splits) == 1 else None
-    if only in UNDIVIDED and len(splits[only]) and not any(problem.fatal for problem in problems):
+    divided = to_divide(splits)
+    if divided and not any(problem.fatal for problem in problems):
+        rest = {name: records for name, records in splits.items() if name != divided}
+        test = 0.0 if "test" in rest else test_fraction
         try:
-            splits = split_by_seed(splits[only], val_fraction, test_fraction, split_seed)
+            splits = in_split_order({**split_by_seed(splits[divided], val_fraction, test, split_seed), **rest})
         except ValueError as error:
-            raise refuse(folder.root, [Problem(only, "unusable-folder", str(error))]) from error
+            raise refuse(folder.root, [Problem(divided, "unusable-folder", str(error))]) from error
     check_splits(splits, problems)
     return DetectionData(folder.root, found_layout, classes, splits, tuple(problems))
 

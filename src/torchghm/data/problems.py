@@ -33,6 +33,14 @@ KINDS: dict[str, tuple[bool, str]] = {
 }
 
 
+def counted(problems: Iterable[Problem]) -> list[str]:
+    """Return a line a kind of problem: how many objects or images, and what was done about them."""
+    totals: dict[str, int] = {}
+    for problem in problems:
+        totals[problem.what] = totals.get(problem.what, 0) + problem.count
+    return [f"{what}: {count} ({KINDS[what][1]})" for what, count in totals.items()]
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong with one file.

@@ -43,7 +43,7 @@ def write_scenes(
     """Make a detection data set from what scikit-learn and scikit-image ship; nothing is downloaded.
 
     Handwritten digits (8 x 8 scans, upscaled, turned a little, in ink of any colour) lie on crops of photographs,
-    two to six in an image, their longer side a tenth to four tenths of the image's shorter one. "zero" is ten times as
+    four to ten in an image, their longer side 0.22 to 0.45 of the image's shorter one. "zero" is ten times as
     frequent as "nine". Train, val and test share photographs, but no scan of a digit.
 
     Arguments:

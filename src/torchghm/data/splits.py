@@ -33,6 +33,14 @@ def in_split_order(splits: Mapping[str, Value]) -> dict[str, Value]:
     return {name: splits[name] for name in (*known, *(name for name in splits if name not in known))}
 
 
+def to_divide(splits: Mapping[str, Records]) -> str | None:
+    """Return the split that others are to be taken from: a lone one, or what there is to train with where no val is."""
+    names = [name for name in UNDIVIDED if len(splits.get(name, ()))]
+    if not names or (len(splits) > 1 and ("val" in splits or "test" not in splits)):
+        return None
+    return "train" if "train" in names else names[0]
+
+
 def split_by_seed(records: Records, val_fraction: float, test_fraction: float, seed: int) -> dict[str, Records]:
     """Divide images at random into train, val and test; the same seed gives the same splits.
 

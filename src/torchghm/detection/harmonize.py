@@ -9,7 +9,7 @@ from torchvision.models.detection import RetinaNet
 
 from torchghm.detection.examples import DetectionExamples, remember_geometry
 from torchghm.detection.retinanet import HarmonizedRetinaNet, retinanet_examples
-from torchghm.detection.scope import LevelLosses, Scope, check_scope
+from torchghm.detection.scope import LevelLosses, Scope, check_options, check_scope
 from torchghm.functional.examples import check_choice
 from torchghm.losses.harmonized import HarmonizedLoss
 
@@ -50,7 +50,7 @@ def harmonize(
 
     Raises:
         TypeError: a model that is not known.
-        ValueError: a loss without the scope asked for.
+        ValueError: a loss without the scope asked for, or with options that a detector's logits don't fit.
 
     Example:
         >>> from torchvision.models.detection import retinanet_resnet50_fpn
@@ -67,6 +67,7 @@ def harmonize(
             "replaced: harmonize a RetinaNet and derive from torchghm.detection.HarmonizedRetinaNet instead."
         )
     check_choice("scope", scope, ("batch", "level", "reference"))
+    check_options(cls_loss, box_loss)
     check_scope(cls_loss, box_loss, scope)
     if scope == "level":
         levels = len(cast(RetinaNet, model).anchor_generator.sizes)

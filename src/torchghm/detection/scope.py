@@ -41,6 +41,22 @@ class LevelLosses(nn.Module):
         return self.levels[0].diagnostics
 
 
+_DECIDED = {"activation": ("sigmoid",), "class_dim": (-1,), "ignore_index": (IGNORED,), "reduction": ("mean", "sum")}
+"""Options of a loss that a detector's logits and targets leave no choice in."""
+
+
+def check_options(cls_loss: nn.Module | None, box_loss: nn.Module | None) -> None:
+    """Refuse losses that would read the logits or targets in another way, or return more than one number."""
+    for argument, loss in (("cls_loss", cls_loss), ("box_loss", box_loss)):
+        for option, choices in _DECIDED.items():
+            value = getattr(loss, option, choices[0])
+            if value not in choices:
+                raise ValueError(
+                    f"Expected argument `{argument}` to be a loss with {option}="
+                    f"{' or '.join(map(repr, choices))}, but got {option}={value!r}."
+                )
+
+
 def check_scope(cls_loss: nn.Module | None, box_loss: nn.Module | None, scope: Scope) -> None:
     """Refuse losses that have no such scope; one without a density sees the whole batch in any."""
     losses = {"cls_loss": cls_loss, "box_loss": box_loss}

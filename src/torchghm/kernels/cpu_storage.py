@@ -23,8 +23,8 @@ from torchghm.kernels.cpu_intrinsics import (
     vectorize,
 )
 
-TILE = 512
-"""Numbers in a tile: large enough for long vector loops, small enough for ten such buffers in a 32 KiB cache."""
+TILE = 256
+"""Numbers in a tile: enough for vector loops, and so few that in a 32 KiB cache the buffers leave room for tables."""
 
 FLOAT32, FLOAT64, BFLOAT16, FLOAT16 = 0, 1, 2, 3
 STORAGE = {torch.float32: FLOAT32, torch.float64: FLOAT64, torch.bfloat16: BFLOAT16, torch.float16: FLOAT16}

@@ -119,7 +119,8 @@ class HarmonizedLoss(nn.Module):
         """Also read the counts that mmdetection's GHMC and GHMR save (``acc_sum``, ``edges``)."""
         state = cast(dict[str, Any], state_dict)
         counts = state.pop(prefix + "acc_sum", None)
-        state.pop(prefix + "edges", None)
+        if state.pop(prefix + "edges", None) is not None and counts is None:  # saved with momentum 0: no memory
+            counts = torch.zeros(self.bins)
         if counts is not None:
             total = counts.sum()
             state[prefix + "density_state.fractions"] = counts.float() / total.where(total > 0, 1.0)

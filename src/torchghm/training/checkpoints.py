@@ -121,13 +121,14 @@ class KeepCheckpoints(Checkpoint):
         improved = ap is not None and ap > self.best_ap
         if ap is not None and improved:
             self.best_ap = ap
-        trainer.save_checkpoint(self.last)
+        # The best one first: a run that is killed in between goes on from the epoch before, and finds it best again.
+        trainer.save_checkpoint(self.best if improved else self.last)
         if improved and trainer.is_global_zero:
-            with replaced(self.best) as temporary:
+            with replaced(self.last) as temporary:
                 try:
-                    os.link(self.last, temporary)  # the same bytes; the next `last` is another file
+                    os.link(self.best, temporary)  # the same bytes; the next of either is another file
                 except OSError:
-                    shutil.copyfile(self.last, temporary)
+                    shutil.copyfile(self.best, temporary)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run has to know."""

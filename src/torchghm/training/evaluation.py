@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from torchghm.data import DetectionData, Records, load_data
+from torchghm.data.problems import counted
 from torchghm.training.average_precision import AveragePrecision, DetectionMetrics
 from torchghm.training.checkpoints import load_checkpoint
 from torchghm.training.datamodule import eval_batch_size, evaluation_loader, to_floats, with_boxes
@@ -102,9 +104,12 @@ def checkpoint_of(checkpoint: str | Path) -> Path:
     return folder.checkpoint(load_recipe(folder.recipe).trainer.evaluate_checkpoint)
 
 
+_log = logging.getLogger("torchghm")
+
+
 def load_recipe_data(root: str | Path, recipe: DataRecipe) -> DetectionData:
-    """Read a data set as a recipe says."""
-    return load_data(
+    """Read a data set as a recipe says; what had to be dropped or clipped is logged with a count."""
+    data = load_data(
         root,
         layout=recipe.layout,
         strict=recipe.strict,
@@ -112,6 +117,9 @@ def load_recipe_data(root: str | Path, recipe: DataRecipe) -> DetectionData:
         test_fraction=recipe.test_fraction,
         split_seed=recipe.split_seed,
     )
+    for line in counted(data.problems):
+        _log.warning("%s: %s", data.root, line)
+    return data
 
 
 def usable_device(device: str | torch.device | None) -> torch.device:

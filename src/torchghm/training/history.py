@@ -1,4 +1,4 @@
-"""What a run writes after every epoch: metrics.csv, beta_history.csv and the same curves for TensorBoard."""
+"""What a run writes after every epoch: its metrics, by class too, its betas, and the same curves for TensorBoard."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ METRIC_COLUMNS = (
     "lr",
     "images_per_second",
 )
+CLASS_COLUMNS = ("epoch", "class", "ap")
 BETA_COLUMNS = ("loss", "epoch", "region", "lower", "upper", "fraction", "beta")
 
 
@@ -69,11 +70,13 @@ class History(Callback):
 
     Arguments:
         metrics: file of the metrics.
+        class_metrics: file of the average precision by class.
         betas: file of the harmonizing weights; written if a loss has any.
     """
 
-    def __init__(self, metrics: Path, betas: Path) -> None:
+    def __init__(self, metrics: Path, class_metrics: Path, betas: Path) -> None:
         self.metrics = EpochTable(metrics, METRIC_COLUMNS)
+        self.class_metrics = EpochTable(class_metrics, CLASS_COLUMNS)
         self.betas = EpochTable(betas, BETA_COLUMNS)
         self.row: dict[str, float | None] = {}
         """The newest row of metrics."""
@@ -89,6 +92,7 @@ class History(Callback):
         """Go on where an interrupted run stopped."""
         self._since = time.perf_counter()
         self.metrics.keep_before(trainer.current_epoch)
+        self.class_metrics.keep_before(trainer.current_epoch)
         self.betas.keep_before(trainer.current_epoch)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -128,6 +132,10 @@ class History(Callback):
         if not trainer.is_global_zero:
             return
         self.metrics.add([self.row])
+        by_class = pl_module.validation.per_class if pl_module.validation else {}
+        self.class_metrics.add(
+            [{"epoch": trainer.current_epoch, "class": name, "ap": value} for name, value in by_class.items()]
+        )
         betas = [
             row
             for kind, loss in (("cls", pl_module.detector.cls_loss), ("box", pl_module.detector.box_loss))
@@ -135,7 +143,8 @@ class History(Callback):
         ]
         if betas:
             self.betas.add(betas)
-        curves = {name: value for name, value in self.row.items() if value is not None and name != "step"}
+        every = {**self.row, **{f"val/ap/{name}": value for name, value in by_class.items()}}
+        curves = {name: value for name, value in every.items() if value is not None and name != "step"}
         for logger in trainer.loggers:
             logger.log_metrics(curves, step=trainer.global_step)
 

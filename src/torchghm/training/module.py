@@ -54,6 +54,8 @@ class DetectorModule(LightningModule):
         self.cls_weight, self.box_weight = losses.cls_weight, losses.box_weight
         self.guard = guard or NonFiniteGuard(recipe.trainer.on_nonfinite)
         self.means = EpochMeans()
+        self.newest: dict[str, Tensor] = {}
+        """What the last step saw, by the names of metrics.csv."""
         self.average_precision = AveragePrecision(classes, sync=True)
         self.validation: DetectionMetrics | None = None
         """Of the newest epoch."""
@@ -80,6 +82,7 @@ class DetectorModule(LightningModule):
                 value = getattr(diagnostics, name, None)
                 if value is not None:
                     seen[f"train/{kind}_{name}"] = value.detach()
+        self.newest = seen
         self.guard.remember(loss.detach(), seen, [target["index"] for target in targets])
         self.means.add(seen)
         return loss

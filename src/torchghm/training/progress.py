@@ -76,7 +76,9 @@ class TrainingProgress(ProgressBar):
         now = time.perf_counter()
         if now - self._losses_read >= self.SECONDS_BETWEEN_LOSSES:
             self._losses_read = now
-            loss = f" loss {float(outputs['loss']):.3f}"
+            assert isinstance(pl_module, DetectorModule)
+            parts = (("loss", "loss"), ("cls", "classification"), ("box", "bbox_regression"))
+            loss = "".join(f" {name} {float(pl_module.newest[f'train/{key}']):.3f}" for name, key in parts)
             speed = f" {self._images / (now - self._started):.1f} images/s, {self._left(trainer)} left"
             self._bar.update(self._task, losses=loss, speed=speed)
         self._bar.update(self._task, completed=trainer.global_step, description=self._epoch(trainer))

@@ -55,7 +55,7 @@ class DataRecipe(_Section):
         default=0.1, description="with scale_jitter, the largest shift as a fraction of the sides"
     )
     colour_jitter: Probability = Field(
-        default=0.0, description="strength of random brightness, contrast, saturation and hue"
+        default=0.0, description="strength of random brightness, contrast and saturation"
     )
     evaluate: str = Field(
         default="val", min_length=1, description='split of the final evaluation; "val,test" joins two'

@@ -91,7 +91,7 @@ def train(
     if resumed:
         load_checkpoint(folder.last).check_classes(data.classes)
     if resume and folder.results.is_file():
-        return folder.read_results() if first else {}
+        return _finished(folder, recipe, data, trainer.strategy.root_device) if first else {}
     module = DetectorModule(
         recipe,
         data.classes,
@@ -113,7 +113,7 @@ def train(
 
 def _trainer(recipe: Recipe, folder: RunFolder, *, progress: bool) -> tuple[Trainer, History]:
     settings = recipe.trainer
-    history = History(folder.metrics, folder.betas)
+    history = History(folder.metrics, folder.class_metrics, folder.betas)
     callbacks = [history, *([TrainingProgress(history)] if progress else [])]
     try:
         trainer = Trainer(
@@ -153,6 +153,16 @@ def _fit(
             signal.signal(signal.SIGINT, handler)
         kept = f"; go on from {last} with --resume" if last.is_file() else ", before the first checkpoint"
         raise KeyboardInterrupt(f"interrupted{kept}") from None
+
+
+def _finished(folder: RunFolder, recipe: Recipe, data: DetectionData, device: torch.device) -> dict[str, Any]:
+    """Return the results of a complete run; evaluate it again where that is asked for in another way."""
+    results, before = folder.read_results(), load_recipe(folder.recipe)
+    asked, done = ((r.data.evaluate, r.trainer.evaluate_checkpoint) for r in (recipe, before))
+    if asked == done:
+        return results
+    folder.prepare(recipe, resume=True)
+    return _finish(folder, data, device, results["seconds"])
 
 
 def _finish(folder: RunFolder, data: DetectionData, device: torch.device, seconds: float) -> dict[str, Any]:

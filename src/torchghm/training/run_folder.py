@@ -6,6 +6,7 @@ import json
 import platform
 import shutil
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from torchghm.training.recipe_files import load_recipe, recipe_yaml
 _MAY_DIFFER = {"name", "data.workers", "data.eval_batch_size", "trainer.accelerator", "trainer.devices"}
 _MAY_DIFFER |= {"trainer.num_nodes", "data.evaluate", "trainer.evaluate_checkpoint", "trainer.on_nonfinite"}
 
+PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "faster-coco-eval", "numpy", "numba", "triton")
+"""What the numbers of a run depend on; one that is not installed is left out."""
+
 
 class RunFolder:
     """Where a run's files are."""
@@ -27,6 +31,7 @@ class RunFolder:
         self.recipe = self.path / "recipe.yaml"
         self.versions = self.path / "versions.json"
         self.metrics = self.path / "metrics.csv"
+        self.class_metrics = self.path / "class_metrics.csv"
         self.betas = self.path / "beta_history.csv"
         self.tensorboard = self.path / "tensorboard"
         self.checkpoints = self.path / "checkpoints"
@@ -37,6 +42,12 @@ class RunFolder:
         self.samples = self.path / "samples.json"
         self.sample_images = self.path / "samples"
         self.results = self.path / "results.json"  # written last: a folder that has it is complete
+        self.page = self.path / "report.html"
+
+    @property
+    def holds_run(self) -> bool:
+        """Whether the folder is ours to go on with or to replace; a recipe alone may be somebody's own file."""
+        return self.versions.is_file() and '"torchghm"' in self.versions.read_text("utf-8", errors="replace")
 
     def checkpoint(self, which: str) -> Path:
         """Return the file of the checkpoint "last" or "best"."""
@@ -51,7 +62,7 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise FileExistsError(f"the output {str(self.path)!r} is a file, expected a folder or nothing")
-        if not self.recipe.is_file():
+        if not self.holds_run:
             if self.path.is_dir() and any(self.path.iterdir()):
                 raise FileExistsError(f"the folder {str(self.path)!r} is not empty and holds no run: not written to")
         elif resume:
@@ -64,7 +75,7 @@ class RunFolder:
 
     def prepare(self, recipe: Recipe, *, resume: bool = False) -> None:
         """Make the folder ready for a run of a recipe: without ``resume``, a run that it holds is removed."""
-        if self.recipe.is_file() and not resume:
+        if self.holds_run and not resume:
             self._clear()
         for left_over in self.checkpoints.glob(".*"):  # of a process that was killed while it wrote
             left_over.unlink()
@@ -72,7 +83,7 @@ class RunFolder:
 
     def write_versions(self, device: str) -> None:
         """Write down what the run is made with."""
-        packages = {name: version(name) for name in ("torch", "torchvision", "lightning")}
+        packages = {name: version(name) for name in PACKAGES if find_spec(name.replace("-", "_"))}
         facts: dict[str, Any] = {"torchghm": torchghm.__version__, **packages, "python": platform.python_version()}
         write_json(self.versions, {**facts, "platform": platform.platform(), "device": device})
 
@@ -98,8 +109,9 @@ class RunFolder:
     def _clear(self) -> None:
         for folder in (self.checkpoints, self.tensorboard, self.sample_images):
             shutil.rmtree(folder, ignore_errors=True)
-        files = (self.results, self.metrics, self.betas, self.gradient_norms, self.samples, self.versions, self.recipe)
-        for file in files:  # the recipe last: until then the folder is known as a run's
+        results = (self.results, self.page, self.metrics, self.class_metrics, self.betas)
+        # The versions last: until then the folder is known as a run's.
+        for file in (*results, self.gradient_norms, self.samples, self.recipe, self.versions):
             file.unlink(missing_ok=True)
 
 
