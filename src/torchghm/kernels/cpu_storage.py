@@ -23,7 +23,7 @@ from torchghm.kernels.cpu_intrinsics import (
     vectorize,
 )
 
-TILE = 256
+TILE = 512
 """Numbers in a tile: enough for vector loops, and so few that in a 32 KiB cache the buffers leave room for tables."""
 
 FLOAT32, FLOAT64, BFLOAT16, FLOAT16 = 0, 1, 2, 3
