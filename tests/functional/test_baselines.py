@@ -97,3 +97,18 @@ def test_all_ignored(loss):
 def test_mistakes_are_named(loss, options, message):
     with pytest.raises(ValueError, match=message):
         loss(torch.zeros(2, 3), torch.tensor([0, 1]), **options)
+
+
+@pytest.mark.parametrize(("alpha", "gamma"), [(0.25, 2.0), (None, 2.0), (None, 0.0)])
+def test_focal_loss_of_softmax(batch, alpha, gamma):
+    logits, targets, _, _ = batch
+    labels = targets.where(targets != -1, -100)
+    ours, theirs = (logits.clone().requires_grad_() for _ in range(2))
+    kept = labels >= 0
+    own = theirs[kept].softmax(1)[torch.arange(int(kept.sum())), labels[kept]]
+    expected = ((1.0 if alpha is None else alpha) * -((1 - own) ** gamma) * own.log()).mean()
+    loss = focal_loss(ours, labels, alpha=alpha, gamma=gamma, activation="softmax")
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    expected.backward()
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-7)

@@ -296,3 +296,20 @@ def test_exact_density_of_a_few_among_ten_million():
     torch.testing.assert_close(
         with_memory.diagnostics.table[region].double(), exact.diagnostics.table[region].double(), rtol=1e-4, atol=0
     )
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [GHMCLoss(), GHMCLoss(density="exact"), GHMCLoss(activation="softmax"), GHMRLoss(), torchghm.FocalLoss()],
+    ids=lambda loss: type(loss).__name__,
+)
+def test_neither_loss_nor_diagnostics_wait_for_a_device(loss):
+    """A meta tensor has no values: whoever asked for one would raise."""
+    loss = copy.deepcopy(loss).to("meta")
+    inputs = torch.zeros(6, 4, device="meta", requires_grad=True)
+    targets = torch.zeros(6, 4) if isinstance(loss, GHMRLoss) else torch.zeros(6, dtype=torch.int64)
+    loss(inputs, targets.to("meta")).backward()
+    seen = loss.diagnostics
+    for name in ("plain_loss", "positive_share", "histogram", "fractions", "beta", "occupied_regions", "largest_beta"):
+        value = getattr(seen, name)
+        assert value is None or value.device.type == "meta"

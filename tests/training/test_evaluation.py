@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 from tests.data.layouts import CLASSES
 
+from torchghm.data import load_data
 from torchghm.training import evaluate
 from torchghm.training.evaluation import evaluate_records
 
@@ -19,7 +22,6 @@ def test_a_checkpoint_and_a_split(trained, tiny_data):
 
 
 def test_callbacks_see_every_image_once(trained, tiny_data):
-    from torchghm.data import load_data
     from torchghm.training.checkpoints import load_checkpoint
 
     seen = []
@@ -38,6 +40,9 @@ def test_errors(trained, tiny_data, tmp_path):
         evaluate(trained.folder.path, tiny_data, "nope")
     with pytest.raises(FileNotFoundError, match="data folder"):
         evaluate(trained.folder.path, tmp_path / "none")
+    other = replace(load_data(tiny_data), classes=("x", "y", "z"))
+    with pytest.raises(ValueError, match="of other classes: it has .*the data have x, y, z"):
+        evaluate(trained.folder.path, other)
     for device in ("cuda:77", "gpu"):
         with pytest.raises(ValueError, match=f"`device` to be one of this machine, got '{device}': "):
             evaluate(trained.folder.path, tiny_data, device=device)
