@@ -32,26 +32,27 @@ FLAGS = [
     "--dump-dom",
 ]
 
-# Measures each figure and decodes each of its images, and leaves the result in the document.
+# Measures each figure and each of its images, and leaves the result in the document. The images are loaded before the
+# page's own `load` event, which waits for them: the browser's virtual time does not wait for whatever comes after it.
 MEASURE = """
-(async () => {
-  const result = {plots: [], images: [], colors: [], dark: matchMedia('(prefers-color-scheme: dark)').matches};
+const pictures = [...document.querySelectorAll('svg image')].map(image => {
+  const picture = new Image();
+  picture.src = image.getAttribute('href');
+  return picture;
+});
+addEventListener('load', () => {
+  const result = {plots: [], colors: [], dark: matchMedia('(prefers-color-scheme: dark)').matches};
   for (const plot of document.querySelectorAll('svg.plot')) {
     const box = plot.getBoundingClientRect(), drawn = plot.getBBox();
     result.plots.push([box.width, box.height, drawn.width, plot.querySelectorAll('path,use,image').length]);
   }
-  for (const image of document.querySelectorAll('svg image')) {
-    const picture = new Image();
-    picture.src = image.getAttribute('href');
-    await picture.decode();
-    result.images.push(picture.naturalWidth);
-  }
+  result.images = pictures.map(picture => picture.naturalWidth);
   for (const line of document.querySelectorAll('#reweighted-cls path[stroke="var(--ghmc)"]'))
     result.colors.push(getComputedStyle(line).stroke);
   result.ground = getComputedStyle(document.body).backgroundColor;
   result.overflow = document.documentElement.scrollWidth - innerWidth;
   document.body.dataset.result = JSON.stringify(result);
-})();
+});
 """
 
 
