@@ -16,6 +16,7 @@ from torch.autograd import forward_ad
 
 from torchghm.functional.examples import Activation, Examples, check_choice, check_number
 from torchghm.kernels import eager, ops_registered
+from torchghm.kernels.checks import check_table
 
 Backend = Literal["auto", "eager", "cpu", "triton"]
 BACKENDS: tuple[str, ...] = ("auto", "eager", "cpu", "triton")
@@ -129,7 +130,7 @@ def classification_loss(
     Arguments:
         table: [regions], what each region's examples are multiplied by: beta, and 1/N for a mean.
     """
-    _check_table(table)
+    check_table(table, examples.logits)
     if resolve_backend(backend, examples.logits) == "eager":
         weighed, sums = eager.classification_loss(
             examples, table, activation=activation, ignore_index=ignore_index, leave_out_nonfinite=leave_out_nonfinite
@@ -172,16 +173,9 @@ def regression_loss(
     backend: Backend = "auto",
 ) -> HarmonizedLoss:
     """Pass 2 of GHM-R: loss = sum of table[region(g_i)] w_i ASL1(d_i), and its gradient in the same pass."""
-    _check_table(table)
+    check_table(table, residual)
     if resolve_backend(backend, residual) == "eager":
         weighed, sums = eager.regression_loss(residual, weight, table, mu=mu, leave_out_nonfinite=leave_out_nonfinite)
         return HarmonizedLoss(weighed.sum(), sums)
     loss, sums = ops_registered.regression_loss(residual, weight, table, mu, leave_out_nonfinite)
     return HarmonizedLoss(loss, sums)
-
-
-def _check_table(table: Tensor) -> None:
-    if table.dim() != 1 or table.numel() == 0:
-        raise ValueError(
-            f"Expected argument `table` to hold one number a region, [regions], but got {list(table.shape)}."
-        )
