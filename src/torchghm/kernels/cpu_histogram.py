@@ -71,16 +71,33 @@ def collect_counts(counts: Any, regions: Any, paired: Any, histogram: Any) -> No
     """Add what was counted to the histogram, and begin anew."""
     stride = table_stride(PAIRED * PAIRED if paired else regions)
     for table in range(4):
-        if not paired:
+        part = counts[table * stride : (table + 1) * stride]
+        if paired:
+            _add_pairs(part, regions, histogram)
+        else:
             for k in range(regions):
-                histogram[k] += counts[table * stride + k]
-            continue
-        for first in range(regions):
-            for second in range(regions):
-                count = counts[table * stride + first * PAIRED + second]
-                histogram[first] += count
-                histogram[second] += count
+                histogram[k] += part[k]
     counts[:] = 0
+
+
+@scalar
+def _add_pairs(counts: Any, regions: Any, histogram: Any) -> None:
+    """Every pair counts for both of its regions; a row holds the pairs of one first region."""
+    seconds = np.zeros(PAIRED, np.int64)
+    for first in range(regions):
+        histogram[first] += _add_row(counts[first * PAIRED : (first + 1) * PAIRED], seconds)
+    for second in range(regions):
+        histogram[second] += seconds[second]
+
+
+@elementwise
+def _add_row(row: Any, seconds: Any) -> Any:
+    vectorize()
+    total = np.int64(0)
+    for second in range(PAIRED):
+        seconds[second] += row[second]
+        total += row[second]
+    return total
 
 
 @scalar
