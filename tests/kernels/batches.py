@@ -58,6 +58,22 @@ def random_examples(
     return Examples(logits, targets, amount)
 
 
+def random_residuals(
+    seed: int, count: int, dtype: torch.dtype, weighed: bool, regions: int, mu: float
+) -> tuple[Tensor, Tensor | None, list[oracle.Example]]:
+    """Residuals on both sides of mu, none near an edge of a region; weights; and the oracle's view of them."""
+    generator = torch.Generator().manual_seed(seed)
+    residual = torch.randn(count, generator=generator, dtype=torch.float64).pow(3).mul(mu * 2).to(dtype)
+    weight = torch.rand(count, generator=generator, dtype=torch.float64).to(dtype) if weighed else None
+    amount = None if weight is None else weight.tolist()
+    batch, _ = oracle.residual_examples(residual.tolist(), amount, mu)
+    for e in batch:
+        if oracle.near_edge(e.norm, regions, 2e-6):
+            residual[e.places[0]] = 0
+    batch, _ = oracle.residual_examples(residual.tolist(), amount, mu)
+    return residual, weight, batch
+
+
 def examples_of(examples: Examples, activation: str, ignore_index: int = -100) -> tuple[list[oracle.Example], int]:
     """The oracle's view of the same inputs, as they were rounded to their dtype."""
     logits, targets, weight = examples

@@ -55,6 +55,27 @@ def test_nonfinite_and_huge_logits(seed, activation, dtype, weight, regions, lea
         assert sums[1:].isfinite().all()  # of what has a gradient norm
 
 
+@pytest.mark.parametrize("leave_out", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_background_alone_is_read_where_it_lies_and_never_written(dtype, leave_out):
+    """Whole tiles without any label, a non-finite logit in some of them."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(160, 32, generator=generator, dtype=torch.float64).sub(2).to(dtype)
+    logits[40, 3], logits[41, 0], logits[159, 31] = NAN, INF, -INF
+    targets = torch.full((160,), -1)
+    targets[100] = 5
+    before = logits.clone()
+    inputs = Examples(logits, targets, None)
+    batch, invalid = examples_of(inputs, "sigmoid")
+    table = torch.linspace(0.5, 2, 30, dtype=torch.float64)
+    histogram = cpu.classification_histogram(*inputs, 30, "sigmoid", -100, leave_out)
+    check_histogram(histogram, oracle.histogram(batch, invalid, 30, leave_out_nonfinite=leave_out), dtype)
+    results = cpu.classification_loss_and_gradient(*inputs, table, "sigmoid", -100, leave_out)
+    expected = oracle.loss_and_gradient(batch, table.tolist(), logits.numel(), leave_out_nonfinite=leave_out)
+    check_loss(*results, expected, dtype)
+    torch.testing.assert_close(logits, before, rtol=0, atol=0, equal_nan=True)
+
+
 @pytest.mark.parametrize("soft", [False, True])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_nonfinite_left_out_equals_ignored(soft, dtype):

@@ -12,6 +12,7 @@ from tests.kernels.batches import (
     examples_of,
     move_off_edges,
     random_examples,
+    random_residuals,
     threads_and_chunks,
 )
 from tests.oracles import passes as oracle
@@ -112,15 +113,7 @@ def check_classification(inputs, activation, regions, ignore_index, threads):
     mu=st.sampled_from([0.02, 1.0]),
 )
 def test_residual(seed, threads, count, dtype, weighed, regions, mu):
-    generator = torch.Generator().manual_seed(seed)
-    residual = torch.randn(count, generator=generator, dtype=torch.float64).pow(3).mul(mu * 2).to(dtype)
-    weight = torch.rand(count, generator=generator, dtype=torch.float64).to(dtype) if weighed else None
-    amount = None if weight is None else weight.tolist()
-    batch, _ = oracle.residual_examples(residual.tolist(), amount, mu)
-    for e in batch:
-        if oracle.near_edge(e.norm, regions, 2e-6):
-            residual[e.places[0]] = 0
-    batch, _ = oracle.residual_examples(residual.tolist(), amount, mu)
+    residual, weight, batch = random_residuals(seed, count, dtype, weighed, regions, mu)
     table = torch.linspace(0.5, 2, regions, dtype=torch.float64)
     with threads_and_chunks(threads, chunk=1024):
         histogram = cpu.regression_histogram(residual, weight, regions, mu, False)

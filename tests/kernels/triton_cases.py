@@ -13,7 +13,18 @@ import pytest
 import torch
 import triton
 import triton.language as tl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.kernels.batches import (
+    check_histogram,
+    check_loss,
+    examples_of,
+    move_off_edges,
+    random_examples,
+    random_residuals,
+)
 from tests.oracles import harmonizing
+from tests.oracles import passes as oracle
 
 from torchghm.functional.examples import Examples, compute_dtype
 from torchghm.functional.gradient_norm import gradient_norm_asl1, gradient_norm_sigmoid, gradient_norm_softmax
@@ -139,6 +150,65 @@ def test_many_tiles():
     agree_with_eager(inputs, 30, activation="sigmoid", ignore_index=-100, leave_out_nonfinite=False)
     inputs = examples("softmax", 7001, 2, torch.float32, "index", "row", 30, seed=3)
     agree_with_eager(inputs, 30, activation="softmax", ignore_index=-100, leave_out_nonfinite=False)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 2**31 - 1),
+    activation=st.sampled_from(["sigmoid", "softmax"]),
+    rows=st.integers(1, 40),
+    classes=st.integers(2, 40),
+    dtype=st.sampled_from(DTYPES),
+    soft=st.booleans(),
+    weight=st.sampled_from(["none", "row", "logit"]),
+    regions=st.sampled_from([1, 2, 10, 30, 33, 303]),
+    ignore_index=st.sampled_from([-100, -1, 0]),
+    nonfinite=st.sampled_from([0.0, 0.05]),
+)
+def test_random_batches(seed, activation, rows, classes, dtype, soft, weight, regions, ignore_index, nonfinite):
+    """Value and gradient against the literal passes; logits that are not finite are left out."""
+    weight = "row" if activation == "softmax" and weight == "logit" else weight
+    leave_out = nonfinite > 0
+    inputs = random_examples(
+        seed,
+        activation=activation,
+        rows=rows,
+        classes=classes,
+        dtype=dtype,
+        soft=soft,
+        weight=weight,
+        nonfinite=nonfinite,
+    )
+    move_off_edges(inputs, activation, regions)
+    batch, invalid = examples_of(inputs, activation, ignore_index)
+    table = torch.linspace(0.5, 2, regions, dtype=torch.float64)
+    placed = [None if part is None else part.to(DEVICE) for part in inputs]
+    options = (activation, ignore_index, leave_out)
+    histogram = kernels.classification_histogram(*placed, regions, *options)
+    check_histogram(histogram.cpu(), oracle.histogram(batch, invalid, regions, leave_out_nonfinite=leave_out), dtype)
+    loss, sums, gradient = kernels.classification_loss_and_gradient(*placed, table.to(DEVICE), *options)
+    expected = oracle.loss_and_gradient(batch, table.tolist(), inputs.logits.numel(), leave_out_nonfinite=leave_out)
+    check_loss(loss.cpu(), sums.cpu(), gradient.cpu(), expected, dtype)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 2**31 - 1),
+    count=st.integers(1, 3000),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+    weighed=st.booleans(),
+    regions=st.sampled_from([1, 2, 10, 30, 33, 303]),
+    mu=st.sampled_from([0.02, 1.0]),
+)
+def test_random_residuals(seed, count, dtype, weighed, regions, mu):
+    residual, weight, batch = random_residuals(seed, count, dtype, weighed, regions, mu)
+    table = torch.linspace(0.5, 2, regions, dtype=torch.float64)
+    placed = residual.to(DEVICE), None if weight is None else weight.to(DEVICE)
+    histogram = kernels.regression_histogram(*placed, regions, mu, False)
+    check_histogram(histogram.cpu(), oracle.histogram(batch, 0, regions, leave_out_nonfinite=False), dtype)
+    loss, sums, gradient = kernels.regression_loss_and_gradient(*placed, table.to(DEVICE), mu, False)
+    expected = oracle.loss_and_gradient(batch, table.tolist(), count, leave_out_nonfinite=False)
+    check_loss(loss.cpu(), sums.cpu(), gradient.cpu(), expected, dtype)
 
 
 @pytest.mark.parametrize("targets", ["index", "soft"])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from torchghm.kernels.cpu_intrinsics import scalar, summing, vectorize
-from torchghm.kernels.cpu_storage import TILE, array_at, load
+from torchghm.kernels.cpu_storage import FLOAT32, FLOAT64, TILE, array_at, load
 
 HIDDEN = -1e4
 """The logit of what is no example: with target 0 its g, L and gradient are 0."""
@@ -15,24 +15,47 @@ HIDDEN = -1e4
 
 @scalar
 def prepare(
-    a: Any, real: Any, start: Any, count: Any, logits: Any, targets: Any, weight: Any, flipped: Any
-) -> tuple[Any, Any, Any]:
-    """Fill the tiles with examples ``start`` to ``start + count``.
+    a: Any, real: Any, start: Any, count: Any, own: Any, targets: Any, weight: Any, flipped: Any
+) -> tuple[Any, Any, Any, Any]:
+    """Examples ``start`` to ``start + count``, into the tiles ``own``, ``targets``, ``weight`` and ``flipped``.
 
     Returns:
-        How many of the tile's logits are hidden, how many targets are invalid (a row counts in the tile that its
-        first logit is in), and how many logits were flipped; ``flipped`` holds their places.
+        The tile of logits: ``own``, or the tensor itself where nothing in it has to be changed, so that it must not be
+        written to; how many of them are hidden; how many targets are invalid (a row counts in the tile that its first
+        logit is in); and how many logits were flipped: ``flipped`` holds their places.
     """
-    load(a.storage, a.logits, start, count, logits)
-    logits[count:] = real(HIDDEN)
+    if count == TILE and _as_they_lie(a, own.itemsize, start):
+        return array_at(a.logits, real, start, TILE), 0, 0, 0
+    load(a.storage, a.logits, start, count, own)
+    own[count:] = real(HIDDEN)
     if a.weight:
         _load_weight(a, real, start, count, weight)
     if a.target_storage < 0:
-        hidden, invalid, positives = _flip_and_hide(a, real, start, count, logits, weight, flipped)
-        return TILE - count + hidden, invalid, positives
+        hidden, invalid, positives = _flip_and_hide(a, real, start, count, own, weight, flipped)
+        return own, TILE - count + hidden, invalid, positives
     load(a.target_storage, a.targets, start, count, targets)
     targets[count:] = real(0)
-    return TILE - count, count_outside(targets), 0
+    return own, TILE - count, count_outside(targets), 0
+
+
+@scalar
+def _as_they_lie(a: Any, width: Any, start: Any) -> Any:
+    """Whether a whole tile needs no conversion, no weight, and no change: every label says "background"."""
+    if a.storage != (FLOAT32 if width == 4 else FLOAT64):
+        return False
+    if a.target_storage >= 0 or a.weight or a.leave_out_nonfinite or a.ignore_index == -1:
+        return False
+    others = 0
+    for label in _labels(a, start, TILE):
+        others += label != -1
+    return others == 0
+
+
+@scalar
+def _labels(a: Any, start: Any, count: Any) -> Any:
+    """Class indices of the rows that these examples are in."""
+    first = start // a.columns
+    return array_at(a.targets, np.int64, first, (start + count - 1) // a.columns - first + 1)
 
 
 @scalar
@@ -56,10 +79,7 @@ def _flip_and_hide(
     """Class indices: change the sign at the labelled class, hide rows that are ignored or out of range."""
     hidden, invalid, positives = 0, 0, 0
     first = start // a.columns
-    rows = (start + count - 1) // a.columns - first + 1
-    labels = array_at(a.targets, np.int64, first, rows)
-    for row in range(rows):
-        label = labels[row]
+    for row, label in enumerate(_labels(a, start, count)):
         if label == -1 and a.ignore_index != -1:
             continue
         begin = (first + row) * a.columns - start

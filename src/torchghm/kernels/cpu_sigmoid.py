@@ -59,7 +59,7 @@ def loss_float64(pointer: Any) -> None:
 @scalar
 def _histogram(a: Any, real: Any) -> None:
     reals, integers = scratch(3, real), scratch(3, np.int32)
-    logits, targets, weight = tile(reals, 0), tile(reals, 1), tile(reals, 2)
+    own, targets, weight = tile(reals, 0), tile(reals, 1), tile(reals, 2)
     index, flipped, pairs = tile(integers, 0), tile(integers, 1), tile(integers, 2)[: TILE // 2]
     paired = in_pairs(a.regions, a.chunk_size)
     counts, amounts = count_tables(a.regions, paired), weight_tables(a.regions)
@@ -74,12 +74,14 @@ def _histogram(a: Any, real: Any) -> None:
         for start in range(chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, total), TILE):
             count = min(TILE, total - start)
             prefetch(a.storage, a.logits, start + TILE)
-            hidden, invalid, _ = prepare(a, real, start, count, logits, targets, weight, flipped)
+            logits, hidden, invalid, _ = prepare(a, real, start, count, own, targets, weight, flipped)
             if invalid and a.target_storage >= 0:
                 hidden += hide_nonfinite(a, targets, logits, targets, weight, False)
             nonfinite = 0
             if _regions(a, real, logits, targets, index, scale, last) != real(0):
                 nonfinite = count_nonfinite(logits)
+                own[:] = logits
+                logits = own
                 hidden += hide_nonfinite(a, logits, logits, targets, weight, a.leave_out_nonfinite != 0)
                 _regions(a, real, logits, targets, index, scale, last)
             sums[a.regions] += nonfinite
@@ -128,7 +130,7 @@ def _soft_regions(real: Any, logits: Any, targets: Any, index: Any, scale: Any, 
 @scalar
 def _loss(a: Any, real: Any) -> None:
     reals, integers = scratch(7, real), scratch(2, np.int32)
-    logits, targets, weight, slope = tile(reals, 0), tile(reals, 1), tile(reals, 2), tile(reals, 3)
+    own, targets, weight, slope = tile(reals, 0), tile(reals, 1), tile(reals, 2), tile(reals, 3)
     loss, entries, converted = tile(reals, 4), tile(reals, 5), tile(reals, 6)
     index, flipped = tile(integers, 0), tile(integers, 1)
     targets[:], weight[:] = real(0), real(1)
@@ -147,7 +149,7 @@ def _loss(a: Any, real: Any) -> None:
             gradient = array_at(a.gradient, real, start, TILE) if in_place else converted
             prefetch(a.storage, a.logits, start + TILE)
             prefetch_for_writing(a.storage, a.gradient, start + TILE)
-            _, _, positives = prepare(a, real, start, count, logits, targets, weight, flipped)
+            logits, _, _, positives = prepare(a, real, start, count, own, targets, weight, flipped)
             if a.leave_out_nonfinite and count_nonfinite(logits):
                 hide_nonfinite(a, logits, logits, targets, weight, True)
             if a.target_storage < 0:

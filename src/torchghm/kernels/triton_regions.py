@@ -23,10 +23,14 @@ def region_of(norm, REGIONS: tl.constexpr):
     """Region of a gradient norm: [k/M, (k+1)/M) is region k, g = 1 lies in the last.
 
     1. g M rounds, and g itself may be 3e-7 below its exact value: a factor 1 + 2^-21 lets g = k/M fall in region k
-       for every M. An example within 5e-7 of an edge may fall on either side of it.
+       for every M. An example within 5e-7 of an edge may fall on either side of it. (In float64: 2^-48, 4e-15.)
     2. The minimum takes the number where the other is NaN, so that the index is in the table whatever the input.
     """
-    return tl.minimum(norm * (REGIONS * (1.0 + 2.0**-21)), REGIONS - 1.0).to(tl.int32)
+    if norm.dtype == tl.float64:
+        scale: tl.constexpr = REGIONS * (1.0 + 2.0**-48)
+    else:
+        scale: tl.constexpr = REGIONS * (1.0 + 2.0**-21)
+    return tl.minimum(norm * scale, REGIONS - 1.0).to(tl.int32)
 
 
 @triton.jit
