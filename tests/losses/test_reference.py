@@ -6,7 +6,7 @@ import pytest
 import torch
 from tests.oracles.mmdetection import load_ghm_losses
 
-from torchghm import GHMCLoss, ReferenceGHMC, ReferenceGHMR
+from torchghm import GHMCLoss, GHMRLoss, ReferenceGHMC, ReferenceGHMR
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +76,27 @@ def test_a_state_saved_without_momentum_loads_as_no_memory():
     criterion.load_state_dict(ReferenceGHMC(bins=10, momentum=0).state_dict())
     assert criterion.density_state.seen == 0
     assert (criterion.density_state.fractions == 0).all()
+
+
+def test_diagnostics_are_those_of_the_harmonized_losses():
+    """Without an average, and with every example valid, both forms see the same."""
+    logits, targets = torch.randn(200, 4) * 2, torch.randint(-1, 4, (200,))
+    ours, reference = GHMCLoss(bins=10, momentum=0), ReferenceGHMC(bins=10)
+    ours(logits, targets)
+    reference(logits, targets, torch.ones(200))
+    check_same(reference.diagnostics, ours.diagnostics)
+    assert 0 < float(reference.diagnostics.positive_share) < 1
+    predicted, encoded = torch.randn(50, 4) / 10, torch.randn(50, 4) / 10
+    ours, reference = GHMRLoss(momentum=0), ReferenceGHMR()
+    ours(predicted, encoded)
+    reference(predicted, encoded, torch.ones(50, 4))
+    check_same(reference.diagnostics, ours.diagnostics)
+
+
+def check_same(diagnostics, expected):
+    for name in ("plain_loss", "positive_share", "histogram", "fractions", "beta", "occupied_regions", "largest_beta"):
+        found, wanted = getattr(diagnostics, name), getattr(expected, name)
+        if wanted is None:
+            assert found is None
+        else:
+            torch.testing.assert_close(found.double(), wanted.double(), rtol=1e-5, atol=1e-7)

@@ -26,11 +26,8 @@ def region_of(norm, REGIONS: tl.constexpr):
        for every M. An example within 5e-7 of an edge may fall on either side of it. (In float64: 2^-48, 4e-15.)
     2. The minimum takes the number where the other is NaN, so that the index is in the table whatever the input.
     """
-    if norm.dtype == tl.float64:
-        scale: tl.constexpr = REGIONS * (1.0 + 2.0**-48)
-    else:
-        scale: tl.constexpr = REGIONS * (1.0 + 2.0**-21)
-    return tl.minimum(norm * scale, REGIONS - 1.0).to(tl.int32)
+    slack: tl.constexpr = 2.0**-48 if norm.dtype == tl.float64 else 2.0**-21
+    return tl.minimum(norm * (REGIONS * (1.0 + slack)), REGIONS - 1.0).to(tl.int32)
 
 
 @triton.jit

@@ -13,11 +13,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from torchghm.functional.examples import Reduction, check_choice
+from torchghm.functional.weights import inverse
+from torchghm.losses.density_state import DensityEstimate
+from torchghm.losses.diagnostics import Diagnostics
 
 
 class _Reference(nn.Module):
     edges: Tensor
     acc_sum: Tensor
+    diagnostics: Diagnostics | None
+    """What the last call (with a detector: the last level) saw; None before the first."""
 
     def __init__(self, bins: int, momentum: float, loss_weight: float, reduction: Reduction, last_edge: float) -> None:
         super().__init__()
@@ -31,9 +36,12 @@ class _Reference(nn.Module):
         self.register_buffer("edges", edges)
         if momentum > 0:
             self.register_buffer("acc_sum", torch.zeros(bins))
+        self.diagnostics = None
 
     @torch.no_grad()
-    def _weights(self, gradient_norm: Tensor, valid: Tensor, total: Tensor) -> Tensor:
+    def _weights(
+        self, loss: Tensor, gradient_norm: Tensor, valid: Tensor, total: Tensor, positive: Tensor | None
+    ) -> Tensor:
         # Region j is [edge j, edge j+1); what lies in none of them, or is not valid, has weight 0.
         index = torch.bucketize(gradient_norm, self.edges, right=True) - 1
         outside = ~valid | gradient_norm.isnan() | (index < 0) | (index >= self.bins)
@@ -41,13 +49,22 @@ class _Reference(nn.Module):
         ones = torch.ones((), dtype=torch.float64, device=index.device).expand(index.shape)
         count = torch.zeros(self.bins + 1, dtype=torch.float64, device=index.device).index_add_(0, index, ones)
         count = count[: self.bins].to(self.edges.dtype)
+        average = count
         occupied = count > 0
         if self.momentum > 0:
             average = self.momentum * self.acc_sum + (1 - self.momentum) * count
             self.acc_sum.copy_(average.where(occupied, self.acc_sum))
-            count = self.acc_sum
-        table = torch.where(occupied, total / count.where(occupied, 1.0), 0.0) / occupied.sum().clamp(min=1)
-        return torch.cat([table, table.new_zeros(1)])[index].view_as(gradient_norm)
+            average = self.acc_sum
+        table = torch.where(occupied, total / average.where(occupied, 1.0), 0.0) / occupied.sum().clamp(min=1)
+        weights = torch.cat([table, table.new_zeros(1)])[index].view_as(gradient_norm)
+        # What the diagnostics show; nothing below changes a number of the loss.
+        gradient = weights * gradient_norm
+        parts = [loss.masked_fill(outside, 0.0), gradient, gradient * (0.0 if positive is None else positive)]
+        estimate = DensityEstimate(average * inverse(average.sum()), count * inverse(count.sum()), count.sum())
+        sums = torch.stack([part.sum(dtype=torch.float64) for part in parts])
+        local = torch.cat([count, count.new_zeros(2)])
+        self.diagnostics = Diagnostics(estimate, table, sums, local, self.bins, has_positives=positive is not None)
+        return weights
 
     def _reduce(self, loss: Tensor, weights: Tensor, total: Tensor, reduction: Reduction | None) -> Tensor:
         chosen = reduction or self.reduction
@@ -117,8 +134,8 @@ class ReferenceGHMC(_Reference):
         valid = label_weight > 0
         total = valid.sum().clamp(min=1).to(torch.float32)
         gradient_norm = (pred.detach().sigmoid() - target).abs()
-        weights = self._weights(gradient_norm, valid, total)
         loss = F.binary_cross_entropy_with_logits(pred, target, reduction="none")
+        weights = self._weights(loss, gradient_norm, valid, total, target)
         return self._reduce(loss, weights, total, reduction_override)
 
 
@@ -168,5 +185,6 @@ class ReferenceGHMR(_Reference):
         root = torch.sqrt(residual * residual + self.mu * self.mu)
         gradient_norm = (residual / root).abs().detach()
         total = label_weight.float().sum().clamp(min=1)
-        weights = self._weights(gradient_norm, label_weight > 0, total)
-        return self._reduce(root - self.mu, weights, total, reduction_override)
+        loss = root - self.mu
+        weights = self._weights(loss, gradient_norm, label_weight > 0, total, None)
+        return self._reduce(loss, weights, total, reduction_override)
