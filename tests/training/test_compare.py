@@ -97,6 +97,19 @@ def test_runs_of_a_seed_differ_only_in_the_losses(call, tmp_path):
     assert all(values == rest[0] for values in rest)
 
 
+def test_variants_of_one_loss_stand_side_by_side(call, tmp_path):
+    train = FakeTrain()
+    methods = {f"ghmc+ghmr@momentum={momentum}": {"loss.cls_options.momentum": momentum} for momentum in (0.5, 0.9)}
+    recipe = RECIPE.with_values({"loss.cls": "ghmc", "loss.box": "ghmr", "loss.cls_options": {"bins": 10}})
+    out = call(train, methods=methods, seeds=[0], recipe=recipe)
+    options = [each["recipe"].loss.cls_options for each in train.calls]
+    assert options == [{"bins": 10, "momentum": 0.5}, {"bins": 10, "momentum": 0.9}]
+    assert [(row["name"], row["cls"]) for row in table(out)["methods"]] == [(name, "ghmc") for name in methods]
+    methods["ghmc+ghmr@momentum=0.9"] = {"loss.cls_options.momentum": 0.99}
+    with pytest.raises(ValueError, match=r"method ghmc\+ghmr@momentum=0.9: .*0.9} there, .*0.99} asked for"):
+        call(train, methods=methods, seeds=[0], recipe=recipe)
+
+
 def test_options_apply_to_the_loss_that_the_recipe_names(call):
     train = FakeTrain()
     options = {"loss.cls": "ghmc", "loss.cls_options": {"bins": 12}, "loss.cls_weight": 2.0, "loss.box": "smooth_l1"}
@@ -178,7 +191,11 @@ def test_without_a_command_the_call_is_stated(call, data):
     stated = {}
     eval("\n".join(block), {"Recipe": Recipe, "compare": lambda *args, **named: stated.update(named, data=args[0])})
     assert stated["recipe"] == RECIPE
-    assert (stated["data"], stated["methods"], stated["seeds"]) == (str(data), [CE], [0])
+    assert (stated["data"], stated["methods"], stated["seeds"]) == (
+        str(data),
+        {"ce+smooth_l1": {"loss.cls": "ce", "loss.box": "smooth_l1"}},
+        [0],
+    )
 
 
 @pytest.mark.parametrize(
@@ -306,6 +323,8 @@ def test_a_folder_of_something_else_is_not_touched(call, tmp_path, file, overwri
         ({"baseline": "ohem+ghmr"}, r"`baseline`.*ce\+smooth_l1, focal\+smooth_l1, ghmc\+ghmr, but got 'ohem\+ghmr'"),
         ({"methods": []}, r"`methods`.*got \[\]"),
         ({"methods": [CE, GHM, CE]}, "`methods`.*each once"),
+        ({"methods": {"a/b": {}}}, "names in argument `methods`.*got 'a/b'"),
+        ({"methods": {"a": {"loss.clas": "ce"}}}, "method a.*loss.clas.*nearest known one is 'loss.cls'"),
         ({"methods": ["ce+smooth_l1"]}, r"`methods` to be pairs.*got 'ce\+smooth_l1'"),
         ({"methods": [("ce",)]}, "`methods` to be pairs"),
         ({"methods": [("../ce", "ghmr")]}, "`methods` to be pairs"),

@@ -15,6 +15,7 @@ from torchghm.cli.errors import plain_errors
 from torchghm.cli.training import STRICT, Data, Overwrite, Progress, RecipeName, Settings, Strict
 
 if TYPE_CHECKING:
+    from torchghm.training.methods import Methods
     from torchghm.training.recipe import Recipe
 
 Method = tuple[str, str]
@@ -29,11 +30,15 @@ def compare(
     pairs: Annotated[
         str | None, typer.Option("--pairs", help="Instead of every --cls with every --box: ce+smooth_l1,ghmc+ghmr.")
     ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each pair.")] = 3,
+    preset: Annotated[
+        str | None,
+        typer.Option("--preset", help="Instead: a comparison by name, or its YAML file; see docs/comparing.md."),
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each method.")] = 3,
     split: Annotated[
         str | None, typer.Option("--eval", help='Split to judge by: "test", or several: "val,test".')
     ] = None,
-    baseline: Annotated[str | None, typer.Option("--baseline", help="The pair that others are measured by.")] = None,
+    baseline: Annotated[str | None, typer.Option("--baseline", help="The method that others are measured by.")] = None,
     recipe: RecipeName = None,
     settings: Settings = [],  # noqa: B006 (Typer's way to say "none")
     strict: Strict = False,
@@ -44,13 +49,23 @@ def compare(
     """Train with several losses and seeds, and tabulate the differences.
 
     All runs of a seed have the same initialisation, data order and budget. The same command again goes on with an
-    interrupted comparison. Without --cls, --box and --pairs: ce+smooth_l1, focal+smooth_l1 and ghmc+ghmr.
+    interrupted comparison. Without --cls, --box, --pairs and --preset: ce+smooth_l1, focal+smooth_l1 and ghmc+ghmr.
     """
+    from torchghm.training.methods import load_preset
     from torchghm.training.recipe_files import load_recipe
     from torchghm.training.recipe_values import read_assignments
 
-    chosen = load_recipe(recipe, read_assignments([*settings, *(STRICT if strict else [])]))
-    methods = _methods(chosen, cls, box, pairs)
+    values = read_assignments([*settings, *(STRICT if strict else [])])
+    methods: Methods
+    if preset is None:
+        chosen = load_recipe(recipe, values)
+        methods = _methods(chosen, cls, box, pairs)
+    elif cls is not None or box is not None or pairs is not None:
+        raise ValueError("expected --preset, or --cls, --box and --pairs, got both")
+    else:
+        found = load_preset(preset)
+        chosen = load_recipe(load_recipe(recipe, found.recipe), values)
+        methods, baseline = found.methods, baseline or found.baseline
 
     from rich.console import Console
 

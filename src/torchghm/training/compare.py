@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from torchghm.training.atomic_files import write_json, write_text
-from torchghm.training.comparison_plan import Plan, comparison_plan, flat, hold_to_plan
+from torchghm.training.comparison_plan import Plan, comparison_plan, hold_to_plan
 from torchghm.training.comparison_table import (
     Results,
     comparison_csv,
@@ -19,6 +19,7 @@ from torchghm.training.comparison_table import (
     tabulate,
     terminal_table,
 )
+from torchghm.training.methods import Methods, flat
 from torchghm.training.recipe import Recipe
 from torchghm.training.run_folder import RunFolder
 
@@ -28,7 +29,7 @@ Train = Callable[..., Mapping[str, Any]]
 def compare(
     data: str | os.PathLike[str],
     *,
-    methods: Sequence[tuple[str, str]],
+    methods: Methods,
     seeds: Sequence[int],
     recipe: Recipe,
     split: str,
@@ -52,9 +53,11 @@ def compare(
 
     Arguments:
         data: the data set's folder.
-        methods: pairs of classification and box loss, for example ``[("focal", "smooth_l1"), ("ghmc", "ghmr")]``.
+        methods: pairs of classification and box loss, for example ``[("focal", "smooth_l1"), ("ghmc", "ghmr")]``; or
+            values of the recipe by the name that the method gets, for example ``{"slow": {"loss.cls_options.momentum":
+            0.99}, "fast": {"loss.cls_options.momentum": 0.5}}``.
         seeds: at least one; two or more for an interval.
-        recipe: of every run, but for its losses, seed and ``data.evaluate``.
+        recipe: of every run, but for what its method sets, its seed and ``data.evaluate``.
         split: to evaluate on; ``"val,test"`` joins two.
         out: the comparison's folder, laid out as docs/run-folder.md describes.
         baseline: what the others are compared with, for example ``"focal+smooth_l1"``; None is the first method.
@@ -92,14 +95,16 @@ def compare(
         train = train_run
     out = Path(out)
     plan, loaded = comparison_plan(data, methods, seeds, recipe, split)
-    baseline = plan.methods[0] if baseline is None else baseline
+    baseline = next(iter(plan.methods)) if baseline is None else baseline
     if baseline not in plan.methods:
         raise ValueError(
             f"Expected argument `baseline` to be one of the methods {', '.join(plan.methods)}, but got {baseline!r}."
         )
     # All recipes now: a name that no loss has is to be refused before the first run, not after it.
     recipes = {
-        (name, seed): recipe.with_values(_changes(name, seed, split), source="comparison")
+        (name, seed): recipe.with_values(
+            {**plan.methods[name], "seed": seed, "data.evaluate": split}, source=f"method {name}"
+        )
         for seed in plan.seeds
         for name in sorted(plan.methods, key=lambda method: method != baseline)
     }
@@ -110,7 +115,7 @@ def compare(
         hold_to_plan(out, plan, overwrite=overwrite)
         # The last call may have been interrupted between a run's end and the table's, or have had another baseline.
         if any(_folder(out, baseline, seed).results.exists() for seed in plan.seeds):
-            _write_tables(out, plan, baseline, command)
+            _write_tables(out, plan, recipes, baseline, command)
     # Another process may look before the first one has removed what is to be overwritten.
     pending = [pair for pair in recipes if overwrite or not _folder(out, *pair).results.exists()]
     console = Console(stderr=True) if progress and first else None
@@ -128,15 +133,10 @@ def compare(
         if first:
             if not folder.results.exists():
                 raise FileNotFoundError(f"Expected argument `train` to write {folder.results}, but it is not there.")
-            comparison = _write_tables(out, plan, baseline, command)
+            comparison = _write_tables(out, plan, recipes, baseline, command)
             if console is not None and left > 1 and pending[index + 1][1] != seed:
                 console.print(terminal_table(comparison))
     return out
-
-
-def _changes(name: str, seed: int, split: str) -> dict[str, Any]:
-    cls, box = name.split("+")
-    return {"loss.cls": cls, "loss.box": box, "seed": seed, "data.evaluate": split}
 
 
 def _folder(out: Path, name: str, seed: int) -> RunFolder:
@@ -149,7 +149,9 @@ def _time_left(durations: Sequence[float], runs: int) -> str:
     return f", about {math.ceil(sum(durations) / len(durations) * runs / 60)} min left"
 
 
-def _write_tables(out: Path, plan: Plan, baseline: str, command: str) -> dict[str, Any]:
+def _write_tables(
+    out: Path, plan: Plan, recipes: Mapping[tuple[str, int], Recipe], baseline: str, command: str
+) -> dict[str, Any]:
     """Write comparison.json, .csv and .md from the finished runs, and return what the first holds."""
     finished: dict[str, dict[int, tuple[str, Results]]] = {name: {} for name in plan.methods}
     versions: dict[str, dict[str, None]] = {}
@@ -158,7 +160,7 @@ def _write_tables(out: Path, plan: Plan, baseline: str, command: str) -> dict[st
             folder = _folder(out, name, seed)
             if not folder.results.exists():
                 continue
-            finished[name][seed] = (folder.path.relative_to(out).as_posix(), _read_results(folder, name, seed))
+            finished[name][seed] = (folder.path.relative_to(out).as_posix(), _read_results(folder, recipes[name, seed]))
             if folder.versions.exists():
                 for program, version in json.loads(folder.versions.read_text("utf-8")).items():
                     versions.setdefault(program, {})[str(version)] = None
@@ -176,11 +178,12 @@ def _write_tables(out: Path, plan: Plan, baseline: str, command: str) -> dict[st
     return comparison
 
 
-def _read_results(folder: RunFolder, name: str, seed: int) -> Results:
+def _read_results(folder: RunFolder, recipe: Recipe) -> Results:
     results = folder.read_results()
     found = f"{results.get('cls')}+{results.get('box')}, seed {results.get('seed')}"
-    if found != f"{name}, seed {seed}":
-        raise ValueError(f"Expected {folder.results} to be of {name}, seed {seed}, but got {found}.")
+    wanted = f"{recipe.loss.cls}+{recipe.loss.box}, seed {recipe.seed}"
+    if found != wanted:
+        raise ValueError(f"Expected {folder.results} to be of {wanted}, but got {found}.")
     for metric, value in results["metrics"].items():
         if value is not None and not math.isfinite(value):
             raise ValueError(f"Expected `{metric}` in {folder.results} to be a finite number or null, but got {value}.")
@@ -192,7 +195,7 @@ def _call(plan: Plan, recipe: Recipe, out: Path, baseline: str) -> str:
     usual = flat(Recipe().plain())
     values = {key: value for key, value in flat(recipe.plain()).items() if usual.get(key) != value}
     arguments = {
-        "methods": [tuple(name.split("+")) for name in plan.methods],
+        "methods": plan.methods,
         "seeds": list(plan.seeds),
         "split": plan.split,
         "out": out.as_posix(),

@@ -13,6 +13,7 @@ from typing import Any
 
 from torchghm.data import DetectionData
 from torchghm.training.atomic_files import write_json
+from torchghm.training.methods import Methods, flat, named_methods
 from torchghm.training.recipe import Recipe
 
 PLAN = "plan.json"
@@ -42,7 +43,7 @@ class Plan:
         data: the folder, as it was given.
         annotations: a digest of the data's classes, images and boxes: the folder may hold other data by now.
         split: of the evaluation.
-        methods: as in ``"ghmc+ghmr"``.
+        methods: values of the recipe by the method's name.
         seeds: one run a method and seed.
         recipe: every value but those that the comparison sets itself.
     """
@@ -50,14 +51,14 @@ class Plan:
     data: str
     annotations: str
     split: str
-    methods: tuple[str, ...]
+    methods: dict[str, dict[str, Any]]
     seeds: tuple[int, ...]
     recipe: dict[str, Any]
 
 
 def comparison_plan(
     data: str | os.PathLike[str],
-    methods: Sequence[tuple[str, str]],
+    methods: Methods,
     seeds: Sequence[int],
     recipe: Recipe,
     split: str,
@@ -71,15 +72,7 @@ def comparison_plan(
     from torchghm.training.datamodule import with_boxes
     from torchghm.training.evaluation import load_recipe_data
 
-    names = []
-    for method in methods:
-        if isinstance(method, str) or len(method) != 2 or not all(str(loss).isidentifier() for loss in method):
-            raise ValueError(
-                f"Expected argument `methods` to be pairs of a classification and a box loss, but got {method!r}."
-            )
-        names.append("+".join(method))
-    if not names or len(set(names)) < len(names):
-        raise ValueError(f"Expected argument `methods` to be at least one pair, each once, but got {names}.")
+    named = named_methods(methods)
     integers = all(isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0 for seed in seeds)
     if not seeds or not integers or len(set(seeds)) < len(seeds):
         raise ValueError(
@@ -89,7 +82,7 @@ def comparison_plan(
     with_boxes(loaded, split)  # now: a split without boxes is to be refused before the first run, not at its end
     values = recipe.plain()
     del values["seed"], values["data"]["evaluate"]  # the comparison sets its own
-    return Plan(Path(data).as_posix(), _digest(loaded), split, tuple(names), tuple(seeds), values), loaded
+    return Plan(Path(data).as_posix(), _digest(loaded), split, named, tuple(seeds), values), loaded
 
 
 def hold_to_plan(out: Path, plan: Plan, *, overwrite: bool) -> None:
@@ -119,17 +112,6 @@ def hold_to_plan(out: Path, plan: Plan, *, overwrite: bool) -> None:
     write_json(out / PLAN, asdict(plan))
 
 
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested values by dotted key."""
-    result: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            result |= flat(value, f"{prefix}{key}.")
-        else:
-            result[f"{prefix}{key}"] = value
-    return result
-
-
 def _read(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -142,10 +124,13 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _comparable(plan: Mapping[str, Any]) -> dict[str, Any]:
     """By dotted key; in which order methods and seeds are named makes no difference."""
-    values = flat(json.loads(json.dumps(plan)))
-    for key in ("methods", "seeds"):
-        if isinstance(values.get(key), list):
-            values[key] = sorted(values[key], key=str)
+    plain = json.loads(json.dumps(plan))
+    methods = plain.get("methods")
+    values = flat(plain | {"methods": sorted(methods)} if isinstance(methods, dict) else plain)
+    if isinstance(methods, dict):
+        values |= {f"method {name}": changes for name, changes in methods.items()}
+    if isinstance(values.get("seeds"), list):
+        values["seeds"] = sorted(values["seeds"], key=str)
     return {key: value for key, value in values.items() if key not in MAY_DIFFER}
 
 

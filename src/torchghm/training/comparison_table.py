@@ -83,7 +83,7 @@ def _row(
     values: Mapping[str, list[float | None]],
     baseline: Mapping[str, list[float | None]] | None,
 ) -> dict[str, Any]:
-    cls, box = name.split("+")
+    cls, box = (runs[seeds[0]][1][kind] for kind in ("cls", "box"))
     summaries = {metric: summarize(of_metric) for metric, of_metric in values.items()}
     differences = None
     if baseline is not None:

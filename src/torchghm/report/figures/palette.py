@@ -28,7 +28,11 @@ PALETTE: dict[str, tuple[str, str]] = {
     "other1": ("#a8422f", "#ee8a76"),
     "other2": ("#3f7f93", "#7cc3d8"),
     "other3": ("#5f7a1e", "#a9ca58"),
+    "other4": ("#8a5a44", "#cf9c84"),
+    "other5": ("#a3557f", "#d68ab3"),
 }
+
+SPARE = sum(name.startswith("other") for name in PALETTE)
 
 LOSS_LABELS = {
     "ce": "CE",
@@ -50,23 +54,27 @@ def color(name: str) -> str:
 
 
 def method_label(method: str) -> str:
-    """What a method is called in figures: `ghmc+ghmr` is "GHM-C + GHM-R"; unknown names stay as they are."""
-    return " + ".join(LOSS_LABELS.get(part.strip(), part.strip()) for part in method.split("+"))
+    """What a method is called in figures: `ghmc+ghmr@mu=0.1` is "GHM-C + GHM-R, mu=0.1"; unknown names stay."""
+    losses, _, variant = method.partition("@")
+    label = " + ".join(LOSS_LABELS.get(part.strip(), part.strip()) for part in losses.split("+"))
+    return f"{label}, {variant}" if variant else label
 
 
 def method_colors(methods: Iterable[str]) -> dict[str, str]:
-    """Palette entry of each method: that of its classification loss; unknown losses take the spare entries in turn."""
+    """Palette entry of each method: that of its classification loss; unknown losses and variants take spare ones."""
     names: dict[str, str] = {}
     spare: dict[str, str] = {}
     for method in methods:
-        cls = method.split("+")[0].strip()
-        names[method] = cls if cls in LOSS_LABELS else spare.setdefault(cls, f"other{len(spare) % 3 + 1}")
+        losses, _, variant = method.partition("@")
+        cls = losses.split("+")[0].strip()
+        key = method if variant else cls
+        names[method] = cls if key in LOSS_LABELS else spare.setdefault(key, f"other{len(spare) % SPARE + 1}")
     return names
 
 
 def method_dash(method: str) -> str:
     """Line style of a method: that of its box loss, so that methods with one classification loss differ."""
-    box = method.partition("+")[2].strip()
+    box = method.partition("@")[0].partition("+")[2].strip()
     return _BOX_DASHES.get(box, ":" if box else "-")
 
 
