@@ -2,67 +2,128 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+from tests.ranks import SentNumbers, on_ranks
 
 from torchghm import GHMCLoss, GHMRLoss
+from torchghm.functional.density import FINE_REGIONS_PER_UNIT
+from torchghm.losses import ASL1Loss, CrossEntropyLoss, FocalLoss, OHEMLoss, SmoothL1Loss
 
 STEPS = 3
+ROWS, BOXES = 120, 40
+# Rows and boxes of the first rank; the second has the rest.
+CUTS = {"halves": (60, 20), "unequal": (100, 3), "one rank has nothing": (ROWS, BOXES)}
+LOSSES = {
+    "GHM": (GHMCLoss, GHMRLoss),
+    "exact GHM": (lambda: GHMCLoss(density="exact"), lambda: GHMRLoss(density="exact")),
+    "cross entropy": (CrossEntropyLoss, SmoothL1Loss),
+    "of all examples": (lambda: CrossEntropyLoss(average="examples"), lambda: SmoothL1Loss(average="boxes")),
+    "focal": (FocalLoss, ASL1Loss),
+}
 
 
 def batches():
     generator = torch.Generator().manual_seed(0)
-    for _ in range(STEPS):
-        logits = torch.randn(120, 3, generator=generator) * 3
-        targets = torch.randint(-1, 3, (120,), generator=generator)
-        boxes = torch.randn(40, 4, generator=generator) * 0.1
+    for step in range(STEPS):
+        logits = torch.randn(ROWS, 3, generator=generator) * 3
+        targets = torch.randint(-1, 3, (ROWS,), generator=generator)
+        if step == 1:
+            targets[1:] = targets[1:].clamp(max=-1)  # a single positive: fewer than ranks
+            targets[0] = 0
+        boxes = torch.randn(BOXES, 4, generator=generator) * 0.1
         yield logits, targets, boxes
 
 
-def run_rank(rank: int, port: int, cuts: tuple[int, int], results: str) -> None:
-    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
-    cls_loss, box_loss = GHMCLoss(), GHMRLoss()
-    gradients = []
+def run(cls_loss, box_loss, rows=slice(None), some=slice(None)):
+    """Losses and gradients of every step, of a part of the batches."""
+    steps = []
     for logits, targets, boxes in batches():
-        rows = slice(0, cuts[0]) if rank == 0 else slice(cuts[0], None)
-        some = slice(0, cuts[1]) if rank == 0 else slice(cuts[1], None)
         inputs, predicted = logits[rows].requires_grad_(), boxes[some].requires_grad_()
         loss = cls_loss(inputs, targets[rows]) + box_loss(predicted, torch.zeros_like(predicted))
         loss.backward()
+        steps.append((loss.detach(), inputs.grad, predicted.grad))
+    return steps
+
+
+def every_case(rank):
+    results = {}
+    for name, (build_cls, build_box) in LOSSES.items():
+        for cut, (rows, boxes) in CUTS.items():
+            cls_loss, box_loss = build_cls(), build_box()
+            parts = (slice(0, rows), slice(0, boxes)) if rank == 0 else (slice(rows, None), slice(boxes, None))
+            steps = run(cls_loss, box_loss, *parts)
+            cls_loss.eval()
+            if rank == 0:
+                cls_loss(*next(batches())[:2])  # evaluation on one rank alone must not wait for the other
+            results[name, cut] = steps, cls_loss.state_dict(), box_loss.state_dict()
+    return results
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory):
+    return on_ranks(every_case, tmp_path_factory.mktemp("ranks"))
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("name", LOSSES)
+def test_two_ranks_equal_one(ranks, name, cut):
+    (first, *first_states), (second, *second_states) = (rank[name, cut] for rank in ranks)
+    losses = [build() for build in LOSSES[name]]
+    for step, whole in enumerate(run(*losses)):
         # a data-parallel wrapper averages the ranks' gradients
-        gradients.append((inputs.grad / 2, predicted.grad / 2, loss.detach() / 2))
-    cls_loss.eval()
-    if rank == 0:
-        cls_loss(logits, targets)  # evaluation on one rank alone must not wait for the other
-    torch.save((gradients, cls_loss.state_dict(), box_loss.state_dict()), f"{results}/{rank}.pt")
-    dist.destroy_process_group()
+        for one, other, joint in zip(first[step], second[step], whole, strict=True):
+            parts = one + other if joint.dim() == 0 else torch.cat([one, other])
+            torch.testing.assert_close(parts / 2, joint, rtol=1e-5, atol=1e-9)
+    for loss, one, other in zip(losses, first_states, second_states, strict=True):
+        for key, buffer in loss.state_dict().items():
+            assert torch.equal(one[key], other[key])
+            torch.testing.assert_close(one[key], buffer)
 
 
-@pytest.mark.parametrize("cuts", [(60, 20), (100, 3), (120, 40)], ids=["halves", "unequal", "one rank has nothing"])
-def test_two_ranks_equal_one(cuts, tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    mp.start_processes(run_rank, (port, cuts, str(tmp_path)), nprocs=2, start_method="spawn")
-    (first, first_state, first_boxes), (second, second_state, second_boxes) = (
-        torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)
-    )
-    cls_loss, box_loss = GHMCLoss(), GHMRLoss()
-    for step, (logits, targets, boxes) in enumerate(batches()):
-        logits.requires_grad_()
-        boxes.requires_grad_()
-        loss = cls_loss(logits, targets) + box_loss(boxes, torch.zeros_like(boxes))
-        loss.backward()
-        torch.testing.assert_close(torch.cat([first[step][0], second[step][0]]), logits.grad, rtol=1e-5, atol=1e-9)
-        torch.testing.assert_close(torch.cat([first[step][1], second[step][1]]), boxes.grad, rtol=1e-5, atol=1e-9)
-        torch.testing.assert_close(first[step][2] + second[step][2], loss.detach(), rtol=1e-5, atol=1e-9)
-    for name, buffer in cls_loss.state_dict().items():
-        assert torch.equal(first_state[name], second_state[name])
-        torch.testing.assert_close(first_state[name], buffer)
-    for name, buffer in box_loss.state_dict().items():
-        torch.testing.assert_close(first_boxes[name], second_boxes[name])
-        torch.testing.assert_close(first_boxes[name], buffer)
+def what_is_sent(rank):
+    logits, targets, boxes = next(batches())
+    calls = {
+        "cls": lambda loss: loss(logits.requires_grad_(), targets),
+        "box": lambda loss: loss(boxes.requires_grad_(), torch.zeros_like(boxes)),
+    }
+    losses = {
+        "GHM-C": ("cls", GHMCLoss(bins=30)),
+        "GHM-C, exact": ("cls", GHMCLoss(bins=30, density="exact")),
+        "GHM-C, no memory": ("cls", GHMCLoss(bins=30, momentum=0)),
+        "GHM-C, alone": ("cls", GHMCLoss(bins=30, sync=False)),
+        "GHM-R": ("box", GHMRLoss(bins=10)),
+        "GHM-R, exact": ("box", GHMRLoss(bins=10, density="exact")),
+        "focal": ("cls", FocalLoss()),
+        "focal, alone": ("cls", FocalLoss(sync=False)),
+        "OHEM": ("cls", OHEMLoss()),
+        "smooth L1": ("box", SmoothL1Loss()),
+    }
+    sent = {}
+    for name, (kind, loss) in losses.items():
+        with SentNumbers() as numbers:
+            calls[kind](loss).backward()
+            calls[kind](loss.eval())
+        sent[name] = numbers.sent
+    with SentNumbers() as numbers:
+        dist.all_reduce(torch.zeros(7))  # what is not counted would pass for nothing sent
+    assert numbers.sent == [7]
+    return sent
+
+
+def test_a_step_sends_one_histogram_a_loss_and_evaluation_nothing(tmp_path):
+    first, second = on_ranks(what_is_sent, tmp_path)
+    assert first == second
+    assert first == {
+        "GHM-C": [30],
+        "GHM-C, exact": [30 * FINE_REGIONS_PER_UNIT],
+        "GHM-C, no memory": [30],
+        "GHM-C, alone": [],
+        "GHM-R": [10],
+        "GHM-R, exact": [10 * FINE_REGIONS_PER_UNIT],
+        "focal": [1],
+        "focal, alone": [],
+        "OHEM": [1],
+        "smooth L1": [1],
+    }

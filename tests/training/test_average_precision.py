@@ -2,7 +2,7 @@ import pytest
 import torch
 from torchmetrics.detection import MeanAveragePrecision
 
-from torchghm.training.average_precision import METRICS, AveragePrecision
+from torchghm.training.average_precision import METRICS, average_precision, seen_images
 
 CLASSES = ("ant", "bee", "cow", "dog")
 
@@ -38,10 +38,7 @@ def images(count=12):
 
 def test_equals_torchmetrics_with_its_evaluation_of_every_class():
     detections, targets = images()
-    ours = AveragePrecision(CLASSES, sync=False)
-    ours.update(detections[:5], targets[:5])
-    ours.update(detections[5:], targets[5:])
-    result = ours.compute()
+    result = average_precision(seen_images(detections, targets), CLASSES)
 
     reference = MeanAveragePrecision(class_metrics=True, backend="faster_coco_eval")
     reference.update(detections, [{k: v for k, v in target.items() if k != "image_id"} for target in targets])
@@ -54,15 +51,14 @@ def test_equals_torchmetrics_with_its_evaluation_of_every_class():
                                 "cow": pytest.approx(per_class[2]), "dog": None}  # fmt: skip
 
 
-def test_forgets_after_computing_and_takes_a_single_class():
-    ours = AveragePrecision(("ant",), sync=False)
+def test_takes_a_single_class():
     box = torch.tensor([[0.0, 0, 50, 50]])
     label = torch.tensor([0])
     target = {"boxes": box, "labels": label, "iscrowd": torch.tensor([0]), "area": torch.tensor([2500.0])}
     nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64), "scores": torch.zeros(0)}
-    ours.update([nothing], [target])
-    assert ours.compute().metrics == {**dict.fromkeys(METRICS, 0.0), "ap_small": None, "ap_large": None}
-    ours.update([{"boxes": box, "labels": label, "scores": torch.tensor([0.9])}], [target])
-    result = ours.compute()
+    missed = average_precision(seen_images([nothing], [target]), ("ant",))
+    assert missed.metrics == {**dict.fromkeys(METRICS, 0.0), "ap_small": None, "ap_large": None}
+    found = {"boxes": box, "labels": label, "scores": torch.tensor([0.9])}
+    result = average_precision(seen_images([found], [target]), ("ant",))
     assert result.metrics["ap"] == pytest.approx(1)
     assert result.per_class == {"ant": pytest.approx(1)}

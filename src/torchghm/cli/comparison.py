@@ -72,6 +72,7 @@ def compare(
     from torchghm.report import write_report
     from torchghm.training.compare import compare as run
     from torchghm.training.comparison_table import terminal_table
+    from torchghm.training.processes import is_first
 
     try:
         folder = run(
@@ -88,6 +89,8 @@ def compare(
         )
     except KeyboardInterrupt:
         raise KeyboardInterrupt("interrupted; the same command goes on from here") from None
+    if not is_first():
+        return
     page = write_report(folder)
     Console().print(terminal_table(json.loads((folder / "comparison.json").read_text("utf-8"))))
     typer.echo(f"comparison: {folder}\npage: {page}")

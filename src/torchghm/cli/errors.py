@@ -36,6 +36,10 @@ def plain_errors(command: Callable[Arguments, Result]) -> Callable[Arguments, Re
         except (ValueError, TypeError, OSError, ArithmeticError) as error:
             _exit(str(error), MISTAKE)
         except RuntimeError as error:
+            if _is_of_another_process(error):
+                _exit(
+                    f"another process of this run has stopped, its own message says why ({_first_line(error)})", MISTAKE
+                )
             if type(error).__name__ != "OutOfMemoryError":  # torch's, without importing torch to say so
                 raise
             _exit(f"{error} Lower data.batch_size or data.image_size, or raise trainer.accumulate", MISTAKE)
@@ -46,6 +50,15 @@ def plain_errors(command: Callable[Arguments, Result]) -> Callable[Arguments, Re
 def needs(error: ModuleNotFoundError) -> str:
     """Return what to install."""
     return f"this command needs {error.name}, which is not installed: pip install 'torchghm[train]'"
+
+
+def _is_of_another_process(error: RuntimeError) -> bool:
+    """Whether a collective operation broke off; the name is enough for NCCL's errors, gloo has none of its own."""
+    return type(error).__name__ in ("DistBackendError", "DistNetworkError") or "gloo" in _first_line(error)
+
+
+def _first_line(error: RuntimeError) -> str:
+    return str(error).strip().split("\n")[0]
 
 
 def _exit(message: str, code: int) -> NoReturn:

@@ -74,8 +74,11 @@ def evaluate(
     from torchghm.cli.tables import print_metrics
     from torchghm.training.atomic_files import write_text
     from torchghm.training.evaluation import evaluate as run
+    from torchghm.training.processes import is_first
 
     results = run(checkpoint, data, split, device=device)
+    if not is_first():
+        return
     if out is not None:
         write_text(out, json.dumps(results, indent=2, ensure_ascii=False) + "\n")
     print_metrics(results, f"{results['checkpoint']} on {results['images']} images of {results['split']}")

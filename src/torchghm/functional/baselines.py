@@ -220,8 +220,11 @@ def weighed_cross_entropy(
     ignore_index: int,
     class_dim: int,
     reduction: Reduction,
-) -> tuple[Tensor, Tensor]:
-    """Cross entropy times a factor an example, reduced; and the plain mean cross entropy, without a gradient."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Cross entropy times a factor an example, reduced; without a gradient, the plain mean cross entropy and n.
+
+    n is what ``reduction="mean"`` divides by: at least 1 where it counts positives, which here it need not be.
+    """
     check_choice("average", average, ("positives", "examples"))
     check_choice("reduction", reduction, ("mean", "sum", "none"))
     examples = arrange_examples(inputs, targets, weight, activation=activation, class_dim=class_dim)
@@ -238,10 +241,11 @@ def weighed_cross_entropy(
     if reduction == "none":
         shape = inputs.movedim(class_dim, -1).shape
         loss = loss.reshape(shape[:-1]) if activation == "softmax" else loss.reshape(shape).movedim(-1, class_dim)
-        return loss, plain
+        return loss, plain, total
     if activation == "sigmoid" and average == "positives":
-        total = (amount * _positive(examples, amount)).sum().clamp(min=1)
-    return reduce_weighted(loss, total, reduction), plain
+        total = (amount * _positive(examples, amount)).sum()
+        return reduce_weighted(loss, total.clamp(min=1), reduction), plain, total
+    return reduce_weighted(loss, total, reduction), plain, total
 
 
 def _positive(examples: Examples, like: Tensor) -> Tensor:

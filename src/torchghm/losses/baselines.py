@@ -15,12 +15,16 @@ from torchghm.functional.baselines import (
     weighed_cross_entropy,
 )
 from torchghm.functional.examples import Activation, Reduction, check_choice, check_number
-from torchghm.functional.regression import asl1_loss
+from torchghm.functional.regression import arrange_residual, asl1_loss
 from torchghm.losses.diagnostics import PlainDiagnostics
+from torchghm.losses.ranks import part_of_joint_mean, rank_count
 
 
 class _ClassificationBaseline(nn.Module):
-    """Cross entropy times a factor an example; the options and the call are those of `torchghm.GHMCLoss`."""
+    """Cross entropy times a factor an example; the options and the call are those of `torchghm.GHMCLoss`.
+
+    With ``sync`` the mean of training is over the examples or positives of all ranks of ``torch.distributed``.
+    """
 
     diagnostics: PlainDiagnostics | None
     """What the last call saw; None before the first."""
@@ -32,6 +36,7 @@ class _ClassificationBaseline(nn.Module):
         ignore_index: int,
         class_dim: int,
         reduction: Reduction,
+        sync: bool,
     ) -> None:
         super().__init__()
         check_choice("activation", activation, ("sigmoid", "softmax"))
@@ -42,6 +47,7 @@ class _ClassificationBaseline(nn.Module):
         self.ignore_index = ignore_index
         self.class_dim = class_dim
         self.reduction: Reduction = reduction
+        self.sync = sync
         self.diagnostics = None
 
     def _factor(self) -> Factor:
@@ -49,7 +55,7 @@ class _ClassificationBaseline(nn.Module):
 
     def forward(self, inputs: Tensor, targets: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the loss of one batch; arguments as in `torchghm.GHMCLoss.forward`."""
-        loss, plain = weighed_cross_entropy(
+        loss, plain, total = weighed_cross_entropy(
             inputs,
             targets,
             weight,
@@ -61,6 +67,9 @@ class _ClassificationBaseline(nn.Module):
             reduction=self.reduction,
         )
         self.diagnostics = PlainDiagnostics(plain)
+        if _is_joint(self):
+            positives = self.activation == "sigmoid" and self.average == "positives"
+            loss = loss * part_of_joint_mean(total, least=1.0 if positives else 0.0)
         return loss
 
     def extra_repr(self) -> str:
@@ -84,8 +93,9 @@ class CrossEntropyLoss(_ClassificationBaseline):
         ignore_index: int = -100,
         class_dim: int = -1,
         reduction: Reduction = "mean",
+        sync: bool = True,
     ) -> None:
-        super().__init__(activation, average, ignore_index, class_dim, reduction)
+        super().__init__(activation, average, ignore_index, class_dim, reduction, sync)
 
     def _factor(self) -> Factor:
         return lambda cross_entropy, examples, amount: torch.ones_like(cross_entropy)
@@ -109,8 +119,9 @@ class FocalLoss(_ClassificationBaseline):
         ignore_index: int = -100,
         class_dim: int = -1,
         reduction: Reduction = "mean",
+        sync: bool = True,
     ) -> None:
-        super().__init__(activation, average, ignore_index, class_dim, reduction)
+        super().__init__(activation, average, ignore_index, class_dim, reduction, sync)
         self.alpha = alpha
         self.gamma = gamma
         self._factor()  # refuses values out of range now, not in the first step
@@ -121,6 +132,8 @@ class FocalLoss(_ClassificationBaseline):
 
 class OHEMLoss(_ClassificationBaseline):
     """Online hard example mining, sigmoid: see `torchghm.functional.ohem_loss`.
+
+    Every rank mines its own examples; the mean is over the positives of all.
 
     Example:
         >>> OHEMLoss(negatives_per_positive=1)(torch.tensor([[0.0, -9.0, 2.0]]), torch.tensor([0]))
@@ -135,8 +148,9 @@ class OHEMLoss(_ClassificationBaseline):
         ignore_index: int = -100,
         class_dim: int = -1,
         reduction: Reduction = "mean",
+        sync: bool = True,
     ) -> None:
-        super().__init__("sigmoid", "positives", ignore_index, class_dim, reduction)
+        super().__init__("sigmoid", "positives", ignore_index, class_dim, reduction, sync)
         self.negatives_per_positive = negatives_per_positive
         self.min_negatives = min_negatives
         self._factor()  # refuses values out of range now, not in the first step
@@ -146,17 +160,21 @@ class OHEMLoss(_ClassificationBaseline):
 
 
 class _BoxBaseline(nn.Module):
-    """A box loss averaged over coordinates, or over boxes as detectors do (four times as much)."""
+    """A box loss averaged over coordinates, or over boxes as detectors do (four times as much).
+
+    With ``sync`` the mean of training is over the coordinates of all ranks of ``torch.distributed``.
+    """
 
     diagnostics: PlainDiagnostics | None
     """What the last call saw; None before the first."""
 
-    def __init__(self, average: BoxAverage, reduction: Reduction) -> None:
+    def __init__(self, average: BoxAverage, reduction: Reduction, sync: bool) -> None:
         super().__init__()
         check_choice("average", average, ("coordinates", "boxes"))
         check_choice("reduction", reduction, ("mean", "sum", "none"))
         self.average: BoxAverage = average
         self.reduction: Reduction = reduction
+        self.sync = sync
         self.diagnostics = None
 
     def _loss(self, inputs: Tensor, targets: Tensor, weight: Tensor | None, reduction: Reduction) -> Tensor:
@@ -171,6 +189,8 @@ class _BoxBaseline(nn.Module):
             with torch.no_grad():
                 plain = self._loss(inputs, targets, weight, "mean")
         self.diagnostics = PlainDiagnostics(plain)
+        if _is_joint(self):
+            loss = loss * part_of_joint_mean(arrange_residual(inputs, targets, weight)[1].sum())
         return loss * inputs.shape[-1] if self.average == "boxes" and self.reduction == "mean" else loss
 
 
@@ -183,9 +203,14 @@ class SmoothL1Loss(_BoxBaseline):
     """
 
     def __init__(
-        self, delta: float = 1.0 / 9.0, *, average: BoxAverage = "coordinates", reduction: Reduction = "mean"
+        self,
+        delta: float = 1.0 / 9.0,
+        *,
+        average: BoxAverage = "coordinates",
+        reduction: Reduction = "mean",
+        sync: bool = True,
     ) -> None:
-        super().__init__(average, reduction)
+        super().__init__(average, reduction, sync)
         check_number("delta", delta, "a number of at least 0", ok=delta >= 0)
         self.delta = delta
 
@@ -201,10 +226,21 @@ class ASL1Loss(_BoxBaseline):
         tensor(1.)
     """
 
-    def __init__(self, mu: float = 0.02, *, average: BoxAverage = "coordinates", reduction: Reduction = "mean") -> None:
-        super().__init__(average, reduction)
+    def __init__(
+        self,
+        mu: float = 0.02,
+        *,
+        average: BoxAverage = "coordinates",
+        reduction: Reduction = "mean",
+        sync: bool = True,
+    ) -> None:
+        super().__init__(average, reduction, sync)
         check_number("mu", mu, "a number above 0", ok=mu > 0)
         self.mu = mu
 
     def _loss(self, inputs: Tensor, targets: Tensor, weight: Tensor | None, reduction: Reduction) -> Tensor:
         return asl1_loss(inputs, targets, weight, mu=self.mu, reduction=reduction)
+
+
+def _is_joint(loss: _ClassificationBaseline | _BoxBaseline) -> bool:
+    return loss.training and loss.sync and loss.reduction == "mean" and rank_count() > 1

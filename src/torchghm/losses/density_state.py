@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, cast
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 
 from torchghm.functional.examples import check_number
 from torchghm.functional.weights import inverse
+from torchghm.losses.ranks import rank_count, sum_over_ranks
 
 
 class DensityEstimate(NamedTuple):
@@ -57,8 +57,7 @@ class DensityState(nn.Module):
         In evaluation mode nothing is stored and nothing is sent: the batch is seen as if it came next.
         """
         if self.training and self.ranks > 1:
-            histogram = histogram.clone()
-            dist.all_reduce(histogram)
+            histogram = sum_over_ranks(histogram)
         examples = histogram.sum()
         scale = inverse(examples)  # 0 of no examples, and where a weight is not finite
         batch = (histogram * scale).nan_to_num_()
@@ -80,7 +79,7 @@ class DensityState(nn.Module):
     @property
     def ranks(self) -> int:
         """Processes that a training batch is spread over, 1 without ``torch.distributed`` or with ``sync=False``."""
-        return dist.get_world_size() if self.sync and dist.is_available() and dist.is_initialized() else 1
+        return rank_count() if self.sync else 1
 
     @torch.no_grad()
     def reset(self) -> None:

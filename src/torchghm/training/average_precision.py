@@ -1,11 +1,14 @@
-"""COCO's average precision, overall, by size and by class."""
+"""COCO's average precision, overall, by size and by class, over the images of all processes."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from torch import Tensor, nn
+from torch import Tensor
 from torchmetrics.detection import MeanAveragePrecision
+
+from torchghm.training.processes import from_first, gather_shares, is_first
 
 # Our names -> torchmetrics'.
 METRICS = {
@@ -27,45 +30,51 @@ class DetectionMetrics(NamedTuple):
     """AP by the class's name."""
 
 
-class AveragePrecision(nn.Module):
-    """Gathers detections and labels of images, and computes COCO's average precision of them.
+class SeenImage(NamedTuple):
+    """An image's detections and labels, on the CPU."""
+
+    detections: dict[str, Tensor]
+    """``boxes`` [n, 4] xyxy in pixels, ``scores`` [n] and ``labels`` [n]."""
+    target: dict[str, Tensor]
+    """``boxes`` [m, 4] xyxy in pixels, ``labels``, ``iscrowd`` and ``area`` [m]."""
+
+
+def seen_images(detections: Sequence[Mapping[str, Tensor]], targets: Sequence[Mapping[str, Any]]) -> list[SeenImage]:
+    """Pair a batch's detections with its labels."""
+    keys = ("boxes", "labels", "iscrowd", "area")
+    return [
+        SeenImage({name: value.cpu() for name, value in found.items()}, {key: target[key].cpu() for key in keys})
+        for found, target in zip(detections, targets, strict=True)
+    ]
+
+
+def joint_average_precision(own: list[SeenImage], classes: Sequence[str]) -> tuple[DetectionMetrics, list[SeenImage]]:
+    """Return the average precision over all processes' images, computed once; on the first also all the images.
 
     Arguments:
+        own: this process's `share` of the images, in order.
         classes: names; label k is the k-th.
-        sync: gather what all processes have seen when it is computed.
     """
+    images = gather_shares(own)
+    return from_first(average_precision(images, classes) if is_first() else None), images  # type: ignore[return-value]
 
-    def __init__(self, classes: tuple[str, ...], *, sync: bool) -> None:
-        super().__init__()
-        self.classes = classes
-        # The whole precision table once, instead of another evaluation for every class.
-        options: dict[str, Any] = {"extended_summary": True, "backend": "faster_coco_eval"}
-        if not sync:
-            options["distributed_available_fn"] = lambda: False
-        self._metric = MeanAveragePrecision(**options)
-        self._metric.warn_on_many_detections = False
 
-    def update(self, detections: list[dict[str, Tensor]], targets: list[dict[str, Any]]) -> None:
-        """Take in images.
-
-        Arguments:
-            detections: ``boxes`` [n, 4] xyxy in pixels, ``scores`` [n] and ``labels`` [n] of each image.
-            targets: ``boxes`` [m, 4], ``labels``, ``iscrowd`` and ``area`` [m] of each image.
-        """
-        keys = ("boxes", "labels", "iscrowd", "area")
-        self._metric.update(detections, [{key: target[key] for key in keys} for target in targets])
-
-    def compute(self) -> DetectionMetrics:
-        """Return the metrics of all images so far, and forget them."""
-        result = self._metric.compute()
-        precision = result["precision"]  # [T thresholds, R recalls, K classes, A areas, M limits], -1 where undefined
-        per_class: dict[str, float | None] = dict.fromkeys(self.classes)
-        for column, label in enumerate(result["classes"].reshape(-1).tolist()):
-            values = precision[:, :, column, 0, -1]
-            values = values[values > -1]
-            per_class[self.classes[label]] = float(values.mean()) if values.numel() else None
-        self._metric.reset()
-        return DetectionMetrics({name: _value(result[key]) for name, key in METRICS.items()}, per_class)
+def average_precision(images: Sequence[SeenImage], classes: Sequence[str]) -> DetectionMetrics:
+    """Return COCO's average precision of these images."""
+    # The whole precision table once, instead of another evaluation for every class.
+    metric = MeanAveragePrecision(
+        extended_summary=True, backend="faster_coco_eval", distributed_available_fn=lambda: False
+    )
+    metric.warn_on_many_detections = False
+    metric.update([image.detections for image in images], [image.target for image in images])
+    result = metric.compute()
+    precision = result["precision"]  # [T thresholds, R recalls, K classes, A areas, M limits], -1 where undefined
+    per_class: dict[str, float | None] = dict.fromkeys(classes)
+    for column, label in enumerate(result["classes"].reshape(-1).tolist()):
+        values = precision[:, :, column, 0, -1]
+        values = values[values > -1]
+        per_class[classes[label]] = float(values.mean()) if values.numel() else None
+    return DetectionMetrics({name: _value(result[key]) for name, key in METRICS.items()}, per_class)
 
 
 def _value(metric: Tensor) -> float | None:

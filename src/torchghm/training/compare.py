@@ -86,8 +86,9 @@ def compare(
         ... )  # doctest: +SKIP
         PosixPath('demo/comparison')
     """
-    from lightning.pytorch.utilities import rank_zero_only
     from rich.console import Console
+
+    from torchghm.training.processes import from_first, is_first, join
 
     if train is None:
         from torchghm.training.run import train as train_run
@@ -109,15 +110,17 @@ def compare(
         for name in sorted(plan.methods, key=lambda method: method != baseline)
     }
     # With several devices every process comes here and trains, and the first one alone writes.
-    first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+    join(recipe.trainer.accelerator)
+    first = is_first()
     command = command or _call(plan, recipe, out, baseline)
     if first:
         hold_to_plan(out, plan, overwrite=overwrite)
         # The last call may have been interrupted between a run's end and the table's, or have had another baseline.
         if any(_folder(out, baseline, seed).results.exists() for seed in plan.seeds):
             _write_tables(out, plan, recipes, baseline, command)
-    # Another process may look before the first one has removed what is to be overwritten.
-    pending = [pair for pair in recipes if overwrite or not _folder(out, *pair).results.exists()]
+    # Another process may look before the first one has removed what is to be overwritten: those of a launcher have
+    # met by now and are told, and the trainer's own are started with the first run.
+    pending = from_first([pair for pair in recipes if overwrite or not _folder(out, *pair).results.exists()])
     console = Console(stderr=True) if progress and first else None
     durations: list[float] = []
     for index, (name, seed) in enumerate(pending):

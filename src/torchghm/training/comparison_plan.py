@@ -82,7 +82,7 @@ def comparison_plan(
     with_boxes(loaded, split)  # now: a split without boxes is to be refused before the first run, not at its end
     values = recipe.plain()
     del values["seed"], values["data"]["evaluate"]  # the comparison sets its own
-    return Plan(Path(data).as_posix(), _digest(loaded), split, named, tuple(seeds), values), loaded
+    return Plan(Path(data).as_posix(), annotations_digest(loaded), split, named, tuple(seeds), values), loaded
 
 
 def hold_to_plan(out: Path, plan: Plan, *, overwrite: bool) -> None:
@@ -146,7 +146,8 @@ def _differences(there: Mapping[str, Any], asked: Mapping[str, Any]) -> Iterator
             )
 
 
-def _digest(data: DetectionData) -> str:
+def annotations_digest(data: DetectionData) -> str:
+    """Return a digest of the data's classes, images and boxes."""
     digest = hashlib.sha256(json.dumps(data.classes).encode())
     for split, records in data.splits.items():
         digest.update(json.dumps([split, records.names()]).encode())

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from torchghm.data import DetectionData, DetectionDataset, Records, collate, evaluation_transforms, training_transforms
 from torchghm.data.dataset import Item, Target
 from torchghm.training.data_order import EpochBatches, SeededSamples
+from torchghm.training.processes import process_count, share
 from torchghm.training.recipe import DataRecipe, Recipe
 
 Batch = tuple[list[Tensor], list[Target]]
@@ -80,10 +81,7 @@ class DetectionDataModule(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Item]:
         """Return this process's share of the validation images, without repeats."""
-        trainer = self._running_trainer
-        processes = trainer.world_size
-        share = self.val_records[trainer.global_rank :: processes] if processes > 1 else self.val_records
-        return evaluation_loader(share, self.data.classes, self.recipe.data, eval_batch_size(self.recipe, processes))
+        return evaluation_loader(share(self.val_records), self.data.classes, self.recipe)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Turn bytes into floats in [0, 1] on the device: a quarter of the traffic between processes."""
@@ -108,25 +106,16 @@ def with_boxes(data: DetectionData, split: str) -> Records:
     return records
 
 
-def evaluation_loader(
-    records: Records, classes: tuple[str, ...], recipe: DataRecipe, batch_size: int
-) -> DataLoader[Item]:
+def evaluation_loader(records: Records, classes: tuple[str, ...], recipe: Recipe) -> DataLoader[Item]:
     """Return images with their targets, in order and unchanged."""
     return DataLoader(
         DetectionDataset(records, classes, evaluation_transforms()),
-        batch_size=batch_size,
-        num_workers=_workers(recipe),
+        batch_size=_eval_batch_size(recipe),
+        num_workers=_workers(recipe.data),
         pin_memory=_pin_memory(),
         collate_fn=collate,
         worker_init_fn=leave_interrupts_to_the_parent,
     )
-
-
-def eval_batch_size(recipe: Recipe, processes: int = 1) -> int:
-    """Return images a batch of one process: without gradients twice as many fit as in training."""
-    if recipe.data.eval_batch_size is not None:
-        return recipe.data.eval_batch_size
-    return max(1, 2 * recipe.data.batch_size // (processes * recipe.trainer.accumulate))
 
 
 def to_floats(images: list[Tensor]) -> list[Tensor]:
@@ -137,6 +126,13 @@ def to_floats(images: list[Tensor]) -> list[Tensor]:
 def leave_interrupts_to_the_parent(worker: int) -> None:
     """Ignore Ctrl-C in a worker process: the terminal sends it to all, and the training process ends the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _eval_batch_size(recipe: Recipe) -> int:
+    """Images a batch of one process: without gradients twice as many fit as in training."""
+    if recipe.data.eval_batch_size is not None:
+        return recipe.data.eval_batch_size
+    return max(1, 2 * recipe.data.batch_size // (process_count() * recipe.trainer.accumulate))
 
 
 def _workers(recipe: DataRecipe) -> int:

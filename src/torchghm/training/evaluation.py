@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from torchghm.data import DetectionData, Records, load_data
 from torchghm.data.problems import counted
-from torchghm.training.average_precision import AveragePrecision, DetectionMetrics
+from torchghm.training.average_precision import DetectionMetrics, SeenImage, joint_average_precision, seen_images
 from torchghm.training.checkpoints import load_checkpoint
-from torchghm.training.datamodule import eval_batch_size, evaluation_loader, to_floats, with_boxes
+from torchghm.training.datamodule import evaluation_loader, to_floats, with_boxes
 from torchghm.training.module import DetectorModule
+from torchghm.training.processes import is_first, join, share
 from torchghm.training.recipe import DataRecipe
 from torchghm.training.recipe_files import load_recipe
 from torchghm.training.run_folder import RunFolder
-
-Detections = list[dict[str, Tensor]]
-Seen = Callable[[int, Detections], None]
-"""Called with the number of images before a batch, and its detections on the CPU."""
 
 
 def evaluate(
@@ -34,11 +29,13 @@ def evaluate(
 ) -> dict[str, Any]:
     """Return the average precision of a trained detector.
 
+    Processes that torchrun or SLURM started share the images; all of them have to call this, and all get the result.
+
     Arguments:
         checkpoint: a file, or the folder of a run, of which the recipe says whether the last or the best is taken.
         data: the data set, or its folder. One without splits of its own is divided as for the training.
         split: one, or several joined by commas ("val,test"); by default the recipe's `data.evaluate`.
-        device: by default a GPU if there is one.
+        device: by default a GPU if there is one; several processes take one each of that kind.
 
     Returns:
         ``checkpoint``, ``split``, ``images``, ``classes``, ``metrics`` (ap, ap50, ap75, ap_small, ap_medium, ap_large)
@@ -49,13 +46,14 @@ def evaluate(
         ValueError: unusable data, a split that the data do not have, a checkpoint of other classes, no such device.
     """
     path, device = checkpoint_of(checkpoint), usable_device(device)
+    device = join(device.type) or device
     saved = load_checkpoint(path)
     if not isinstance(data, DetectionData):
         data = load_recipe_data(data, saved.recipe.data)
     saved.check_classes(data.classes)
     split = split or saved.recipe.data.evaluate
     records = with_boxes(data, split)
-    result = evaluate_records(saved.module().to(device), records)
+    result, _ = evaluate_records(saved.module().to(device), records)
     return {
         "checkpoint": str(path),
         "split": split,
@@ -67,26 +65,19 @@ def evaluate(
 
 
 @torch.no_grad()
-def evaluate_records(module: DetectorModule, records: Records, seen: Sequence[Seen] = ()) -> DetectionMetrics:
-    """Return the average precision on these images.
+def evaluate_records(module: DetectorModule, records: Records) -> tuple[DetectionMetrics, list[SeenImage]]:
+    """Return the average precision on these images, and on the first process what was found in each, in order.
 
     Arguments:
         module: on the device to compute on.
-        records: the images.
-        seen: called with the detections of every batch.
+        records: the images; several processes share them out.
     """
     module.eval()
-    average_precision = AveragePrecision(module.classes, sync=False)
-    recipe = module.recipe
-    images_before = 0
-    for images, targets in evaluation_loader(records, module.classes, recipe.data, eval_batch_size(recipe)):
+    own: list[SeenImage] = []
+    for images, targets in evaluation_loader(share(records), module.classes, module.recipe):
         batch = to_floats([image.to(module.device, non_blocking=True) for image in images])
-        detections = [{name: value.cpu() for name, value in one.items()} for one in module.detector(batch)]
-        average_precision.update(detections, targets)
-        for callback in seen:
-            callback(images_before, detections)
-        images_before += len(images)
-    return average_precision.compute()
+        own += seen_images(module.detector(batch), targets)
+    return joint_average_precision(own, module.classes)
 
 
 def checkpoint_of(checkpoint: str | Path) -> Path:
@@ -117,7 +108,7 @@ def load_recipe_data(root: str | Path, recipe: DataRecipe) -> DetectionData:
         test_fraction=recipe.test_fraction,
         split_seed=recipe.split_seed,
     )
-    for line in counted(data.problems):
+    for line in counted(data.problems) if is_first() else ():
         _log.warning("%s: %s", data.root, line)
     return data
 

@@ -11,7 +11,12 @@ from torch.optim import Optimizer
 
 import torchghm
 from torchghm.training import detector
-from torchghm.training.average_precision import AveragePrecision, DetectionMetrics
+from torchghm.training.average_precision import (
+    DetectionMetrics,
+    SeenImage,
+    joint_average_precision,
+    seen_images,
+)
 from torchghm.training.datamodule import Batch
 from torchghm.training.epoch_means import EpochMeans
 from torchghm.training.nonfinite import NonFiniteGuard
@@ -56,7 +61,8 @@ class DetectorModule(LightningModule):
         self.means = EpochMeans()
         self.newest: dict[str, Tensor] = {}
         """What the last step saw, by the names of metrics.csv."""
-        self.average_precision = AveragePrecision(classes, sync=True)
+        self.seen: list[SeenImage] = []
+        """This process's validation images so far."""
         self.validation: DetectionMetrics | None = None
         """Of the newest epoch."""
         self.steps_per_epoch = steps_per_epoch
@@ -95,18 +101,17 @@ class DetectorModule(LightningModule):
 
     def training_means(self) -> dict[str, float]:
         """Return the means of an epoch over all processes, and start the next."""
-        if self.trainer.world_size == 1:
-            return self.means.compute()
         return self.means.compute(lambda totals: self.trainer.strategy.reduce(totals, reduce_op="sum"))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Gather the detections of a batch."""
         images, targets = batch
-        self.average_precision.update(self.detector(images), targets)
+        self.seen += seen_images(self.detector(images), targets)
 
     def on_validation_epoch_end(self) -> None:
         """Compute the average precision of all validation images."""
-        self.validation = self.average_precision.compute()
+        self.validation, _ = joint_average_precision(self.seen, self.classes)
+        self.seen = []
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return the recipe's optimiser and schedule."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from torchghm.training.atomic_files import write_json
+from torchghm.training.processes import from_all, is_everywhere, is_first
 
 
 class NonFiniteError(ArithmeticError):
@@ -45,7 +46,9 @@ class NonFiniteGuard:
         self._batches.append((loss, details, images))
 
     def allows(self, norm: Tensor | None, *, epoch: int, step: int) -> bool:
-        """Return whether the step may be taken. This waits for the device, as the detector does in any case.
+        """Return whether the step may be taken: the same on all processes, which would drift apart otherwise.
+
+        This waits for the device, as the detector does in any case.
 
         Arguments:
             norm: of the gradient; None where it may overflow for other reasons (a scaled fp16 loss).
@@ -57,20 +60,21 @@ class NonFiniteGuard:
         """
         batches, self._batches = self._batches, []
         watched = [loss for loss, _, _ in batches] + ([] if norm is None else [norm])
-        if not watched or bool(torch.stack([value.float() for value in watched]).isfinite().all()):
+        if not watched or is_everywhere(torch.stack([value.float() for value in watched]).isfinite().all()):
             return True
         images = [[self.name(index) for index in indices] for _, _, indices in batches]
         details = [{name: f"{value.item():.6g}" for name, value in seen.items()} for _, seen, _ in batches]
         gradient = "not judged" if norm is None else f"{norm.item():.6g}"  # as texts: JSON has no nan
         parts = [{"images": names, "losses": values} for names, values in zip(images, details, strict=True)]
+        parts = [part for process in from_all(parts) for part in process]
         event = {"epoch": epoch, "step": step, "gradient_norm": gradient, "batches": parts}
         self._events = [*self._events[-99:], event]
-        if self.report is not None:
+        if self.report is not None and is_first():
             write_json(self.report, self._events)
         if self.policy == "skip":
             return False
         losses = ", ".join(f"{loss.item():.6g}" for loss, _, _ in batches)
-        names = ", ".join(name for part in images for name in part)
+        names = ", ".join(name for part in parts for name in part["images"])
         written = f"; more in {self.report}" if self.report is not None else ""
         raise NonFiniteError(
             f"step {step} (epoch {epoch}) is not finite: loss {losses}, gradient {gradient}, images {names}{written}. "

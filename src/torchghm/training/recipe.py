@@ -160,8 +160,13 @@ class TrainerRecipe(_Section):
         default=None, description="stop after so many optimiser steps, null for all epochs"
     )
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = Field(default="auto", description="kind of device")
-    devices: Literal["auto"] | PositiveInt = Field(default="auto", description="devices of each machine")
-    num_nodes: PositiveInt = Field(default=1, description="machines")
+    devices: Literal["auto"] | PositiveInt = Field(
+        default="auto",
+        description="devices of each machine; auto is as many processes as torchrun or SLURM started, or all",
+    )
+    num_nodes: Literal["auto"] | PositiveInt = Field(
+        default="auto", description="machines; auto is as many as torchrun or SLURM started processes on"
+    )
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = Field(default="32-true", description="of the arithmetic")
     accumulate: PositiveInt = Field(default=1, description="parts that a process computes a batch in, to save memory")
     deterministic: bool | Literal["warn"] = Field(

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import sys
 import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
+import torchghm
 from torchghm.data import DetectionData
 from torchghm.training.atomic_files import write_json
-from torchghm.training.checkpoints import KeepCheckpoints, SafeCheckpointIO, load_checkpoint
+from torchghm.training.checkpoints import KeepCheckpoints, SafeCheckpointIO, SavedDetector, load_checkpoint
+from torchghm.training.comparison_plan import annotations_digest
 from torchghm.training.data_order import check_batch_size
 from torchghm.training.datamodule import DetectionDataModule, with_boxes
 from torchghm.training.evaluation import evaluate_records, load_recipe_data
@@ -28,11 +25,20 @@ from torchghm.training.gradient_norms import write_gradient_norms
 from torchghm.training.history import History
 from torchghm.training.module import DetectorModule
 from torchghm.training.nonfinite import NonFiniteGuard
+from torchghm.training.processes import (
+    SameEverywhere,
+    devices_and_machines,
+    from_first,
+    is_first,
+    process_count,
+    wait_for_all,
+)
 from torchghm.training.progress import TrainingProgress
+from torchghm.training.quiet import quiet
 from torchghm.training.recipe import Recipe
 from torchghm.training.recipe_files import load_recipe
 from torchghm.training.run_folder import RunFolder
-from torchghm.training.samples import Samples
+from torchghm.training.samples import write_samples
 
 
 def train(
@@ -72,9 +78,9 @@ def train(
     folder = RunFolder(out)
     own = folder.recipe if resume and recipe is None and folder.recipe.is_file() else recipe
     recipe = load_recipe(own)
-    with _quiet():
+    with quiet():
         trainer, history = _trainer(recipe, folder, progress=progress)
-    first = trainer.is_global_zero
+    first = is_first()
     if first:
         folder.check(recipe, overwrite=overwrite, resume=resume)
     if not isinstance(data, DetectionData):
@@ -87,40 +93,40 @@ def train(
         processes=trainer.world_size,
         accumulate=recipe.trainer.accumulate,
     )
-    resumed = resume and folder.last.is_file()
-    if resumed:
-        load_checkpoint(folder.last).check_classes(data.classes)
+    saved = load_checkpoint(folder.last) if resume and folder.last.is_file() else None
+    if saved is not None:
+        saved.check_classes(data.classes)
     if resume and folder.results.is_file():
-        return _finished(folder, recipe, data, trainer.strategy.root_device) if first else {}
+        return _finished(folder, recipe, data, trainer.strategy.root_device)
     module = DetectorModule(
         recipe,
         data.classes,
         steps_per_epoch=datamodule.steps_per_epoch,
         guard=NonFiniteGuard(recipe.trainer.on_nonfinite, datamodule.train_records.name, folder.nonfinite),
-        with_weights=not resumed,
+        with_weights=saved is None,
     )
     if first:
         folder.prepare(recipe, resume=resume)
         folder.write_versions(_device_name(trainer.strategy.root_device))
-    with _quiet():
-        _fit(trainer, module, datamodule, folder.last, resumed=resumed)
-    if not first:
-        return {}
-    if progress:
+    trainer.callbacks.append(SameEverywhere(_facts(recipe, data, saved)))  # type: ignore[attr-defined]
+    with quiet():
+        _fit(trainer, module, datamodule, folder.last, resumed=saved is not None)
+    if progress and first:
         print(f"evaluating on {recipe.data.evaluate}", file=sys.stderr)
     return _finish(folder, data, trainer.strategy.root_device, history.seconds)
 
 
 def _trainer(recipe: Recipe, folder: RunFolder, *, progress: bool) -> tuple[Trainer, History]:
     settings = recipe.trainer
+    devices, machines = devices_and_machines(settings)
     history = History(folder.metrics, folder.class_metrics, folder.betas)
     callbacks = [history, *([TrainingProgress(history)] if progress else [])]
     try:
         trainer = Trainer(
             max_epochs=settings.epochs,
             accelerator=settings.accelerator,
-            devices=settings.devices,
-            num_nodes=settings.num_nodes,
+            devices=devices,
+            num_nodes=machines,
             precision=settings.precision,
             accumulate_grad_batches=settings.accumulate,
             deterministic=settings.deterministic,
@@ -157,23 +163,32 @@ def _fit(
 
 def _finished(folder: RunFolder, recipe: Recipe, data: DetectionData, device: torch.device) -> dict[str, Any]:
     """Return the results of a complete run; evaluate it again where that is asked for in another way."""
-    results, before = folder.read_results(), load_recipe(folder.recipe)
+    first = is_first()
+    if not first and process_count() == 1:
+        return {}  # the processes have not met: the first one does it alone
+    results, before = from_first((folder.read_results(), load_recipe(folder.recipe)))
     asked, done = ((r.data.evaluate, r.trainer.evaluate_checkpoint) for r in (recipe, before))
     if asked == done:
-        return results
-    folder.prepare(recipe, resume=True)
+        return results if first else {}
+    if first:
+        folder.prepare(recipe, resume=True)
     return _finish(folder, data, device, results["seconds"])
 
 
 def _finish(folder: RunFolder, data: DetectionData, device: torch.device, seconds: float) -> dict[str, Any]:
-    """Evaluate the checkpoint that the recipe says, and write what the page shows."""
-    recipe = load_recipe(folder.recipe)
-    saved = load_checkpoint(folder.checkpoint(recipe.trainer.evaluate_checkpoint))
+    """Evaluate the checkpoint that the recipe says, and write what the page shows; nothing but on the first process."""
+    first = is_first()
+    # Sent rather than read by all: another machine may still see the file that was there before.
+    saved = from_first(_saved(folder) if first else None)
+    assert saved is not None
+    recipe = saved.recipe
     records = with_boxes(data, recipe.data.evaluate)
     module = saved.module().to(device)
-    samples = Samples(records)
-    result = evaluate_records(module, records, [samples.see])
-    samples.write(folder, data.classes)
+    result, images = evaluate_records(module, records)
+    if not first:
+        wait_for_all()  # what follows for whoever called this may need the results
+        return {}
+    write_samples(folder, records, images, data.classes)
     write_gradient_norms(folder.gradient_norms, module, records)
     results = {
         "name": f"{recipe.loss.cls} + {recipe.loss.box}",
@@ -189,25 +204,26 @@ def _finish(folder: RunFolder, data: DetectionData, device: torch.device, second
         "per_class": result.per_class,
     }
     write_json(folder.results, results)
+    wait_for_all()
     return results
+
+
+def _saved(folder: RunFolder) -> SavedDetector:
+    recipe = load_recipe(folder.recipe)
+    saved = load_checkpoint(folder.checkpoint(recipe.trainer.evaluate_checkpoint))
+    # The folder's recipe, of which `evaluate` may be another than when the checkpoint was written.
+    return saved._replace(recipe=recipe, content={"state_dict": saved.content["state_dict"]})
+
+
+def _facts(recipe: Recipe, data: DetectionData, saved: SavedDetector | None) -> dict[str, object]:
+    """What all processes have to agree on."""
+    return {
+        "version of torchghm": torchghm.__version__,
+        "recipe": recipe.plain(),
+        "annotations (their digest)": annotations_digest(data),
+        "checkpoint to go on from": "none" if saved is None else f"{saved.path} of step {saved.steps}",
+    }
 
 
 def _device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep back Lightning's advice, which is about settings that are ours and not the user's."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PossibleUserWarning)
-            warnings.filterwarnings("ignore", module="lightning")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from torchghm.data import Records, read_image
 from torchghm.training.atomic_files import write_json
-from torchghm.training.evaluation import Detections
+from torchghm.training.average_precision import SeenImage
 from torchghm.training.run_folder import RunFolder
 
 IMAGES = 8
@@ -21,34 +22,22 @@ LOWEST_SCORE = 0.2
 MOST_PREDICTIONS = 50
 
 
-class Samples:
-    """Keeps the detections of a few images, evenly spread over a split.
+def write_samples(folder: RunFolder, records: Records, images: Sequence[SeenImage], classes: tuple[str, ...]) -> None:
+    """Write samples.json and its images: a few, evenly spread over a split.
 
     Arguments:
-        records: the images that are evaluated, in this order.
+        folder: of the run.
+        records: the images that were evaluated.
+        images: what was found in each of them.
+        classes: names of the labels.
     """
-
-    def __init__(self, records: Records) -> None:
-        self.records = records
-        chosen = np.linspace(0, len(records) - 1, min(IMAGES, len(records))).astype(int)
-        self._detections: dict[int, dict[str, Tensor] | None] = dict.fromkeys(chosen.tolist())
-
-    def see(self, images_before: int, detections: Detections) -> None:
-        """Take in a batch."""
-        for index, found in enumerate(detections, start=images_before):
-            if index in self._detections:
-                self._detections[index] = found
-
-    def write(self, folder: RunFolder, classes: tuple[str, ...]) -> None:
-        """Write samples.json and its images."""
-        folder.sample_images.mkdir(exist_ok=True)
-        entries = []
-        for number, (index, found) in enumerate(self._detections.items()):
-            if found is not None:
-                picture = folder.sample_images / f"{number}.jpg"
-                entry = _entry(self.records, index, found, classes, picture)
-                entries.append({"image": os.path.relpath(picture, folder.path), **entry})
-        write_json(folder.samples, entries)
+    folder.sample_images.mkdir(exist_ok=True)
+    entries = []
+    for number, index in enumerate(np.linspace(0, len(records) - 1, min(IMAGES, len(records))).astype(int).tolist()):
+        picture = folder.sample_images / f"{number}.jpg"
+        entry = _entry(records, index, images[index].detections, classes, picture)
+        entries.append({"image": os.path.relpath(picture, folder.path), **entry})
+    write_json(folder.samples, entries)
 
 
 def _entry(
