@@ -88,7 +88,7 @@ def test_all_problems_are_found_at_once_with_the_fatal_ones_first(tmp_path):
     (root / "annotations" / "instances_test2017.json").write_text("{")
     check = check_data(root)
     assert [problem.what for problem in check.problems] == [
-        "malformed-annotations", "missing-image", "unknown-category", "box-without-area", "no-boxes",
+        "malformed-annotations", "missing-image", "unknown-category", "box-without-area",
     ]  # fmt: skip
     assert not check.usable
     assert check.splits["train"].boxes == 1

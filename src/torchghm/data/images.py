@@ -52,7 +52,7 @@ class SizeMismatchError(ImageError):
 
 
 def read_size(source: Path | Member) -> tuple[int, int]:
-    """Return the width and height of the upright image, from its header alone.
+    """Return the width and height of the upright image, from its header alone unless it is a PNG.
 
     Raises:
         ImageError: the file is missing, no image, or larger than Pillow's limit against decompression bombs.
@@ -77,9 +77,9 @@ def read_image(source: Path | Member, expected_size: tuple[int, int] | None = No
             Pillow's limit against decompression bombs (`PIL.Image.MAX_IMAGE_PIXELS`).
     """
     with _opened(source) as image:
-        orientation = _orientation(image)
         stored_size = image.size
         image.load()
+        orientation = _orientation(image)
         rgb = _to_rgb(image)
         if orientation in _UPRIGHT:
             rgb = rgb.transpose(_UPRIGHT[orientation])
@@ -125,6 +125,8 @@ def _opened(source: Path | Member) -> Iterator[Image.Image]:
 def _orientation(image: Image.Image) -> int:
     if image.format == "TIFF":  # Pillow turns these itself
         return 1
+    if image.format == "PNG":
+        image.load()  # `getexif` would do so unseen: orientation may stand behind the pixels, and these may be broken
     try:
         orientation = image.getexif().get(_ORIENTATION_TAG, 1)
     except Exception:  # broken EXIF data say nothing; the pixels are good all the same
