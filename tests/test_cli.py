@@ -174,6 +174,23 @@ def test_data_commands(place, tmp_path):
     assert "is not empty" in refusal("data", "scenes", tmp_path / "scenes")
 
 
+def test_shards(place, tmp_path):
+    made = torchghm("data", "shards", place / "data", tmp_path / "shards", "--size", "1")
+    assert made.exit_code == 0, made.output
+    assert made.stdout == f"shards: {tmp_path / 'shards'}\n"
+    assert torchghm("data", "check", tmp_path / "shards").exit_code == 0
+    assert "is not empty" in refusal("data", "shards", place / "data", tmp_path / "shards")
+    assert "expected argument `size`" in refusal("data", "shards", place / "data", tmp_path / "other", "--size", "0")
+    (tmp_path / "shards" / "train-000000.tar").rename(tmp_path / "train-000000.tar")
+    assert torchghm("data", "check", tmp_path / "shards").exit_code == 1
+    moved = torchghm("data", "check", tmp_path / "shards", "--shards-at", tmp_path)
+    assert moved.exit_code == 1  # the other shards are not there
+    (tmp_path / "shards" / "val-000000.tar").rename(tmp_path / "val-000000.tar")
+    (tmp_path / "shards" / "test-000000.tar").rename(tmp_path / "test-000000.tar")
+    evaluated = torchghm("data", "check", tmp_path / "shards", "--shards-at", tmp_path)
+    assert evaluated.exit_code == 0, evaluated.output
+
+
 def test_strict_refuses_what_can_be_dealt_with(tmp_path):
     write_tiny_data(tmp_path / "data")
     annotations = tmp_path / "data" / "annotations" / "instances_train2017.json"

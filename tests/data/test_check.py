@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from PIL import Image
@@ -15,8 +16,10 @@ from tests.data.layouts import (
     write_voc,
     write_yolo,
 )
+from tests.training.tiny import TINY
 
-from torchghm.data import DataCheck, check_data
+from torchghm.data import DataCheck, check_data, load_data
+from torchghm.training.datamodule import DetectionDataModule
 
 
 def printed(check: DataCheck) -> str:
@@ -85,7 +88,7 @@ def test_all_problems_are_found_at_once_with_the_fatal_ones_first(tmp_path):
     (root / "annotations" / "instances_test2017.json").write_text("{")
     check = check_data(root)
     assert [problem.what for problem in check.problems] == [
-        "malformed-annotations", "missing-image", "unknown-category", "box-without-area", "no-boxes",
+        "malformed-annotations", "missing-image", "unknown-category", "box-without-area",
     ]  # fmt: skip
     assert not check.usable
     assert check.splits["train"].boxes == 1
@@ -122,7 +125,7 @@ def test_names_from_the_data_are_printed_as_text(tmp_path):
 def test_long_lists_of_problems_are_cut(tmp_path):
     root = write_voc(tmp_path / "data", tuple(Sample(f"{n}.png", "train", ((0, 0, 50, 9),), (0,)) for n in range(30)))
     check = check_data(root, val_fraction=0, test_fraction=0, open_images=False)
-    assert len(check.problems) == 30
+    assert len([problem for problem in check.problems if problem.what == "box-clipped"]) == 30
     assert "... and in 10 more files" in printed(check)
 
 
@@ -136,3 +139,22 @@ def test_a_problem_is_the_same_in_check_and_load(tmp_path):
     check = check_data(root)
     assert check.usable
     assert [(problem.what, problem.count) for problem in check.problems] == [("box-clipped", 1)]
+
+
+@pytest.mark.parametrize(
+    ("samples", "split", "detail"),
+    [
+        ((*SAMPLES[:3], Sample("v.png", "val")), "val", "no image of 'val' has a box"),
+        (SAMPLES[3:], "train", r"the data have no split 'train' \(they have 'val', 'test'\)"),
+    ],
+)
+def test_what_training_refuses_is_not_usable(tmp_path, samples, split, detail):
+    root = write_coco(tmp_path / "data", samples)
+    check = check_data(root)
+    assert not check.usable
+    (found,) = (problem for problem in check.problems if problem.fatal)
+    assert (found.file, found.what) == (split, "not-trainable")
+    assert re.search(detail, found.detail)
+    data = load_data(root)  # for an evaluation on another split, say
+    with pytest.raises(ValueError, match=split):
+        DetectionDataModule(data, TINY)

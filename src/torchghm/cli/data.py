@@ -1,4 +1,4 @@
-"""`torchghm data check` and `data scenes`."""
+"""`torchghm data check`, `data shards` and `data scenes`."""
 
 from __future__ import annotations
 
@@ -14,22 +14,47 @@ data = typer.Typer(help="Look at a data set, or make one.", no_args_is_help=True
 
 UNUSABLE = 1
 
+Layout = Annotated[str | None, typer.Option("--layout", help="coco, voc, yolo or shards; recognised by default.")]
+
 
 @data.command()
 @plain_errors
 def check(
     folder: Annotated[Path, typer.Argument(help="Folder of the data set.")],
-    layout: Annotated[str | None, typer.Option("--layout", help="coco, voc or yolo; recognised by default.")] = None,
+    layout: Layout = None,
+    shards_at: Annotated[
+        str | None, typer.Option("--shards-at", help="Folder or URL of tar shards that are not beside their index.")
+    ] = None,
     open_images: Annotated[bool, typer.Option("--images/--no-images", help="Also decode every image.")] = True,
     strict: Strict = False,
 ) -> None:
     """Show what is in a data set and what is wrong with it; exit code 1 if it can't be used, or is refused."""
     from torchghm.data import check_data
 
-    found = check_data(folder, layout=layout, open_images=open_images)
+    found = check_data(folder, layout=layout, shards_at=shards_at, open_images=open_images)
     found.print()
     if not found.usable or (strict and found.problems):
         raise typer.Exit(UNUSABLE)
+
+
+@data.command()
+@plain_errors
+def shards(
+    folder: Annotated[Path, typer.Argument(help="Folder of the data set.")],
+    out: Annotated[Path, typer.Argument(help="Folder to make.")],
+    size: Annotated[int, typer.Option("--size", help="Of a shard, in MiB.")] = 256,
+    layout: Layout = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Pack a data set into tar shards (WebDataset) that train, eval and compare read like the folder itself."""
+    from torchghm.data import load_data, write_shards
+    from torchghm.data.problems import counted
+
+    loaded = load_data(folder, layout=layout, val_fraction=0, test_fraction=0)
+    for line in counted(loaded.problems):
+        typer.echo(f"{loaded.root}: {line}", err=True)
+    made = write_shards(loaded, out, size=size, overwrite=overwrite)
+    typer.echo(f"shards: {made}")
 
 
 @data.command()

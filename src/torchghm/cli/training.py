@@ -10,7 +10,7 @@ import typer
 
 from torchghm.cli.errors import plain_errors
 
-Data = Annotated[Path, typer.Option("--data", help="Folder of the data set: COCO, Pascal VOC or YOLO.")]
+Data = Annotated[Path, typer.Option("--data", help="Folder of the data set: COCO, Pascal VOC, YOLO or shards.")]
 RecipeName = Annotated[str | None, typer.Option("--recipe", help="A recipe's name or YAML file.")]
 Settings = Annotated[
     list[str],

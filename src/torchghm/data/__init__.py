@@ -1,8 +1,8 @@
 """From a data set on disk to samples for a detector.
 
-`load_data` reads COCO, Pascal VOC and YOLO folders into one in-memory form; `DetectionDataset` reads their images
-when they are asked for; `check_data` says what is in a data set and what is wrong with it; `write_scenes` makes one
-of real digits on real photographs.
+`load_data` reads COCO, Pascal VOC and YOLO folders and tar shards into one in-memory form; `DetectionDataset` reads
+their images when they are asked for; `check_data` says what is in a data set and what is wrong with it; `write_shards`
+packs one into shards; `write_scenes` makes one of real digits on real photographs.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from torchghm.data.load import DetectionData, load_data
 from torchghm.data.problems import KINDS, DataError, Problem
 from torchghm.data.records import ImageRecord, Records
 from torchghm.data.scenes import write_scenes
+from torchghm.data.shard_writing import write_shards
 
 if TYPE_CHECKING:
     from torchghm.data.dataset import DetectionDataset, collate
@@ -36,6 +37,7 @@ __all__ = [
     "read_image",
     "training_transforms",
     "write_scenes",
+    "write_shards",
 ]
 
 # torchvision takes seconds to import, and whoever checks or makes data does not need it.

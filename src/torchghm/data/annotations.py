@@ -14,6 +14,7 @@ from torchghm.data.boxes import clean_boxes
 from torchghm.data.images import ImageError, read_size
 from torchghm.data.problems import Problem, examples
 from torchghm.data.records import Records
+from torchghm.data.shard_members import Members
 from torchghm.data.threads import in_threads
 
 
@@ -70,8 +71,13 @@ class Annotations:
         self.crowd.append(crowd)
         self.areas.append(area)
 
-    def records(self, problems: list[Problem]) -> Records:
-        """Return the images with the boxes that can be used; what was dropped or clipped joins the problems."""
+    def records(self, problems: list[Problem], members: Members | None = None) -> Records:
+        """Return the images with the boxes that can be used; what was dropped or clipped joins the problems.
+
+        Arguments:
+            problems: so far.
+            members: places in tar shards, for images without files of their own, of which all sizes are known then.
+        """
         sizes = _column(self.sizes, np.int64).reshape(-1, 2)
         self._read_missing_sizes(sizes, problems)
         images = _column(self.images, np.int64)
@@ -103,6 +109,7 @@ class Annotations:
             labels=_column(self.labels, np.int64)[kept],
             crowd=_column(self.crowd, np.bool_)[kept],
             area=area[kept],
+            members=members,
         )
 
     def _read_missing_sizes(self, sizes: NDArray[np.int64], problems: list[Problem]) -> None:

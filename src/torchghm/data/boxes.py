@@ -29,10 +29,12 @@ def clean_boxes(
     has_area = _has_area(safe)
     limits = np.stack([widths, heights, widths, heights], axis=1).astype(np.float64)
     clipped = np.clip(safe, 0.0, limits)
-    remains = _has_area(clipped.astype(np.float32))
+    usable = clipped.astype(np.float32)
+    # Judged as they will be used, in float64: boxes that pass once pass again, and none has collapsed.
+    remains = _has_area(usable.astype(np.float64))
     # Rounding in the annotation tool is no fault: a hundredth of a pixel is clipped without a word.
     moved = (np.abs(clipped - safe) > SMALLEST_SIDE).any(axis=1)
-    return clipped.astype(np.float32), {
+    return usable, {
         "box-not-finite": ~finite,
         "box-without-area": finite & ~has_area,
         "box-outside": finite & has_area & ~remains,

@@ -53,7 +53,7 @@ class DataCheck:
 
     Attributes:
         root: the data folder.
-        layout: "coco", "voc", "yolo", or "unknown".
+        layout: "coco", "voc", "yolo", "shards", or "unknown".
         classes: names.
         splits: counts by the split's name.
         problems: all of them, fatal ones first.
@@ -132,17 +132,20 @@ def check_data(
     val_fraction: float = 0.1,
     test_fraction: float = 0.1,
     split_seed: int = 0,
+    shards_at: str | None = None,
     open_images: bool = True,
     workers: int | None = None,
 ) -> DataCheck:
     """Read a data set, annotations and images, and report what is in it and what is wrong with it.
 
     Arguments:
-        root: as in `load_data`, and so are layout, val_fraction, test_fraction and split_seed.
+        root: as in `load_data`, and so are layout, val_fraction, test_fraction, split_seed and
+            shards_at.
         layout: see there.
         val_fraction: see there.
         test_fraction: see there.
         split_seed: see there.
+        shards_at: see there.
         open_images: decode every image, which finds truncated ones and those of another size than annotated.
         workers: threads for that; as many as processors if None.
 
@@ -151,16 +154,35 @@ def check_data(
     """
     try:
         data = read_data(
-            root, layout=layout, val_fraction=val_fraction, test_fraction=test_fraction, split_seed=split_seed
+            root,
+            layout=layout,
+            val_fraction=val_fraction,
+            test_fraction=test_fraction,
+            split_seed=split_seed,
+            shards_at=shards_at,
         )
     except DataError as error:
         return DataCheck(Path(root), layout or "unknown", problems=error.problems)
     problems = list(data.problems)
+    if not any(problem.fatal for problem in problems):
+        problems += _not_trainable(data.splits)
     if open_images:
         problems += _check_images(list(data.splits.values()), workers)
     counts = {name: _count(records, len(data.classes)) for name, records in data.splits.items()}
     problems.sort(key=lambda problem: (not problem.fatal, problem.what))
     return DataCheck(data.root, data.layout, data.classes, counts, tuple(dict.fromkeys(problems)))
+
+
+def _not_trainable(splits: Mapping[str, Records]) -> list[Problem]:
+    """Return what training refuses, though the data can be read, and used for evaluation say."""
+    problems = []
+    for name in ("train", "val"):
+        if name not in splits:
+            has = ", ".join(map(repr, splits)) or "none"
+            problems.append(Problem(name, "not-trainable", f"the data have no split {name!r} (they have {has})"))
+        elif splits[name].crowd.all():
+            problems.append(Problem(name, "not-trainable", f"no image of {name!r} has a box"))
+    return problems
 
 
 def _count(records: Records, classes: int) -> SplitCount:
@@ -185,10 +207,11 @@ def _check_images(splits: list[Records], workers: int | None) -> list[Problem]:
         if record.width == 0:  # could not be read before, and was reported
             return None
         try:
-            read_image(record.path, expected_size=(record.width, record.height))
+            read_image(record.source, expected_size=(record.width, record.height))
         except ImageError as error:
             what = "size-mismatch" if isinstance(error, SizeMismatchError) else "unreadable-image"
-            return Problem(images.name(index), what, error.reason)
+            file = images.name(index) if record.member is None else f"{record.member.shard}/{record.member.name}"
+            return Problem(file, what, error.reason)
         return None
 
     if not splits:

@@ -20,6 +20,7 @@ from torchghm.data.splits import SPLIT_NAMES, in_split_order
 
 LOOKED_FOR = "annotations/instances_*.json, or _annotations.coco.json in the folder or in train/, valid/, test/"
 FILE_BESIDE_IMAGES = "_annotations.coco.json"
+LARGEST_INSTANCES = 4 * 2**30  # COCO's own have half a GB; parsing takes several times as much memory
 
 
 def coco_files(folder: DataFolder) -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -48,7 +49,7 @@ def read_coco(folder: DataFolder, problems: list[Problem]) -> tuple[tuple[str, .
     splits = {}
     for split, (file, image_folders) in coco_files(folder).items():
         with reported(problems, file):
-            data = _parse(folder.read(file))
+            data = _parse(folder.read(file, LARGEST_INSTANCES))
             categories = _categories(data["categories"], file, classes, problems)
             annotations = Annotations(folder.root, unit="annotation id")
             images = _images(data["images"], file, image_folders, folder, annotations, problems)

@@ -60,7 +60,7 @@ class DetectionDataset(Dataset[Item]):
     def __getitem__(self, index: int) -> Item:
         record = self.records[index]
         size = (record.width, record.height)
-        pixels = torch.from_numpy(read_image(record.path, expected_size=size))
+        pixels = torch.from_numpy(read_image(record.source, expected_size=size))
         image: Tensor = tv_tensors.Image(pixels.permute(2, 0, 1).contiguous())
         kept = ~record.crowd if self.training else slice(None)
         boxes = torch.tensor(record.boxes[kept])

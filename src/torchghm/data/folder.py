@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 from torchghm.data.problems import FileError
@@ -15,10 +16,15 @@ class DataFolder:
 
     A name is text from a file that somebody else wrote: absolute names, `..` and symbolic links that lead out
     of the folder are refused. Folders are listed once, instead of asking the disk for each file.
+
+    Attributes:
+        root: the folder.
+        shards_at: the user's folder or URL of the tar shards, None if they are in the data folder.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.shards_at: str | None = None
         # With a slash at the end, so that /data does not contain /database.
         self._prefixes = tuple(posixpath.join(path, "") for path in (os.path.realpath(root), root.absolute()))
         self._listings: dict[str, dict[str, tuple[str, bool]]] = {}
@@ -101,6 +107,33 @@ class DataFolder:
             return self.read(name, limit).decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise FileError(f"is not text in UTF-8: {error}") from error
+
+    def lines(self, name: str, longest: int) -> Iterator[bytes]:
+        """Yield the lines of a file that need not fit into memory.
+
+        Raises:
+            FileError: it cannot be read, has a line of more than `longest` bytes, or lies outside the root.
+        """
+        file = self.file(name)
+        if file is None:
+            raise FileError("is not a file that can be read")
+        try:
+            with (self.root / file).open("rb") as lines:
+                while line := lines.readline(longest + 1):
+                    if len(line) > longest:
+                        raise FileError(f"has a line of more than {longest} bytes")
+                    yield line
+        except OSError as error:
+            raise FileError(f"cannot be read: {error}") from error
+
+    def size(self, name: str) -> int | None:
+        """Return how many bytes a file has, None if there is none.
+
+        Raises:
+            FileError: the name leads out of the root.
+        """
+        file = self.file(name)
+        return None if file is None else (self.root / file).stat().st_size
 
     def _relative(self, name: str, start: str) -> str:
         relative = posixpath.normpath(posixpath.join(start, name))

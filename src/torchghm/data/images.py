@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+
+if TYPE_CHECKING:
+    from torchghm.data.shard_members import Member
 
 # Only these decoders are run on data. Pillow knows more, and EPS among them starts another program.
 FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
@@ -46,35 +51,35 @@ class SizeMismatchError(ImageError):
     """An image of another size than its annotations were made for: its boxes would be wrong."""
 
 
-def read_size(path: Path) -> tuple[int, int]:
-    """Return the width and height of the upright image, from its header alone.
+def read_size(source: Path | Member) -> tuple[int, int]:
+    """Return the width and height of the upright image, from its header alone unless it is a PNG.
 
     Raises:
         ImageError: the file is missing, no image, or larger than Pillow's limit against decompression bombs.
     """
-    with _opened(path) as image:
+    with _opened(source) as image:
         width, height = image.size
         return (height, width) if _orientation(image) >= 5 else (width, height)
 
 
-def read_image(path: Path, expected_size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+def read_image(source: Path | Member, expected_size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
     """Return the image as upright RGB, uint8 `[height, width, 3]`.
 
     EXIF orientation is applied; greyscale, palette, CMYK and 16-bit images are converted (16 bits by their
     whole range); transparency is laid on white; of an animation the first picture is taken.
 
     Arguments:
-        path: the file.
+        source: the file, or its place in a tar shard.
         expected_size: the width and height that the annotations were made for.
 
     Raises:
         ImageError: the file is missing, truncated, no image, of another size than expected, or larger than
             Pillow's limit against decompression bombs (`PIL.Image.MAX_IMAGE_PIXELS`).
     """
-    with _opened(path) as image:
-        orientation = _orientation(image)
+    with _opened(source) as image:
         stored_size = image.size
         image.load()
+        orientation = _orientation(image)
         rgb = _to_rgb(image)
         if orientation in _UPRIGHT:
             rgb = rgb.transpose(_UPRIGHT[orientation])
@@ -84,18 +89,20 @@ def read_image(path: Path, expected_size: tuple[int, int] | None = None) -> NDAr
         reason = f"is {size[0]} x {size[1]}, but was annotated as {expected_size[0]} x {expected_size[1]}"
         if expected_size == stored_size:
             reason += f"; its EXIF orientation ({orientation}) turns it: store it upright, or annotate it so"
-        raise SizeMismatchError(reason, path)
+        raise SizeMismatchError(reason, source if isinstance(source, Path) else source.path)
     return pixels
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(source: Path | Member) -> Iterator[Image.Image]:
     """Open an image; whatever goes wrong while it is used becomes one `ImageError` that names it."""
+    path = source if isinstance(source, Path) else source.path
     try:
         # Opening a pipe would wait for ever.
-        if not stat.S_ISREG(path.stat().st_mode):
+        if isinstance(source, Path) and not stat.S_ISREG(path.stat().st_mode):
             raise ImageError("is not a file", path)
-        with Image.open(path, formats=FORMATS) as image:
+        file = source if isinstance(source, Path) else io.BytesIO(source.read())
+        with Image.open(file, formats=FORMATS) as image:
             limit = Image.MAX_IMAGE_PIXELS
             if limit is not None and image.width * image.height > limit:
                 raise ImageError(f"has {image.width} x {image.height} pixels, more than the limit {limit}", path)
@@ -103,7 +110,9 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except ImageError:
         raise
     except FileNotFoundError as error:
-        raise ImageError("does not exist", path) from error
+        raise ImageError(
+            "does not exist" if isinstance(source, Path) else f"does not exist at {source.base}", path
+        ) from error
     except UnidentifiedImageError as error:
         raise ImageError("cannot be recognised as an image", path) from error
     except MemoryError as error:
@@ -116,6 +125,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 def _orientation(image: Image.Image) -> int:
     if image.format == "TIFF":  # Pillow turns these itself
         return 1
+    if image.format == "PNG":
+        image.load()  # `getexif` would do so unseen: orientation may stand behind the pixels, and these may be broken
     try:
         orientation = image.getexif().get(_ORIENTATION_TAG, 1)
     except Exception:  # broken EXIF data say nothing; the pixels are good all the same

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from torchghm.data import coco, voc, yolo
+from torchghm.data import coco, shards, voc, yolo
 from torchghm.data.folder import DataFolder
 from torchghm.data.problems import FileError, Problem, refuse
 from torchghm.data.records import Records
@@ -20,6 +20,7 @@ LAYOUTS: dict[str, tuple[Callable[[DataFolder], object], Reader, str]] = {
     "coco": (coco.coco_files, coco.read_coco, coco.LOOKED_FOR),
     "voc": (voc.is_voc, voc.read_voc, voc.LOOKED_FOR),
     "yolo": (yolo.yolo_settings, yolo.read_yolo, yolo.LOOKED_FOR),
+    "shards": (shards.is_sharded, shards.read_shards, shards.LOOKED_FOR),
 }
 
 
@@ -29,7 +30,7 @@ class DetectionData:
 
     Attributes:
         root: the folder that has the layout.
-        layout: "coco", "voc" or "yolo".
+        layout: "coco", "voc", "yolo" or "shards".
         classes: names; a label is an index into them.
         splits: from the name ("train", "val", "test", and others that the data have) to the images.
         problems: what was found wrong and has been dealt with; see `torchghm.data.KINDS`.
@@ -68,6 +69,7 @@ def load_data(
     val_fraction: float = 0.1,
     test_fraction: float = 0.1,
     split_seed: int = 0,
+    shards_at: str | None = None,
 ) -> DetectionData:
     """Read the annotations of a data set; images are not opened.
 
@@ -76,11 +78,12 @@ def load_data(
 
     Arguments:
         root: the folder, or one that holds it and no other data set.
-        layout: "coco", "voc" or "yolo"; recognised from the folder if None.
+        layout: "coco", "voc", "yolo" or "shards"; recognised from the folder if None.
         strict: refuse data with any problem.
         val_fraction: of the training images, for validation, if the data have no split for it.
         test_fraction: likewise, for testing, if the data have no splits at all.
         split_seed: of that division.
+        shards_at: folder or URL (whatever fsspec reads) of the tar shards, if they are not beside their index.
 
     Returns:
         The data; splits are called train, val and test however the data spell them.
@@ -94,7 +97,14 @@ def load_data(
         >>> len(data.select("val,test"))  # doctest: +SKIP
         150
     """
-    data = read_data(root, layout=layout, val_fraction=val_fraction, test_fraction=test_fraction, split_seed=split_seed)
+    data = read_data(
+        root,
+        layout=layout,
+        val_fraction=val_fraction,
+        test_fraction=test_fraction,
+        split_seed=split_seed,
+        shards_at=shards_at,
+    )
     refused = [problem for problem in data.problems if problem.fatal or strict]
     if refused:
         raise refuse(data.root, refused)
@@ -108,6 +118,7 @@ def read_data(
     val_fraction: float = 0.1,
     test_fraction: float = 0.1,
     split_seed: int = 0,
+    shards_at: str | None = None,
 ) -> DetectionData:
     """Read like `load_data`, but leave fatal problems among the others, for whoever wants to see them all.
 
@@ -121,6 +132,10 @@ def read_data(
         if not 0 <= fraction < 1:
             raise ValueError(f"expected argument `{name}` to be at least 0 and below 1, got {fraction}")
     folder, found_layout = _recognise(Path(root), layout)
+    if shards_at is not None:
+        if found_layout != "shards":
+            raise ValueError(f"expected argument `shards_at` for a folder of shards only, got {found_layout} data")
+        folder.shards_at = shards_at
     problems: list[Problem] = []
     classes, splits = LAYOUTS[found_layout][1](folder, problems)
     divided = to_divide(splits)

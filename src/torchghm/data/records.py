@@ -11,6 +11,8 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from torchghm.data.shard_members import Member, Members
+
 _OF_IMAGES = ("widths", "heights", "image_ids")
 _OF_OBJECTS = ("boxes", "labels", "crowd", "area")
 
@@ -20,7 +22,7 @@ class ImageRecord:
     """One image and its objects.
 
     Attributes:
-        path: the image file.
+        path: the image file; of an image in a tar shard, where it was before.
         width: of the upright image (EXIF orientation applied), in pixels.
         height: likewise.
         boxes: float32 `[n, 4]`, x1, y1, x2, y2 in pixels, inside the image and with an area.
@@ -29,6 +31,7 @@ class ImageRecord:
             `iscrowd`, VOC's `difficult`).
         area: float32 `[n]`, in square pixels: of COCO's mask where the file has it, else of the box.
         image_id: COCO's id, else a running number.
+        member: the place in a tar shard, None for an image of its own file.
     """
 
     path: Path
@@ -39,6 +42,12 @@ class ImageRecord:
     crowd: NDArray[np.bool_]
     area: NDArray[np.float32]
     image_id: int
+    member: Member | None = None
+
+    @property
+    def source(self) -> Path | Member:
+        """Where the pixels are, for `read_image`."""
+        return self.path if self.member is None else self.member
 
 
 class Records(Sequence[ImageRecord]):
@@ -57,6 +66,7 @@ class Records(Sequence[ImageRecord]):
         widths: int64 `[images]`.
         heights: int64 `[images]`.
         image_ids: int64 `[images]`.
+        members: places in tar shards, None for images of their own files.
     """
 
     def __init__(
@@ -72,6 +82,7 @@ class Records(Sequence[ImageRecord]):
         labels: NDArray[np.int64],
         crowd: NDArray[np.bool_],
         area: NDArray[np.float32],
+        members: Members | None = None,
     ) -> None:
         encoded = [os.fsencode(name) for name in names]
         self.root = root
@@ -79,6 +90,7 @@ class Records(Sequence[ImageRecord]):
         self._name_offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
         self.widths, self.heights, self.image_ids, self.offsets = widths, heights, image_ids, offsets
         self.boxes, self.labels, self.crowd, self.area = boxes, labels, crowd, area
+        self.members = members
         # A record's arrays are views: writing into one would silently change the data set.
         for array in (widths, heights, image_ids, offsets, boxes, labels, crowd, area):
             array.setflags(write=False)
@@ -104,6 +116,7 @@ class Records(Sequence[ImageRecord]):
             crowd=self.crowd[objects],
             area=self.area[objects],
             image_id=int(self.image_ids[i]),
+            member=None if self.members is None else self.members.member(i, self.name(i)),
         )
 
     def __iter__(self) -> Iterator[ImageRecord]:
@@ -129,7 +142,8 @@ class Records(Sequence[ImageRecord]):
         objects = np.repeat(self.offsets[chosen] - offsets[:-1], counts) + np.arange(offsets[-1])
         columns = {name: getattr(self, name)[chosen] for name in _OF_IMAGES}
         columns |= {name: getattr(self, name)[objects] for name in _OF_OBJECTS}
-        return Records(self.root, (self.name(int(i)) for i in chosen), offsets=offsets, **columns)
+        members = None if self.members is None else self.members.take(chosen)
+        return Records(self.root, (self.name(int(i)) for i in chosen), offsets=offsets, members=members, **columns)
 
     @staticmethod
     def join(parts: Sequence[Records]) -> Records:
@@ -143,7 +157,14 @@ class Records(Sequence[ImageRecord]):
         columns = {
             name: np.concatenate([getattr(part, name) for part in parts]) for name in (*_OF_IMAGES, *_OF_OBJECTS)
         }
-        joined = Records(parts[0].root, names, offsets=np.concatenate([*offsets, ends[-1:]]), **columns)
+        places = [part.members for part in parts if part.members is not None]
+        joined = Records(
+            parts[0].root,
+            names,
+            offsets=np.concatenate([*offsets, ends[-1:]]),
+            members=Members.join(places) if places else None,
+            **columns,
+        )
         first = {name: index for index, name in reversed(list(enumerate(names)))}
         joined = joined.take(sorted(first.values()))
         if len(np.unique(joined.image_ids)) < len(joined):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from torchghm.data.label_noise import add_label_noise
+from torchghm.data.new_folder import new_folder
 from torchghm.data.scene_drawing import draw_scene
 from torchghm.data.scene_sources import CLASSES, Digits, digits, photographs
 from torchghm.data.threads import in_threads
@@ -77,19 +77,11 @@ def write_scenes(
         raise ValueError(f"expected argument `image_size` to be 80 to 4000 pixels high and wide, got {image_size}")
     if seed < 0:
         raise ValueError(f"expected argument `seed` to be at least 0, got {seed}")
-    _refuse_to_replace(root, overwrite)
-    root.parent.mkdir(parents=True, exist_ok=True)
-    # Made beside its place and moved there when complete: nobody ever sees half of it.
-    with tempfile.TemporaryDirectory(prefix=f".{root.name}-", dir=root.parent) as aside:
-        made = Path(aside, "scenes")
-        made.mkdir()
+    with new_folder(root, SETTINGS_FILE, "scenes", overwrite=overwrite) as made:
         settings = {"images": images, "seed": seed, "label_noise": label_noise, "image_size": list(image_size),
                     "val_fraction": val_fraction, "test_fraction": test_fraction}  # fmt: skip
         _write_json(made / SETTINGS_FILE, settings)
         _write_splits(made, counts, seed, label_noise, image_size, workers)
-        if root.exists():
-            root.rename(Path(aside, "replaced"))
-        made.rename(root)
     return root
 
 
@@ -104,15 +96,6 @@ def _counts(images: int, val_fraction: float, test_fraction: float) -> dict[str,
             "for test"
         )
     return {"train": images - val - test, "val": val, "test": test}
-
-
-def _refuse_to_replace(root: Path, overwrite: bool) -> None:
-    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
-        return
-    if not overwrite:
-        raise FileExistsError(f"the folder {str(root)!r} is not empty; remove it, or allow to overwrite it")
-    if not (root / SETTINGS_FILE).is_file():
-        raise FileExistsError(f"the folder {str(root)!r} does not hold scenes (no {SETTINGS_FILE}): not overwritten")
 
 
 def _write_splits(

@@ -69,7 +69,10 @@ def split_by_seed(records: Records, val_fraction: float, test_fraction: float, s
 
 def check_splits(splits: Mapping[str, Records], problems: list[Problem]) -> None:
     """Report splits without images or boxes, and images that are in two of train, val and test."""
+    failed = any(problem.fatal for problem in problems)
     for name, records in splits.items():
+        if failed and not len(records):  # a consequence of what is reported already
+            continue
         if records.crowd.all():  # or there are no boxes at all
             what = "no-training-boxes" if name in UNDIVIDED else "no-boxes"
             problems.append(

@@ -117,7 +117,9 @@ def _image_file(folder: DataFolder, stem: str, root: Element) -> str | None:
 
 
 def _number(text: str | None) -> float | None:
+    if text is None or "_" in text:  # Python would take 1_0 for 10
+        return None
     try:
-        return float(text or "")
+        return float(text)
     except ValueError:
         return None

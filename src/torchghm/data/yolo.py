@@ -122,16 +122,20 @@ def _place(folder: DataFolder, place: str, base: str, key: str) -> tuple[str, li
     """Return the names of the images that one entry of a split stands for, and the folder they start from."""
     # The folder that settings name was where their writer had it, and a common exporter writes "../train/images"
     # for "train/images": only what lies in the data folder is taken.
+    outside: FileError | None = None
     for candidate in (posixpath.join(base, place), place, place.removeprefix("../")):
         try:
-            inner, listed = folder.folder(candidate), folder.file(candidate)
-        except FileError:
+            inner, listed, outside = folder.folder(candidate), folder.file(candidate), None
+        except FileError as error:
+            outside = error
             continue
         if inner is not None:
             return "", folder.files(inner, SUFFIXES, recursive=True)
         if listed is not None:
             lines = folder.read_text(listed, LARGEST_LIST).splitlines()
             return posixpath.dirname(listed), [line.strip() for line in lines if line.strip()]
+    if outside is not None:
+        raise FileError(f"under {key!r}: {outside}", outside.what)
     raise FileError(f"expected a folder or a list of images in the data folder under {key!r}, got {place!r}")
 
 
@@ -168,6 +172,8 @@ def _read_labels(
 
 
 def _numbers(line: str) -> list[float] | None:
+    if "_" in line:  # Python would take 1_0 for 10
+        return None
     try:
         return [float(text) for text in line.split()]
     except ValueError:

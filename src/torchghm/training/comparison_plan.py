@@ -25,6 +25,7 @@ MAY_DIFFER = {
     f"recipe.{key}"
     for key in (
         "name",
+        "data.shards_at",
         "data.workers",
         "data.eval_batch_size",
         "trainer.accelerator",

@@ -107,6 +107,7 @@ def load_recipe_data(root: str | Path, recipe: DataRecipe) -> DetectionData:
         val_fraction=recipe.val_fraction,
         test_fraction=recipe.test_fraction,
         split_seed=recipe.split_seed,
+        shards_at=recipe.shards_at,
     )
     for line in counted(data.problems) if is_first() else ():
         _log.warning("%s: %s", data.root, line)

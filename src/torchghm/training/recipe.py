@@ -29,7 +29,12 @@ class _Section(BaseModel):
 class DataRecipe(_Section):
     """How the data are read, augmented and batched."""
 
-    layout: Literal["coco", "voc", "yolo"] | None = Field(default=None, description="of the folder; null recognises it")
+    layout: Literal["coco", "voc", "yolo", "shards"] | None = Field(
+        default=None, description="of the folder; null recognises it"
+    )
+    shards_at: str | None = Field(
+        default=None, description="folder or URL of tar shards that are not beside their index; null is beside it"
+    )
     strict: bool = Field(default=False, description="refuse data with any problem, also those that can be dealt with")
     val_fraction: Fraction = Field(default=0.1, description="of the images, for data without splits of their own")
     test_fraction: Fraction = Field(default=0.1, description="of the images, for data without splits of their own")

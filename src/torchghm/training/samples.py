@@ -44,7 +44,7 @@ def _entry(
     records: Records, index: int, found: dict[str, Tensor], classes: tuple[str, ...], picture: Path
 ) -> dict[str, Any]:
     record = records[index]
-    image = Image.fromarray(read_image(record.path))
+    image = Image.fromarray(read_image(record.source))
     scale = min(1.0, LONGEST_SIDE / max(image.size))
     image = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))))
     image.save(picture, quality=90)

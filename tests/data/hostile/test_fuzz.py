@@ -1,0 +1,151 @@
+"""Damage that nobody thought of: bytes and values of every kind of file, for a bounded number of examples.
+
+`FUZZ_EXAMPLES=5000 pytest tests/data/hostile/test_fuzz.py` tries more of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from tests.data.hostile import damage
+from tests.data.hostile.outcomes import GOOD
+from tests.data.layouts import write_coco, write_voc, write_yolo
+
+from torchghm.data import DataError, DetectionData, ImageError, check_data, load_data, read_image, write_shards
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "40"))
+bounded = settings(
+    max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+
+
+def write_shards_of_voc(root: Path) -> Path:
+    return write_shards(load_data(write_voc(root.with_name("folder"))), root)
+
+
+Write = Callable[[Path], Path]
+# What is written, which file is damaged and how else than in its bytes, and the images that have nothing to do with it.
+FILES: dict[str, tuple[Write, str, st.SearchStrategy[damage.Damage], str]] = {
+    "coco": (write_coco, "annotations/instances_train2017.json", damage.to_json(), "d e"),
+    "voc": (write_voc, "Annotations/a.xml", damage.to_xml(), "b c d e"),
+    "voc list": (write_voc, "ImageSets/Main/train.txt", damage.to_words(), "d e"),
+    "yolo": (write_yolo, "data.yaml", damage.to_words(), ""),
+    "yolo labels": (write_yolo, "labels/train/a.txt", damage.to_words(), "b c d e"),
+    "shards": (write_shards_of_voc, "shards.json", damage.to_json(), ""),
+    "shards of a split": (write_shards_of_voc, "train.jsonl", damage.to_json(lines=True), "d e"),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_damaged_annotations(kind, tmp_path_factory):
+    write, name, to_values, unconcerned = FILES[kind]
+    root = write(tmp_path_factory.mktemp("fuzz") / "data")
+    good = (root / name).read_bytes()
+
+    @bounded
+    @given(harm=st.one_of(damage.to_bytes(), to_values))
+    def run(harm: damage.Damage) -> None:
+        (root / name).write_bytes(harm(good))
+        check = check_data(root, open_images=False)
+        assert all(problem.file and problem.detail for problem in check.problems)
+        if any(problem.fatal and problem.what != "not-trainable" for problem in check.problems):
+            with pytest.raises(DataError):
+                load_data(root)
+        else:
+            assert_sound(load_data(root), root, unconcerned.split())
+
+    run()
+
+
+def assert_sound(data: DetectionData, root: Path, unconcerned: list[str]) -> None:
+    """Check that all can be learned from, and that what was not damaged is what it was."""
+    for records in data.splits.values():
+        for record in records:
+            assert (root / record.path).resolve().is_relative_to(root.resolve())
+            assert (record.boxes[:, 2:] > record.boxes[:, :2]).all()
+            assert (record.boxes >= 0).all()
+            assert (record.boxes <= np.tile([record.width, record.height], 2)).all()
+            assert (record.labels >= 0).all()
+            assert (record.labels < len(data.classes)).all()
+            if record.path.stem in unconcerned:
+                width, height, objects = GOOD[record.path.name]
+                assert (record.width, record.height) == (width, height)
+                assert [data.classes[label] for label in record.labels] == [class_name for class_name, _ in objects]
+                boxes = np.reshape([box for _, box in objects], (-1, 4))
+                np.testing.assert_allclose(record.boxes, boxes, atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
+def test_a_damaged_index_never_gives_another_image(tmp_path_factory):
+    folder = write_coco(tmp_path_factory.mktemp("fuzz") / "folder")
+    for shade, name in enumerate("abc"):  # of one size: pixels alone tell them apart
+        Image.new("L", (40, 30), shade).save(folder / "train2017" / f"{name}.png")
+    root = write_shards(load_data(folder), folder.with_name("data"))
+    lines = [json.loads(line) for line in (root / "train.jsonl").read_text().splitlines()]
+    plausible = st.integers(-1, 200) | st.integers(0, 12).map(lambda blocks: 512 * blocks)
+    change = st.tuples(st.integers(0, 2), st.sampled_from(["key", "offset", "size", "width"]), plausible)
+
+    @bounded
+    @given(changes=st.lists(change, min_size=1, max_size=4))
+    def run(changes: list[tuple[int, str, int]]) -> None:
+        changed = deepcopy(lines)
+        for index, key, value in changes:
+            changed[index][key] = value
+        (root / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in changed))
+        try:
+            records = load_data(root).splits["train"]
+        except DataError:
+            return
+        for index, record in enumerate(records):
+            with suppress(ImageError):
+                pixels = read_image(record.source, (record.width, record.height))
+                assert pixels.min() == pixels.max() == changed[index]["key"]
+
+    run()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
+def test_a_damaged_shard_is_named(tmp_path_factory):
+    root = write_shards_of_voc(tmp_path_factory.mktemp("fuzz") / "data")
+    shard = root / "train-000000.tar"
+    good = shard.read_bytes()
+
+    @bounded
+    @given(harm=damage.to_bytes())
+    def run(harm: damage.Damage) -> None:
+        shard.write_bytes(harm(good))
+        for problem in check_data(root).problems:
+            assert problem.what in ("unusable-shard", "unreadable-image", "size-mismatch")
+            assert shard.name in problem.file + problem.detail
+
+    run()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
+@pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "bmp", "tiff", "webp", "ppm", "jp2"])
+@bounded
+@given(harm=damage.to_bytes())
+def test_damaged_images(suffix, harm):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"x.{suffix}")
+        pixels = np.random.default_rng(0).integers(0, 256, (12, 10, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(path)
+        path.write_bytes(harm(path.read_bytes()))
+        try:
+            image = read_image(path)
+        except ImageError as error:
+            named = path.name in str(error)
+        else:
+            named = image.dtype == np.uint8 and image.shape == (*image.shape[:2], 3)
+        assert named
