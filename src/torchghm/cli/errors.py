@@ -11,6 +11,7 @@ from typing import NoReturn, ParamSpec, TypeVar
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
+FAILURE = 1
 MISTAKE = 2
 INTERRUPTED = 130
 
@@ -34,7 +35,8 @@ def plain_errors(command: Callable[Arguments, Result]) -> Callable[Arguments, Re
         except ModuleNotFoundError as error:
             _exit(needs(error), MISTAKE)
         except (ValueError, TypeError, OSError, ArithmeticError) as error:
-            _exit(str(error), MISTAKE)
+            # A full disk is nobody's mistake. By name: torchghm.training is not there for every command.
+            _exit(str(error), FAILURE if type(error).__name__ == "WriteError" else MISTAKE)
         except RuntimeError as error:
             if type(error).__name__ != "OutOfMemoryError":  # torch's, without importing torch to say so
                 raise
@@ -55,5 +57,5 @@ def _exit(message: str, code: int) -> NoReturn:
         traceback.print_exc()
     # Names in data are not to be trusted with the terminal.
     shown = "".join(character if character.isprintable() or character == "\n" else "?" for character in message)
-    print(f"error: {shown}" if code == MISTAKE else shown, file=sys.stderr)
+    print(shown if code == INTERRUPTED else f"error: {shown}", file=sys.stderr)
     raise typer.Exit(code)

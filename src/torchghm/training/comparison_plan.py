@@ -30,6 +30,7 @@ MAY_DIFFER = {
         "trainer.devices",
         "trainer.num_nodes",
         "trainer.on_nonfinite",
+        "trainer.checkpoint_steps",
     )
 }
 

@@ -130,7 +130,7 @@ def _trainer(recipe: Recipe, folder: RunFolder, *, progress: bool) -> tuple[Trai
             enable_progress_bar=progress,
             log_every_n_steps=1,
             logger=TensorBoardLogger(folder.path, name=folder.tensorboard.name, version=""),
-            callbacks=[*callbacks, KeepCheckpoints(folder.last, folder.best)],
+            callbacks=[*callbacks, KeepCheckpoints(folder.last, folder.best, settings.checkpoint_steps)],
             plugins=[SafeCheckpointIO()],
             default_root_dir=folder.path,
         )

@@ -18,6 +18,7 @@ from torchghm.training.recipe_files import load_recipe, recipe_yaml
 # What may differ when a run is resumed: where and with how many helpers it computes, not what.
 _MAY_DIFFER = {"name", "data.workers", "data.eval_batch_size", "trainer.accelerator", "trainer.devices"}
 _MAY_DIFFER |= {"trainer.num_nodes", "data.evaluate", "trainer.evaluate_checkpoint", "trainer.on_nonfinite"}
+_MAY_DIFFER |= {"trainer.checkpoint_steps"}
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "faster-coco-eval", "numpy", "numba", "triton")
 """What the numbers of a run depend on; one that is not installed is left out."""
