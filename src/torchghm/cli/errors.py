@@ -8,6 +8,8 @@ import traceback
 from collections.abc import Callable
 from typing import NoReturn, ParamSpec, TypeVar
 
+from torchghm.training.atomic_files import WriteError
+
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
@@ -35,8 +37,7 @@ def plain_errors(command: Callable[Arguments, Result]) -> Callable[Arguments, Re
         except ModuleNotFoundError as error:
             _exit(needs(error), MISTAKE)
         except (ValueError, TypeError, OSError, ArithmeticError) as error:
-            # A full disk is nobody's mistake. By name: torchghm.training is not there for every command.
-            _exit(str(error), FAILURE if type(error).__name__ == "WriteError" else MISTAKE)
+            _exit(str(error), FAILURE if isinstance(error, WriteError) else MISTAKE)  # a full disk is nobody's mistake
         except RuntimeError as error:
             if type(error).__name__ != "OutOfMemoryError":  # torch's, without importing torch to say so
                 raise

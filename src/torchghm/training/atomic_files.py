@@ -39,7 +39,8 @@ def replaced(path: Path) -> Iterator[Path]:
 def write_error(path: Path, reason: BaseException) -> WriteError:
     """Return what to raise when writing a file failed, for a reason that may not name it."""
     known = reason.strerror if isinstance(reason, OSError) else None
-    kept = " (the one before is kept)" if os.path.lexists(path) else ""
+    # Not Path's, which raises where a folder may not be read.
+    kept = " (the one before is kept)" if os.path.isfile(path) else ""  # noqa: PTH113
     return WriteError(f"can't write {str(path)!r}{kept}: {known or reason}")
 
 

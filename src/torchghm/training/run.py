@@ -16,11 +16,11 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch import Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 
 from torchghm.data import DetectionData
 from torchghm.training.atomic_files import write_json
 from torchghm.training.checkpoints import KeepCheckpoints, SafeCheckpointIO, load_checkpoint
+from torchghm.training.curves import Curves
 from torchghm.training.data_order import check_batch_size
 from torchghm.training.datamodule import DetectionDataModule, with_boxes
 from torchghm.training.evaluation import evaluate_records, load_recipe_data
@@ -129,7 +129,7 @@ def _trainer(recipe: Recipe, folder: RunFolder, *, progress: bool) -> tuple[Trai
             enable_model_summary=False,
             enable_progress_bar=progress,
             log_every_n_steps=1,
-            logger=TensorBoardLogger(folder.path, name=folder.tensorboard.name, version=""),
+            logger=Curves(folder.tensorboard),
             callbacks=[*callbacks, KeepCheckpoints(folder.last, folder.best, settings.checkpoint_steps)],
             plugins=[SafeCheckpointIO()],
             default_root_dir=folder.path,

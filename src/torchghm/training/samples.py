@@ -11,7 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from torchghm.data import Records, read_image
-from torchghm.training.atomic_files import write_json
+from torchghm.training.atomic_files import replaced, write_json
+from torchghm.training.drawing import jpeg
 from torchghm.training.evaluation import Detections
 from torchghm.training.run_folder import RunFolder
 
@@ -41,7 +42,6 @@ class Samples:
 
     def write(self, folder: RunFolder, classes: tuple[str, ...]) -> None:
         """Write samples.json and its images."""
-        folder.sample_images.mkdir(exist_ok=True)
         entries = []
         for number, (index, found) in enumerate(self._detections.items()):
             if found is not None:
@@ -58,7 +58,8 @@ def _entry(
     image = Image.fromarray(read_image(record.path))
     scale = min(1.0, LONGEST_SIDE / max(image.size))
     image = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))))
-    image.save(picture, quality=90)
+    with replaced(picture) as temporary:
+        temporary.write_bytes(jpeg(image))
     shown = (found["scores"] >= LOWEST_SCORE).nonzero().flatten()[:MOST_PREDICTIONS].tolist()
     real = ~record.crowd
     return {
