@@ -17,3 +17,17 @@ def test_ranks_are_summed_and_not_averaged():
     means.add({"a": torch.tensor(1.0)})
     other_rank = torch.tensor([[9.0, 3.0]])
     assert means.compute(lambda totals: totals + other_rank) == {"a": 2.5}
+
+
+def test_ranks_that_go_on_within_an_epoch_count_nothing_twice():
+    ranks = [EpochMeans(), EpochMeans()]
+    for means, value in zip(ranks, (1.0, 3.0), strict=True):
+        means.add({"a": torch.tensor(value)})
+    totals = sum(means.state_dict()["a"] for means in ranks)
+    state = ranks[0].state_dict(lambda own: totals[None])
+    resumed = [EpochMeans(), EpochMeans()]
+    for rank, (means, value) in enumerate(zip(resumed, (5.0, 7.0), strict=True)):
+        means.load_state_dict(state, first=rank == 0)
+        means.add({"a": torch.tensor(value)})
+    assert resumed[0].compute(lambda own: own + resumed[1].state_dict()["a"]) == {"a": 4.0}
+    assert EpochMeans().state_dict() == {}

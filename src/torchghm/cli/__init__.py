@@ -8,7 +8,10 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command that the arguments name, and exit: 0, 1 (unusable data found), 2 (a mistake) or 130 (Ctrl-C)."""
+    """Run the command that the arguments name, and exit.
+
+    With 0, 1 (unusable data found, or a file that could not be written), 2 (a mistake) or 130 (Ctrl-C).
+    """
     try:
         from torchghm.cli.app import app
     except ModuleNotFoundError as error:

@@ -8,9 +8,12 @@ import traceback
 from collections.abc import Callable
 from typing import NoReturn, ParamSpec, TypeVar
 
+from torchghm.training.atomic_files import WriteError
+
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
+FAILURE = 1
 MISTAKE = 2
 INTERRUPTED = 130
 
@@ -34,7 +37,7 @@ def plain_errors(command: Callable[Arguments, Result]) -> Callable[Arguments, Re
         except ModuleNotFoundError as error:
             _exit(needs(error), MISTAKE)
         except (ValueError, TypeError, OSError, ArithmeticError) as error:
-            _exit(str(error), MISTAKE)
+            _exit(str(error), FAILURE if isinstance(error, WriteError) else MISTAKE)  # a full disk is nobody's mistake
         except RuntimeError as error:
             if _is_of_another_process(error):
                 _exit(
@@ -68,5 +71,5 @@ def _exit(message: str, code: int) -> NoReturn:
         traceback.print_exc()
     # Names in data are not to be trusted with the terminal.
     shown = "".join(character if character.isprintable() or character == "\n" else "?" for character in message)
-    print(f"error: {shown}" if code == MISTAKE else shown, file=sys.stderr)
+    print(shown if code == INTERRUPTED else f"error: {shown}", file=sys.stderr)
     raise typer.Exit(code)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+
+class WriteError(OSError):
+    """A file could not be written: a full disk, a folder that may not be written to. What was there is still there."""
 
 
 @contextmanager
@@ -15,7 +19,7 @@ def replaced(path: Path) -> Iterator[Path]:
     """Give a temporary file beside ``path`` that takes its place at the end, or is removed after an error.
 
     Raises:
-        OSError: the folder can't be written to or the disk is full; what was at ``path`` is still there.
+        WriteError: the folder can't be written to or the disk is full; what was at ``path`` is still there.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -25,8 +29,19 @@ def replaced(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise write_error(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # there is none where its folder could not be made
+            temporary.unlink()
+
+
+def write_error(path: Path, reason: BaseException) -> WriteError:
+    """Return what to raise when writing a file failed, for a reason that may not name it."""
+    known = reason.strerror if isinstance(reason, OSError) else None
+    # Not Path's, which raises where a folder may not be read.
+    kept = " (the one before is kept)" if os.path.isfile(path) else ""  # noqa: PTH113
+    return WriteError(f"can't write {str(path)!r}{kept}: {known or reason}")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -14,6 +14,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from torchghm.training.atomic_files import replaced
+from torchghm.training.datamodule import Batch
 from torchghm.training.module import CHECKPOINT_KEY, DetectorModule
 from torchghm.training.recipe import Recipe
 from torchghm.training.recipe_values import checked
@@ -76,7 +77,8 @@ def load_checkpoint(path: Path) -> SavedDetector:
     if about is None:
         raise ValueError(f"expected a checkpoint of `torchghm train`, got {str(path)!r}, which is of something else")
     recipe = checked(Recipe, about["recipe"], f"the checkpoint {str(path)!r}")
-    return SavedDetector(path, recipe, tuple(about["classes"]), content["epoch"] + 1, content["global_step"], content)
+    epochs = content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    return SavedDetector(path, recipe, tuple(about["classes"]), epochs, content["global_step"], content)
 
 
 class SafeCheckpointIO(TorchCheckpointIO):
@@ -86,19 +88,19 @@ class SafeCheckpointIO(TorchCheckpointIO):
         """Write a checkpoint.
 
         Raises:
-            OSError: it could not be written.
+            WriteError: it could not be written.
         """
-        try:
-            with replaced(Path(path)) as temporary:
-                torch.save(checkpoint, temporary)
-        except (OSError, RuntimeError) as error:  # torch's own writer reports a full disk as a RuntimeError
-            raise OSError(f"can't write the checkpoint {path} (the one before is kept): {error}") from error
+        with replaced(Path(path)) as temporary, temporary.open("wb") as file:
+            try:
+                torch.save(checkpoint, file)
+            except RuntimeError as error:  # with which torch hides why a file could not be written
+                raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Read a checkpoint."""
-        content: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
+        """Read a checkpoint, by default into the CPU's memory: the device that it was made on may not be there."""
+        content: dict[str, Any] = torch.load(path, map_location=map_location or "cpu", weights_only=True)
         return content
 
 
@@ -107,12 +109,24 @@ class KeepCheckpoints(Checkpoint):
 
     Arguments:
         last, best: the files.
+        steps: save the last one also within an epoch, after every so many of its steps; None for its end alone.
     """
 
-    def __init__(self, last: Path, best: Path) -> None:
+    def __init__(self, last: Path, best: Path, steps: int | None = None) -> None:
         self.last = last
         self.best = best
+        self.steps = steps
         self.best_ap = -1.0
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        """Save between two steps of an epoch; after its last one it is not over yet."""
+        assert isinstance(pl_module, DetectorModule)
+        step, part = divmod(batch_idx + 1, trainer.accumulate_grad_batches)
+        is_due = self.steps is not None and part == 0 and step % self.steps == 0
+        if is_due and step < pl_module.steps_per_epoch and trainer.global_step < pl_module.total_steps:
+            trainer.save_checkpoint(self.last)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save, after all other callbacks have done their work of the epoch."""

@@ -32,6 +32,7 @@ MAY_DIFFER = {
         "trainer.devices",
         "trainer.num_nodes",
         "trainer.on_nonfinite",
+        "trainer.checkpoint_steps",
     )
 }
 

@@ -32,6 +32,7 @@ class EpochBatches(Sampler[list[Key]]):
         rank: of this process, from 0.
         processes: number of processes.
         accumulate: batches of a process that make a step together.
+        done: gives how many batches of the epoch a resumed run has behind it; all of them is none of the next.
 
     `check_batch_size` refuses what can't be.
     """
@@ -46,8 +47,10 @@ class EpochBatches(Sampler[list[Key]]):
         rank: int = 0,
         processes: int = 1,
         accumulate: int = 1,
+        done: Callable[[], int] = lambda: 0,
     ) -> None:
         self.images, self.batch_size, self.epoch, self.seed = images, batch_size, epoch, seed
+        self.done = done
         self.rank, self.processes, self.accumulate = rank, processes, accumulate
 
     def __len__(self) -> int:
@@ -57,7 +60,7 @@ class EpochBatches(Sampler[list[Key]]):
         epoch = self.epoch()
         order = np.random.default_rng([self.seed, epoch]).permutation(self.images)
         part = self.batch_size // (self.processes * self.accumulate)
-        for batch in range(len(self)):
+        for batch in range(self.done() % len(self), len(self)):
             start = (batch * self.processes + self.rank) * part
             yield [(epoch, int(index)) for index in order[start : start + part]]
 
@@ -75,6 +78,13 @@ def check_batch_size(images: int, batch_size: int, *, processes: int, accumulate
         )
     if images < batch_size:
         raise ValueError(f"data.batch_size: expected at most the {images} training images, got {batch_size}")
+
+
+def batch_seed(seed: int, epoch: int, batch: int, rank: int) -> int:
+    """Return the seed of what a detector draws while it trains on a batch, as with sampled anchors or dropout."""
+    # The spawn key sets it apart from the seed of an image.
+    state = np.random.SeedSequence([seed, epoch, batch, rank], spawn_key=(1,)).generate_state(1, np.uint64)
+    return int(state[0])
 
 
 class SeededSamples(Dataset[tuple[Tensor, Target]]):

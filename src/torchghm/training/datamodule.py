@@ -67,6 +67,8 @@ class DetectionDataModule(LightningDataModule):
             rank=trainer.global_rank,
             processes=trainer.world_size,
             accumulate=self.recipe.trainer.accumulate,
+            # Lightning counts on from a checkpoint's batch, and leaves it to the loader to start there.
+            done=lambda: trainer.fit_loop.epoch_loop.batch_progress.current.ready,
         )
         workers = _workers(recipe)
         return DataLoader(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -34,6 +35,13 @@ def draw_boxes(
         canvas.rectangle((x1, y1 - shift, x2 + 1, y2 - shift), fill=colour)
         canvas.text((left, top - shift), text, fill="white", font=font)
     return image
+
+
+def jpeg(image: Image.Image) -> bytes:
+    """Return the content of a JPEG file. Pillow itself takes a part that a full disk has room for as the whole."""
+    content = io.BytesIO()
+    image.save(content, format="JPEG", quality=90)
+    return content.getvalue()
 
 
 def class_colour(label: int) -> tuple[int, int, int]:

@@ -21,7 +21,26 @@ class EpochMeans:
             finite = value.isfinite()
             entry = torch.stack([value.where(finite, 0.0).float(), finite.float()])
             total = self._totals.get(name)
-            self._totals[name] = entry if total is None else total + entry
+            self._totals[name] = entry if total is None else total.to(entry.device) + entry
+
+    def state_dict(self, summed_over_ranks: Callable[[Tensor], Tensor] = lambda totals: totals) -> dict[str, Tensor]:
+        """Return the sums and counts so far, by name: what a run that goes on from within the epoch has to know.
+
+        Arguments:
+            summed_over_ranks: [names, 2] to the same, summed over processes.
+        """
+        if not self._totals:
+            return {}
+        return dict(zip(self._totals, summed_over_ranks(torch.stack(list(self._totals.values()))), strict=True))
+
+    def load_state_dict(self, state_dict: Mapping[str, Tensor], *, first: bool = True) -> None:
+        """Go on from there.
+
+        Arguments:
+            state_dict: the sums and counts of all processes.
+            first: whether this process is the one that has them from now on.
+        """
+        self._totals = {name: total if first else torch.zeros_like(total) for name, total in state_dict.items()}
 
     def compute(self, summed_over_ranks: Callable[[Tensor], Tensor] = lambda totals: totals) -> dict[str, float]:
         """Return the means and start anew; here the device is waited for, once.

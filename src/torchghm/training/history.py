@@ -90,7 +90,8 @@ class History(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Go on where an interrupted run stopped."""
-        self._since = time.perf_counter()
+        self._since = self._training_since = time.perf_counter()
+        self._images = 0
         self.metrics.keep_before(trainer.current_epoch)
         self.class_metrics.keep_before(trainer.current_epoch)
         self.betas.keep_before(trainer.current_epoch)
@@ -150,7 +151,7 @@ class History(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run has to know."""
-        return {"seconds": self.seconds}
+        return {"seconds": self.seconds + time.perf_counter() - self._since}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
@@ -17,6 +18,7 @@ from torchghm.training.average_precision import (
     joint_average_precision,
     seen_images,
 )
+from torchghm.training.data_order import batch_seed
 from torchghm.training.datamodule import Batch
 from torchghm.training.epoch_means import EpochMeans
 from torchghm.training.nonfinite import NonFiniteGuard
@@ -24,6 +26,7 @@ from torchghm.training.optimizer import build_optimizer, build_schedule, gradien
 from torchghm.training.recipe import Recipe
 
 CHECKPOINT_KEY = "torchghm"
+MEANS_KEY = "torchghm_epoch_means"
 DIAGNOSTICS = {
     "cls": ("plain_loss", "positive_share", "occupied_regions", "largest_beta"),
     "box": ("plain_loss",),
@@ -71,6 +74,14 @@ class DetectorModule(LightningModule):
         if recipe.trainer.max_steps is not None:
             self.total_steps = min(self.total_steps, recipe.trainer.max_steps)
 
+    def on_train_start(self) -> None:
+        """Train no more where the last step was taken before the run was interrupted."""
+        self._stop_after_the_last_step()
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Make random numbers a function of the place in the run, so that an interruption does not change them."""
+        torch.manual_seed(batch_seed(self.recipe.seed, self.current_epoch, batch_idx, self.global_rank))
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the weighted loss of a batch."""
         images, targets = batch
@@ -95,13 +106,20 @@ class DetectorModule(LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """End the run after `trainer.max_steps`, with a last validation."""
+        self._stop_after_the_last_step()
+
+    def _stop_after_the_last_step(self) -> None:
         limit = self.recipe.trainer.max_steps
         if limit is not None and self.trainer.global_step >= limit:
             self.trainer.should_stop = True
 
     def training_means(self) -> dict[str, float]:
         """Return the means of an epoch over all processes, and start the next."""
-        return self.means.compute(lambda totals: self.trainer.strategy.reduce(totals, reduce_op="sum"))
+        return self.means.compute(self._summed_over_ranks)
+
+    def _summed_over_ranks(self, totals: Tensor) -> Tensor:
+        summed: Tensor = self.trainer.strategy.reduce(totals, reduce_op="sum")
+        return summed
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Gather the detections of a batch."""
@@ -137,9 +155,14 @@ class DetectorModule(LightningModule):
             optimizer.zero_grad(set_to_none=True)  # parameters without a gradient stay as they are
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Say in plain types what the checkpoint is of."""
+        """Say in plain types what the checkpoint is of, and keep the means of an epoch that it is made within."""
         checkpoint[CHECKPOINT_KEY] = {
             "version": torchghm.__version__,
             "recipe": self.recipe.plain(),
             "classes": list(self.classes),
         }
+        checkpoint[MEANS_KEY] = self.means.state_dict(self._summed_over_ranks)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the means of an epoch."""
+        self.means.load_state_dict(checkpoint.get(MEANS_KEY, {}), first=self.trainer.is_global_zero)

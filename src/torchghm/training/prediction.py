@@ -12,10 +12,10 @@ from torch import Tensor
 
 from torchghm.data import read_image
 from torchghm.data.images import SUFFIXES
-from torchghm.training.atomic_files import write_json
+from torchghm.training.atomic_files import write_error, write_json
 from torchghm.training.checkpoints import load_checkpoint
 from torchghm.training.datamodule import to_floats
-from torchghm.training.drawing import draw_boxes
+from torchghm.training.drawing import draw_boxes, jpeg
 from torchghm.training.evaluation import checkpoint_of, usable_device
 
 RESULTS_FILE = "predictions.json"
@@ -74,7 +74,11 @@ def predict(
                 f"{saved.classes[label]} {score:.2f}"
                 for label, score in zip(labels, found["scores"].tolist(), strict=True)
             ]
-            draw_boxes(pixels, found["boxes"].tolist(), labels, texts).save(made / next(names), quality=90)
+            picture = made / next(names)
+            try:
+                picture.write_bytes(jpeg(draw_boxes(pixels, found["boxes"].tolist(), labels, texts)))
+            except OSError as error:
+                raise write_error(out / picture.name, error) from error
             results += list(_coco_results(number, file, found, saved.classes))
         write_json(made / RESULTS_FILE, results)
         if out.exists():

@@ -174,6 +174,10 @@ class TrainerRecipe(_Section):
     )
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = Field(default="32-true", description="of the arithmetic")
     accumulate: PositiveInt = Field(default=1, description="parts that a process computes a batch in, to save memory")
+    checkpoint_steps: PositiveInt | None = Field(
+        default=1000,
+        description="save last.ckpt also within an epoch, after every so many of its steps; null: at its end alone",
+    )
     deterministic: bool | Literal["warn"] = Field(
         default=False, description="only algorithms that give the same bits again (on a GPU: slower)"
     )

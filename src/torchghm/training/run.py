@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 
 import torchghm
 from torchghm.data import DetectionData
 from torchghm.training.atomic_files import write_json
 from torchghm.training.checkpoints import KeepCheckpoints, SafeCheckpointIO, SavedDetector, load_checkpoint
 from torchghm.training.comparison_plan import annotations_digest
+from torchghm.training.curves import Curves
 from torchghm.training.data_order import check_batch_size
 from torchghm.training.datamodule import DetectionDataModule, with_boxes
 from torchghm.training.evaluation import evaluate_records, load_recipe_data
@@ -135,8 +135,8 @@ def _trainer(recipe: Recipe, folder: RunFolder, *, progress: bool) -> tuple[Trai
             enable_model_summary=False,
             enable_progress_bar=progress,
             log_every_n_steps=1,
-            logger=TensorBoardLogger(folder.path, name=folder.tensorboard.name, version=""),
-            callbacks=[*callbacks, KeepCheckpoints(folder.last, folder.best)],
+            logger=Curves(folder.tensorboard),
+            callbacks=[*callbacks, KeepCheckpoints(folder.last, folder.best, settings.checkpoint_steps)],
             plugins=[SafeCheckpointIO()],
             default_root_dir=folder.path,
         )

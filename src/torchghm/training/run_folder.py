@@ -23,6 +23,7 @@ _MAY_DIFFER |= {
     "trainer.evaluate_checkpoint",
     "trainer.on_nonfinite",
     "data.shards_at",
+    "trainer.checkpoint_steps",
 }
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "faster-coco-eval", "numpy", "numba", "triton")

@@ -12,8 +12,9 @@ from PIL import Image
 from torch import Tensor
 
 from torchghm.data import Records, read_image
-from torchghm.training.atomic_files import write_json
+from torchghm.training.atomic_files import replaced, write_json
 from torchghm.training.average_precision import SeenImage
+from torchghm.training.drawing import jpeg
 from torchghm.training.run_folder import RunFolder
 
 IMAGES = 8
@@ -31,7 +32,6 @@ def write_samples(folder: RunFolder, records: Records, images: Sequence[SeenImag
         images: what was found in each of them.
         classes: names of the labels.
     """
-    folder.sample_images.mkdir(exist_ok=True)
     entries = []
     for number, index in enumerate(np.linspace(0, len(records) - 1, min(IMAGES, len(records))).astype(int).tolist()):
         picture = folder.sample_images / f"{number}.jpg"
@@ -47,7 +47,8 @@ def _entry(
     image = Image.fromarray(read_image(record.source))
     scale = min(1.0, LONGEST_SIDE / max(image.size))
     image = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))))
-    image.save(picture, quality=90)
+    with replaced(picture) as temporary:
+        temporary.write_bytes(jpeg(image))
     shown = (found["scores"] >= LOWEST_SCORE).nonzero().flatten()[:MOST_PREDICTIONS].tolist()
     real = ~record.crowd
     return {

@@ -1,0 +1,90 @@
+"""A file that can't be written is named, and what was there stays."""
+
+import threading
+
+import pytest
+import torch
+
+from torchghm.data import load_data
+from torchghm.training.atomic_files import WriteError, replaced, write_json
+from torchghm.training.curves import Curves
+from torchghm.training.history import EpochTable
+from torchghm.training.run_folder import RunFolder
+from torchghm.training.samples import Samples
+
+
+def test_a_full_disk_leaves_the_file_before(tmp_path, no_file_beyond):
+    path = tmp_path / "results.json"
+    write_json(path, {"ap": 0.5})
+    with no_file_beyond(100), pytest.raises(WriteError) as error:
+        write_json(path, {"ap": list(range(100))})
+    assert str(error.value) == f"can't write '{path}' (the one before is kept): File too large"
+    assert path.read_text() == '{\n  "ap": 0.5\n}\n'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_can_not_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(WriteError) as error:
+        write_json(tmp_path / "file" / "run" / "results.json", {})
+    assert str(error.value) == f"can't write '{tmp_path}/file/run/results.json': Not a directory"
+
+
+def half_written(path):
+    with replaced(path) as temporary:
+        temporary.write_text("half")
+        raise ZeroDivisionError
+
+
+def test_other_errors_are_passed_on(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        half_written(tmp_path / "a.txt")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_keeps_its_rows(tmp_path, no_file_beyond):
+    table = EpochTable(tmp_path / "metrics.csv", ("epoch", "step"))
+    table.add([{"epoch": 0, "step": 2}])
+    with no_file_beyond(20), pytest.raises(WriteError, match=r"metrics\.csv' \(the one before is kept\)"):
+        table.add([{"epoch": 1, "step": 4}, {"epoch": 2, "step": 6}])
+    assert table.path.read_text() == "epoch,step\n0,2\n"
+
+
+def test_a_picture_that_has_no_room_is_named(tiny_data, tmp_path, no_file_beyond):
+    data = load_data(tiny_data)
+    samples = Samples(data.select("val"))
+    nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64), "scores": torch.zeros(0)}
+    samples.see(0, [nothing])
+    with no_file_beyond(100), pytest.raises(WriteError, match=r"samples/0\.jpg': File too large"):
+        samples.write(RunFolder(tmp_path), data.classes)
+    assert list((tmp_path / "samples").iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # of TensorBoard's writing thread
+def test_curves_that_have_no_room_name_their_folder(tmp_path, no_file_beyond):
+    threads = set(threading.enumerate())
+    curves = Curves(tmp_path / "tensorboard")
+    curves.log_metrics({"loss": 1.0}, 1)
+    curves.experiment.flush()
+
+    def go_on():
+        for step in range(2, 100):
+            curves.log_metrics({"loss": 1.0}, step)
+            curves.experiment.flush()
+
+    with no_file_beyond(300):
+        with pytest.raises((WriteError, OSError)):
+            go_on()
+        with pytest.raises(WriteError, match=r"can't write '.*/tensorboard': File too large"):
+            curves.log_metrics({"loss": 1.0}, 100)
+        with pytest.raises(WriteError, match=r"can't write '.*/tensorboard': File too large"):
+            curves.finalize("failed")
+    for thread in set(threading.enumerate()) - threads:
+        thread.join()
+
+
+def test_curves_say_what_is_no_number(tmp_path):
+    curves = Curves(tmp_path / "tensorboard")
+    with pytest.raises(ValueError, match="currently not supported"):
+        curves.log_metrics({"loss": "much"}, 1)
+    curves.finalize("failed")
