@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from typing import Literal
 
 import pytest
 import torch
@@ -23,9 +24,9 @@ def batches():
         yield logits, targets, boxes
 
 
-def run_rank(rank: int, port: int, cuts: tuple[int, int], results: str) -> None:
+def run_rank(rank: int, port: int, cuts: tuple[int, int], mu: float | Literal["auto"], results: str) -> None:
     dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
-    cls_loss, box_loss = GHMCLoss(), GHMRLoss()
+    cls_loss, box_loss = GHMCLoss(), GHMRLoss(mu)
     gradients = []
     for logits, targets, boxes in batches():
         rows = slice(0, cuts[0]) if rank == 0 else slice(cuts[0], None)
@@ -42,16 +43,20 @@ def run_rank(rank: int, port: int, cuts: tuple[int, int], results: str) -> None:
     dist.destroy_process_group()
 
 
-@pytest.mark.parametrize("cuts", [(60, 20), (100, 3), (120, 40)], ids=["halves", "unequal", "one rank has nothing"])
-def test_two_ranks_equal_one(cuts, tmp_path):
+@pytest.mark.parametrize(
+    ("cuts", "mu"),
+    [((60, 20), 0.02), ((100, 3), "auto"), ((120, 40), 0.02)],
+    ids=["halves", "unequal, mu auto", "one rank has nothing"],
+)
+def test_two_ranks_equal_one(cuts, mu, tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    mp.start_processes(run_rank, (port, cuts, str(tmp_path)), nprocs=2, start_method="spawn")
+    mp.start_processes(run_rank, (port, cuts, mu, str(tmp_path)), nprocs=2, start_method="spawn")
     (first, first_state, first_boxes), (second, second_state, second_boxes) = (
         torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)
     )
-    cls_loss, box_loss = GHMCLoss(), GHMRLoss()
+    cls_loss, box_loss = GHMCLoss(), GHMRLoss(mu)
     for step, (logits, targets, boxes) in enumerate(batches()):
         logits.requires_grad_()
         boxes.requires_grad_()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -42,57 +42,29 @@ def retinanet(
     anchor_sizes: Sequence[float],
     aspect_ratios: Sequence[float],
     pyramid_channels: int,
-    head_norm: str = "none",
+    head_norm: str = "group",
+    version: int = 1,
 ) -> RetinaNet:
-    """RetinaNet (Lin et al., ICCV 2017), levels P3 to P7."""
-    channels = pyramid_channels
-    levels = resnet_pyramid(trunk, backbone, channels, (2, 3, 4), lambda width: LastLevelP6P7(channels, channels))
-    norm = partial(nn.GroupNorm, NORM_GROUPS) if head_norm == "group" else None
-    return _retinanet(levels, norm, num_classes, kept, image_size, anchor_sizes, aspect_ratios)
+    """RetinaNet (Lin et al., ICCV 2017), levels P3 to P7.
 
-
-def retinanet_v2(
-    trunk: Trunk,
-    num_classes: int,
-    kept: Threshold,
-    *,
-    backbone: str,
-    image_size: tuple[int, int],
-    anchor_sizes: Sequence[float],
-    aspect_ratios: Sequence[float],
-    pyramid_channels: int,
-) -> RetinaNet:
-    """torchvision's second RetinaNet: group norm, P6 from the trunk's last stage, generalized IoU."""
-    channels = pyramid_channels
-    levels = resnet_pyramid(trunk, backbone, channels, (2, 3, 4), lambda width: LastLevelP6P7(width, channels))
-    norm = partial(nn.GroupNorm, NORM_GROUPS)
-    model = _retinanet(levels, norm, num_classes, kept, image_size, anchor_sizes, aspect_ratios)
-    model.head.regression_head._loss_type = "giou"
-    return model
-
-
-def _retinanet(
-    levels: Any,
-    norm_layer: Callable[..., nn.Module] | None,
-    num_classes: int,
-    kept: Threshold,
-    image_size: tuple[int, int],
-    anchor_sizes: Sequence[float],
-    aspect_ratios: Sequence[float],
-) -> RetinaNet:
+    torchvision's second version has P6 from the trunk's last stage and is trained with generalized IoU.
+    """
+    levels = _levels_3_to_7(trunk, backbone, pyramid_channels, from_trunk=version == 2)
     anchors = AnchorGenerator(
         sizes=tuple(tuple(round(size * 2 ** (step / 3)) for step in range(3)) for size in anchor_sizes),
         aspect_ratios=(tuple(aspect_ratios),) * PYRAMID_LEVELS,
     )
+    norm_layer = partial(nn.GroupNorm, NORM_GROUPS) if head_norm == "group" else None
+    head = RetinaNetHead(pyramid_channels, anchors.num_anchors_per_location()[0], num_classes, norm_layer=norm_layer)
+    if version == 2:
+        head.regression_head._loss_type = "giou"
     return RetinaNet(
         levels,
         num_classes,
         min_size=min(image_size),
         max_size=max(image_size),
         anchor_generator=anchors,
-        head=RetinaNetHead(
-            levels.out_channels, anchors.num_anchors_per_location()[0], num_classes, norm_layer=norm_layer
-        ),
+        head=head,
         score_thresh=kept.score,
         detections_per_img=kept.detections,
     )
@@ -108,9 +80,8 @@ def fcos(
     pyramid_channels: int,
 ) -> FCOS:
     """FCOS (Tian et al., ICCV 2019), levels P3 to P7, one point a cell."""
-    channels = pyramid_channels
     return FCOS(
-        resnet_pyramid(trunk, backbone, channels, (2, 3, 4), lambda width: LastLevelP6P7(channels, channels)),
+        _levels_3_to_7(trunk, backbone, pyramid_channels, from_trunk=False),
         num_classes,
         min_size=min(image_size),
         max_size=max(image_size),
@@ -119,9 +90,19 @@ def fcos(
     )
 
 
+def _levels_3_to_7(trunk: Trunk, backbone: str, channels: int, *, from_trunk: bool) -> nn.Module:
+    """A pyramid whose sixth level comes from the trunk's last stage, or from the fifth level."""
+    return resnet_pyramid(
+        trunk, backbone, channels, (2, 3, 4), lambda width: LastLevelP6P7(width if from_trunk else channels, channels)
+    )
+
+
 def ssd300(trunk: Trunk, num_classes: int, kept: Threshold) -> SSD:
     """SSD300 (Liu et al., ECCV 2016) on VGG-16."""
     vgg = trunk.build("vgg16", published="IMAGENET1K_FEATURES")
+    scaling: dict[str, Any] = {}
+    if trunk.pretrained:  # pixels up to 255, as that trunk was trained; without weights they would drown the prior
+        scaling = {"image_mean": [0.48235, 0.45882, 0.40784], "image_std": [1 / 255] * 3}
     model = SSD(
         _vgg_extractor(vgg, False, trunk.trainable_layers),
         DefaultBoxGenerator(
@@ -131,10 +112,9 @@ def ssd300(trunk: Trunk, num_classes: int, kept: Threshold) -> SSD:
         ),
         (300, 300),
         num_classes + 1,
-        image_mean=[0.48235, 0.45882, 0.40784],  # of Caffe, in which that trunk was trained
-        image_std=[1 / 255, 1 / 255, 1 / 255],
         score_thresh=kept.score,
         detections_per_img=kept.detections,
+        **scaling,
     )
     return _labels_from_zero(model)
 
@@ -174,39 +154,20 @@ def faster_rcnn(
     anchor_sizes: Sequence[float],
     aspect_ratios: Sequence[float],
     pyramid_channels: int,
+    version: int = 1,
 ) -> FasterRCNN:
-    """Faster R-CNN (Ren et al., NeurIPS 2015) on a pyramid, levels P2 to P6."""
-    levels = resnet_pyramid(trunk, backbone, pyramid_channels, (1, 2, 3, 4), lambda width: LastLevelMaxPool())
+    """Faster R-CNN (Ren et al., NeurIPS 2015) on a pyramid, levels P2 to P6.
+
+    torchvision's second version has batch norm in the pyramid and deeper heads (Li et al., 2021).
+    """
+    channels, norm = pyramid_channels, nn.BatchNorm2d if version == 2 else None
+    levels = resnet_pyramid(trunk, backbone, channels, (1, 2, 3, 4), lambda width: LastLevelMaxPool(), norm_layer=norm)
+    heads: dict[str, nn.Module] = {}
+    if version == 2:
+        heads["rpn_head"] = RPNHead(channels, len(aspect_ratios), conv_depth=2)
+        heads["box_head"] = FastRCNNConvFCHead((channels, 7, 7), [256, 256, 256, 256], [1024], norm_layer=norm)
     sizes = [(size,) for size in anchor_sizes]
-    return _faster_rcnn(levels, sizes, aspect_ratios, num_classes, kept, image_size)
-
-
-def faster_rcnn_v2(
-    trunk: Trunk,
-    num_classes: int,
-    kept: Threshold,
-    *,
-    backbone: str,
-    image_size: tuple[int, int],
-    anchor_sizes: Sequence[float],
-    aspect_ratios: Sequence[float],
-    pyramid_channels: int,
-) -> FasterRCNN:
-    """torchvision's second Faster R-CNN: batch norm in the pyramid, deeper heads (Li et al., 2021)."""
-    channels, norm = pyramid_channels, nn.BatchNorm2d
-    levels = resnet_pyramid(
-        trunk, backbone, channels, (1, 2, 3, 4), lambda width: LastLevelMaxPool(), norm_layer=norm
-    )
-    return _faster_rcnn(
-        levels,
-        [(size,) for size in anchor_sizes],
-        aspect_ratios,
-        num_classes,
-        kept,
-        image_size,
-        rpn_head=RPNHead(channels, len(aspect_ratios), conv_depth=2),
-        box_head=FastRCNNConvFCHead((channels, 7, 7), [256, 256, 256, 256], [1024], norm_layer=norm),
-    )
+    return _faster_rcnn(levels, sizes, aspect_ratios, num_classes, kept, image_size, **heads)
 
 
 def faster_rcnn_mobilenet(

@@ -35,7 +35,7 @@ class Trunk(NamedTuple):
     @property
     def norm_layer(self) -> type[nn.Module]:
         """Batch norm of the trunk."""
-        return FrozenBatchNorm2d if self.pretrained else nn.BatchNorm2d  # type: ignore[no-any-return]
+        return FrozenBatchNorm2d if self.pretrained else nn.BatchNorm2d
 
     def build(self, name: str, *, published: str = "DEFAULT", **options: Any) -> nn.Module:
         """Return torchvision's classifier of this name, of which a detector takes the trunk.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -42,12 +43,12 @@ _PYRAMID = {"backbone": "resnet50", "pyramid_channels": 256, **_IMAGE}
 _ANCHORS = {"anchor_sizes": (32.0, 64.0, 128.0, 256.0, 512.0), "aspect_ratios": (0.5, 1.0, 2.0)}
 _ARCHITECTURES: dict[DetectorName, _Architecture] = {
     "retinanet": _Architecture(architectures.retinanet, {**_PYRAMID, **_ANCHORS, "head_norm": "none"}),
-    "retinanet_v2": _Architecture(architectures.retinanet_v2, {**_PYRAMID, **_ANCHORS}),
+    "retinanet_v2": _Architecture(partial(architectures.retinanet, version=2), {**_PYRAMID, **_ANCHORS}),
     "fcos": _Architecture(architectures.fcos, _PYRAMID),
     "ssd300": _Architecture(architectures.ssd300, {}, stages_with_weights=4),
     "ssdlite320": _Architecture(architectures.ssdlite320, {}, stages=6, stages_with_weights=6),
     "faster_rcnn": _Architecture(architectures.faster_rcnn, {**_PYRAMID, **_ANCHORS}),
-    "faster_rcnn_v2": _Architecture(architectures.faster_rcnn_v2, {**_PYRAMID, **_ANCHORS}),
+    "faster_rcnn_v2": _Architecture(partial(architectures.faster_rcnn, version=2), {**_PYRAMID, **_ANCHORS}),
     "faster_rcnn_mobilenet": _Architecture(architectures.faster_rcnn_mobilenet, {**_IMAGE, **_ANCHORS}, stages=6),
 }
 _ALWAYS_GROUP_NORM = ("retinanet_v2", "fcos")

@@ -21,7 +21,7 @@ class DetectionExamples(NamedTuple):
     logits: Tensor
     """[B, A, K]; with softmax [B, A, K + 1], column 0 the background."""
     targets: Tensor
-    """[B, A] int64: a column of the logits, -1 for background (0 with softmax), -100 for an anchor that is no example."""
+    """[B, A] int64: a column of the logits, -1 for background (softmax: 0), -100 for an anchor that is no example."""
     predicted: Tensor
     """[P, 4] encoded boxes that the head predicts, in units of the anchor's size (without the box coder's weights)."""
     encoded: Tensor
@@ -132,7 +132,7 @@ def matched_boxes(targets: list[dict[str, Tensor]], matched: list[Tensor]) -> Te
 
 
 def without_weights(coder: Any, encoded: Tensor) -> Tensor:
-    """Encoded boxes [P, 4] in units of the anchor's size, whatever the weights of a ``BoxCoder``: mu keeps its meaning."""
+    """Encoded boxes [P, 4] in units of the anchor's size, whatever a ``BoxCoder``'s weights: mu keeps its meaning."""
     return encoded / encoded.new_tensor(coder.weights, dtype=torch.float32)
 
 

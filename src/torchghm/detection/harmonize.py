@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from torch import Tensor, nn
 from torchvision.models.detection import FCOS, FasterRCNN, MaskRCNN, RetinaNet
@@ -112,7 +112,7 @@ def restore(model: Detector) -> Detector:
         model.detach()
         for name, (part, _) in model.parts.items():
             getattr(model, name).__class__ = part
-        model.__class__ = _HOSTS[type(model)]
+        model.__class__ = _HOSTS[type(model)]  # type: ignore[assignment]
     return model
 
 
@@ -135,11 +135,13 @@ def detection_examples(model: nn.Module, images: list[Tensor], targets: list[dic
     return model.loss_examples(images, targets)
 
 
-def _harmonized_class(model: Any) -> type[HarmonizedDetector]:
+def _harmonized_class(model: nn.Module) -> type[HarmonizedDetector]:
     """Ours for this model, whose class and parts have to be torchvision's own or ours."""
     kind = type(model)
-    ours = HARMONIZED.get(kind, kind)
-    if ours not in _HOSTS:
+    ours = HARMONIZED.get(kind)
+    if ours is None and isinstance(model, HarmonizedDetector) and kind in _HOSTS:
+        ours = type(model)
+    if ours is None:
         known = ", ".join(host.__name__ for host in HARMONIZED)
         raise TypeError(
             f"Expected argument `model` to be one of torchvision.models.detection's {known}, "
@@ -153,4 +155,4 @@ def _harmonized_class(model: Any) -> type[HarmonizedDetector]:
                 f"Expected `model.{name}` to be a torchvision {classes[0].__name__}, "
                 f"but got {part.__module__}.{part.__qualname__}, which may override what would be replaced."
             )
-    return ours  # type: ignore[return-value]
+    return ours

@@ -68,7 +68,7 @@ def _set_ssd_prior(head: Any, prior: float, bias: float) -> None:
     classes = head.num_columns - 1
     check_number("prior", prior, f"below 1 / {classes}, the share of each of {classes} classes", ok=prior * classes < 1)
     for level in head.module_list:
-        last = level if isinstance(level, nn.Conv2d) else level[-1]  # SSDLite: a depthwise convolution comes first
+        last: Any = level if isinstance(level, nn.Conv2d) else level[-1]  # SSDLite: a depthwise convolution is first
         columns = last.bias.view(-1, head.num_columns)
         columns.fill_(bias)
         columns[:, 0] += math.log(1 / prior - classes)

@@ -19,7 +19,7 @@ _HOST_LOSS = "fastrcnn_loss"
 
 
 class HarmonizedRoIHeads(RoIHeads):  # type: ignore[misc]
-    """RoI heads whose losses are ``cls_loss`` and ``box_loss``; made by `harmonize`, never built itself.
+    """RoI heads whose losses are ``cls_loss`` and ``box_loss``; made by `harmonize`.
 
     Masks and keypoints keep torchvision's losses.
     """
@@ -111,4 +111,5 @@ class HarmonizedRoIHeads(RoIHeads):  # type: ignore[misc]
         """What the losses would see of a batch's proposals; which of them is drawn by lot, as in training."""
         sampled, _, labels, regression_targets = self.select_training_samples(proposals, targets)
         pooled = self.box_head(self.box_roi_pool(features, sampled, image_shapes))
-        return self.examples(*self.box_predictor(pooled), labels, regression_targets)
+        class_logits, box_regression = self.box_predictor(pooled)
+        return self.examples(class_logits, box_regression, labels, regression_targets)

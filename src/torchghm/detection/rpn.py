@@ -22,7 +22,7 @@ from torchghm.detection.harmonized import LossPlan
 
 
 class HarmonizedRPN(RegionProposalNetwork):  # type: ignore[misc]
-    """An RPN whose losses are ``cls_loss`` (object or not) and ``box_loss``; made by `harmonize`, never built itself."""
+    """An RPN whose losses are ``cls_loss`` (an object or none) and ``box_loss``; made by `harmonize`."""
 
     cls_loss: nn.Module | None
     box_loss: nn.Module | None

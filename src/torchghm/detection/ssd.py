@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import torch
 from torch import Tensor
 from torchvision.models.detection.ssd import SSD
@@ -21,8 +23,11 @@ class HarmonizedSSD(OneStageDetector, SSD):  # type: ignore[misc]
     without the background's column, which then means nothing, and detections are scored by the sigmoid too.
     """
 
-    has_background_column = True
+    has_background_column: ClassVar[bool] = True
     activation: Activation
+    # Of torchvision's class:
+    box_coder: Any
+    proposal_matcher: Any
 
     @classmethod
     def activations(cls, stage: Stage) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from torchghm.detection.build import BACKBONES, PYRAMID_LEVELS
+from torchghm.detection.architectures import PYRAMID_LEVELS
+from torchghm.detection.backbones import BACKBONES
 from torchghm.training.losses import build_losses
 from torchghm.training.recipe_values import checked, merged, nested
 
