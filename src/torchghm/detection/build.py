@@ -52,6 +52,8 @@ _ARCHITECTURES: dict[DetectorName, _Architecture] = {
     "faster_rcnn_mobilenet": _Architecture(architectures.faster_rcnn_mobilenet, {**_IMAGE, **_ANCHORS}, stages=6),
 }
 _ALWAYS_GROUP_NORM = ("retinanet_v2", "fcos")
+SOFTMAX_DETECTORS: tuple[DetectorName, ...] = ("ssd300", "ssdlite320")
+"""Those whose classification loss may read the logits by the softmax too."""
 
 
 def build_detector(
