@@ -299,7 +299,14 @@ def test_exact_density_of_a_few_among_ten_million():
 
 @pytest.mark.parametrize(
     "loss",
-    [GHMCLoss(), GHMCLoss(density="exact"), GHMCLoss(activation="softmax"), GHMRLoss(), torchghm.FocalLoss()],
+    [
+        GHMCLoss(),
+        GHMCLoss(density="exact"),
+        GHMCLoss(activation="softmax"),
+        GHMRLoss(),
+        GHMRLoss("auto"),
+        torchghm.FocalLoss(),
+    ],
     ids=lambda loss: type(loss).__name__,
 )
 def test_neither_loss_nor_diagnostics_wait_for_a_device(loss):

@@ -10,6 +10,7 @@ from tests.ranks import SentNumbers, on_ranks
 from torchghm import GHMCLoss, GHMRLoss
 from torchghm.functional.density import FINE_REGIONS_PER_UNIT
 from torchghm.losses import ASL1Loss, CrossEntropyLoss, FocalLoss, OHEMLoss, SmoothL1Loss
+from torchghm.losses.residual_scale import CELLS_PER_DECADE, DECADES
 
 STEPS = 3
 ROWS, BOXES = 120, 40
@@ -18,6 +19,7 @@ CUTS = {"halves": (60, 20), "unequal": (100, 3), "one rank has nothing": (ROWS, 
 LOSSES = {
     "GHM": (GHMCLoss, GHMRLoss),
     "exact GHM": (lambda: GHMCLoss(density="exact"), lambda: GHMRLoss(density="exact")),
+    "mu of the residuals": (GHMCLoss, lambda: GHMRLoss("auto")),
     "cross entropy": (CrossEntropyLoss, SmoothL1Loss),
     "of all examples": (lambda: CrossEntropyLoss(average="examples"), lambda: SmoothL1Loss(average="boxes")),
     "focal": (FocalLoss, ASL1Loss),
@@ -95,6 +97,7 @@ def what_is_sent(rank):
         "GHM-C, alone": ("cls", GHMCLoss(bins=30, sync=False)),
         "GHM-R": ("box", GHMRLoss(bins=10)),
         "GHM-R, exact": ("box", GHMRLoss(bins=10, density="exact")),
+        "GHM-R, mu auto": ("box", GHMRLoss("auto", bins=10)),
         "focal": ("cls", FocalLoss()),
         "focal, alone": ("cls", FocalLoss(sync=False)),
         "OHEM": ("cls", OHEMLoss()),
@@ -122,6 +125,7 @@ def test_a_step_sends_one_histogram_a_loss_and_evaluation_nothing(tmp_path):
         "GHM-C, alone": [],
         "GHM-R": [10],
         "GHM-R, exact": [10 * FINE_REGIONS_PER_UNIT],
+        "GHM-R, mu auto": [CELLS_PER_DECADE * DECADES, 10],  # first the residuals' own histogram
         "focal": [1],
         "focal, alone": [],
         "OHEM": [1],

@@ -2,70 +2,118 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NamedTuple, get_args
 
-import torch
 from torch import nn
-from torchvision.models import get_model
-from torchvision.models.detection import RetinaNet
-from torchvision.models.detection.anchor_utils import AnchorGenerator
-from torchvision.models.detection.backbone_utils import BackboneWithFPN
-from torchvision.models.detection.retinanet import RetinaNetHead
-from torchvision.ops import FrozenBatchNorm2d
-from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
+from torchghm.detection import architectures
+from torchghm.detection.architectures import NORM_GROUPS, PYRAMID_LEVELS, Threshold
+from torchghm.detection.backbones import BACKBONES, Trunk
+from torchghm.detection.prior import set_prior
 from torchghm.functional.examples import check_choice, check_number
 
-BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "resnext101_32x8d", "resnext101_64x4d")
-PYRAMID_LEVELS = 5
-NORM_GROUPS = 32
+DetectorName = Literal[
+    "retinanet",
+    "retinanet_v2",
+    "fcos",
+    "ssd300",
+    "ssdlite320",
+    "faster_rcnn",
+    "faster_rcnn_v2",
+    "faster_rcnn_mobilenet",
+]
+DETECTORS: tuple[DetectorName, ...] = get_args(DetectorName)
+
+
+class _Architecture(NamedTuple):
+    build: Callable[..., nn.Module]
+    options: Mapping[str, Any]
+    """Options that not every detector has, and what they are by default."""
+    stages: int = 5
+    """Of the backbone."""
+    stages_with_weights: int = 3
+    """How many of them are trained by default where they have weights."""
+
+
+_IMAGE: dict[str, Any] = {"image_size": (800, 1333)}
+_PYRAMID = {"backbone": "resnet50", "pyramid_channels": 256, **_IMAGE}
+_ANCHORS = {"anchor_sizes": (32.0, 64.0, 128.0, 256.0, 512.0), "aspect_ratios": (0.5, 1.0, 2.0)}
+_ARCHITECTURES: dict[DetectorName, _Architecture] = {
+    "retinanet": _Architecture(architectures.retinanet, {**_PYRAMID, **_ANCHORS, "head_norm": "none"}),
+    "retinanet_v2": _Architecture(partial(architectures.retinanet, version=2), {**_PYRAMID, **_ANCHORS}),
+    "fcos": _Architecture(architectures.fcos, _PYRAMID),
+    "ssd300": _Architecture(architectures.ssd300, {}, stages_with_weights=4),
+    "ssdlite320": _Architecture(architectures.ssdlite320, {}, stages=6, stages_with_weights=6),
+    "faster_rcnn": _Architecture(architectures.faster_rcnn, {**_PYRAMID, **_ANCHORS}),
+    "faster_rcnn_v2": _Architecture(partial(architectures.faster_rcnn, version=2), {**_PYRAMID, **_ANCHORS}),
+    "faster_rcnn_mobilenet": _Architecture(architectures.faster_rcnn_mobilenet, {**_IMAGE, **_ANCHORS}, stages=6),
+}
+_ALWAYS_GROUP_NORM = ("retinanet_v2", "fcos")
+SOFTMAX_DETECTORS: tuple[DetectorName, ...] = ("ssd300", "ssdlite320")
+"""Those whose classification loss may read the logits by the softmax too."""
 
 
 def build_detector(
-    name: Literal["retinanet"] = "retinanet",
+    name: DetectorName = "retinanet",
     *,
     num_classes: int,
-    backbone: str = "resnet50",
+    backbone: str | None = None,
     weights: str | Path = "none",
-    image_size: tuple[int, int] = (800, 1333),
-    anchor_sizes: Sequence[float] = (32, 64, 128, 256, 512),
-    aspect_ratios: Sequence[float] = (0.5, 1.0, 2.0),
-    pyramid_channels: int = 256,
-    head_norm: Literal["none", "group"] = "none",
+    load_weights: bool = True,
+    image_size: tuple[int, int] | None = None,
+    anchor_sizes: Sequence[float] | None = None,
+    aspect_ratios: Sequence[float] | None = None,
+    pyramid_channels: int | None = None,
+    head_norm: Literal["none", "group"] | None = None,
     prior: float = 0.01,
     trainable_layers: int | None = None,
     score_threshold: float = 0.05,
     detections_per_image: int = 100,
-) -> RetinaNet:
+) -> nn.Module:
     """Build a torchvision detector for ``num_classes`` classes without a background class (labels 0..K-1).
 
+    Options that are None take the value that torchvision's detector of that name has; one that the detector does not
+    have is refused.
+
     Arguments:
-        name: ``"retinanet"`` (Lin et al., ICCV 2017), with FPN levels P3 to P7.
+        name: ``"retinanet"``, ``"retinanet_v2"``, ``"fcos"``, ``"ssd300"``, ``"ssdlite320"``, ``"faster_rcnn"``,
+            ``"faster_rcnn_v2"`` or ``"faster_rcnn_mobilenet"``; ``v2`` are torchvision's second versions.
         num_classes: K, at least 1.
-        backbone: one of resnet18, resnet34, resnet50, resnet101, resnext101_32x8d, resnext101_64x4d.
+        backbone: of RetinaNet, FCOS and Faster R-CNN: one of resnet18, resnet34, resnet50 (by default), resnet101,
+            resnext101_32x8d, resnext101_64x4d. SSD300 is on VGG-16, SSDLite and ``"faster_rcnn_mobilenet"`` on
+            MobileNetV3.
         weights: ``"none"``, ``"torchvision"`` (ImageNet weights, loaded over the network once), or the path of a
-            classifier's state dict. Batch norm is frozen where weights are loaded, and trained where not.
+            classifier's state dict. Batch norm is frozen where weights are loaded (but SSDLite's), and trained where
+            not.
+        load_weights: False builds the detector that ``weights`` would make, without reading them: to be filled from a
+            checkpoint.
         image_size: (height, width) in pixels that images are scaled to fit, their aspect kept; the shorter side fits
-            the smaller number and the longer side the larger, whichever way the image lies.
-        anchor_sizes: side in pixels of the anchors of each of 5 levels; each comes in scales 1, 2^(1/3) and 2^(2/3).
-        aspect_ratios: height / width of the anchors.
-        pyramid_channels: width of the pyramid and of the heads, at least 1; 256 as published, less for small machines.
-        head_norm: ``"group"`` puts group norm (32 groups) into the heads, as torchvision's second RetinaNet does: from
-            scratch it trains much faster. ``"none"`` as published.
-        prior: probability that every class starts with, in (0, 1): bias -log((1 - prior) / prior) of the last layer.
-        trainable_layers: stages of the backbone that are trained, 0 to 5; by default 3 with weights and 5 without.
+            the smaller number and the longer side the larger, whichever way the image lies. By default (800, 1333).
+            SSD300 and SSDLite stretch every image to 300 x 300 and 320 x 320, and have no such option.
+        anchor_sizes: of RetinaNet and Faster R-CNN: side in pixels of the anchors of each of 5 levels, by default
+            32 to 512. RetinaNet's come in scales 1, 2^(1/3) and 2^(2/3) each; ``"faster_rcnn_mobilenet"`` has all 5
+            on each of its 3 levels.
+        aspect_ratios: of those anchors: height / width, by default 0.5, 1 and 2.
+        pyramid_channels: of detectors on a ResNet: width of the pyramid and of the heads, at least 1; by default 256
+            as published, less for small machines.
+        head_norm: of ``"retinanet"``: ``"group"`` puts group norm (32 groups) into the heads, as torchvision's second
+            RetinaNet and its FCOS always have it: from scratch it trains much faster. ``"none"`` as published.
+        prior: probability that every class (Faster R-CNN: the RPN's objectness) starts with: see `set_prior`.
+        trainable_layers: stages of the backbone that are trained, up to 5 (MobileNet: 6); by default all without
+            weights, and with weights as torchvision does: 3, of SSD300 4, of SSDLite 6.
         score_threshold: detections below it are dropped, in [0, 1).
         detections_per_image: kept after non-maximum suppression.
 
     Returns:
-        A ``torchvision.models.detection.RetinaNet``; `harmonize` gives it its losses.
+        A ``torchvision.models.detection`` RetinaNet, FCOS, SSD or FasterRCNN; `harmonize` gives it its losses. Labels
+        are 0..K-1 in targets and detections also where the head has a background.
 
     Raises:
-        ValueError: an argument out of range, or a weights file that does not fit the backbone.
+        ValueError: an argument out of range, an option that the detector does not have, or a weights file that does
+            not fit the backbone.
         FileNotFoundError: no such weights file.
 
     Example:
@@ -73,96 +121,56 @@ def build_detector(
         >>> model.head.classification_head.num_classes
         3
     """
-    check_choice("name", name, ("retinanet",))
-    check_choice("backbone", backbone, BACKBONES)
+    check_choice("name", name, DETECTORS)
     check_number("num_classes", num_classes, "an integer of at least 1", ok=num_classes >= 1)
-    check_number("pyramid_channels", pyramid_channels, "an integer of at least 1", ok=pyramid_channels >= 1)
-    check_choice("head_norm", head_norm, ("none", "group"))
-    if head_norm == "group" and pyramid_channels % NORM_GROUPS:
-        raise ValueError(
-            f"Expected argument `pyramid_channels` to be a multiple of {NORM_GROUPS} with head_norm='group', "
-            f"but got {pyramid_channels}."
-        )
     check_number("prior", prior, "a number in (0, 1)", ok=0 < prior < 1)
-    if len(anchor_sizes) != PYRAMID_LEVELS:
+    architecture = _ARCHITECTURES[name]
+    given = {
+        "backbone": backbone,
+        "image_size": image_size,
+        "anchor_sizes": anchor_sizes,
+        "aspect_ratios": aspect_ratios,
+        "pyramid_channels": pyramid_channels,
+        "head_norm": head_norm,
+    }
+    chosen = {option: value for option, value in given.items() if value is not None}
+    for option in chosen:
+        if not has_option(name, option):
+            raise ValueError(f"Expected no argument `{option}` for {name}, which has none, but got {given[option]!r}.")
+    options = {**architecture.options, **chosen}
+    _check_options(name, options)
+    layers = trainable_layers
+    if layers is None:
+        layers = architecture.stages if str(weights) == "none" else architecture.stages_with_weights
+    check_number(
+        "trainable_layers", layers, f"an integer from 0 to {architecture.stages}", ok=0 <= layers <= architecture.stages
+    )
+    model = architecture.build(
+        Trunk(weights, load_weights, layers), num_classes, Threshold(score_threshold, detections_per_image), **options
+    )
+    return set_prior(model, prior)
+
+
+def has_option(name: DetectorName, option: str) -> bool:
+    """Whether this detector has an option that not every detector has."""
+    return option in _ARCHITECTURES[name].options
+
+
+def _check_options(name: str, options: Mapping[str, Any]) -> None:
+    if "backbone" in options:
+        check_choice("backbone", options["backbone"], BACKBONES)
+    channels = options.get("pyramid_channels", 1)
+    check_number("pyramid_channels", channels, "an integer of at least 1", ok=channels >= 1)
+    norm = "group" if name in _ALWAYS_GROUP_NORM else options.get("head_norm", "none")
+    check_choice("head_norm", norm, ("none", "group"))
+    if norm == "group" and channels % NORM_GROUPS:
+        reason = "with head_norm='group'" if "head_norm" in options else f"for {name}, whose heads have group norm"
+        raise ValueError(
+            f"Expected argument `pyramid_channels` to be a multiple of {NORM_GROUPS} {reason}, but got {channels}."
+        )
+    sizes = options.get("anchor_sizes")
+    if sizes is not None and len(sizes) != PYRAMID_LEVELS:
         raise ValueError(
             f"Expected argument `anchor_sizes` to hold one size for each of the {PYRAMID_LEVELS} levels, "
-            f"but got {list(anchor_sizes)}."
+            f"but got {list(sizes)}."
         )
-    scratch = str(weights) == "none"
-    layers = trainable_layers if trainable_layers is not None else (5 if scratch else 3)
-    check_number("trainable_layers", layers, "an integer from 0 to 5", ok=0 <= layers <= 5)
-    anchors = AnchorGenerator(
-        sizes=tuple(tuple(round(size * 2 ** (step / 3)) for step in range(3)) for size in anchor_sizes),
-        aspect_ratios=(tuple(aspect_ratios),) * PYRAMID_LEVELS,
-    )
-    model = RetinaNet(
-        _pyramid(_trunk(backbone, weights), layers, pyramid_channels),
-        num_classes,
-        min_size=min(image_size),
-        max_size=max(image_size),
-        anchor_generator=anchors,
-        head=RetinaNetHead(
-            pyramid_channels,
-            anchors.num_anchors_per_location()[0],
-            num_classes,
-            norm_layer=partial(nn.GroupNorm, NORM_GROUPS) if head_norm == "group" else None,
-        ),
-        score_thresh=score_threshold,
-        detections_per_img=detections_per_image,
-    )
-    nn.init.constant_(model.head.classification_head.cls_logits.bias, -math.log((1 - prior) / prior))
-    return model
-
-
-def _pyramid(trunk: nn.Module, trainable_layers: int, channels: int) -> nn.Module:
-    """Levels P3 to P7 on the trunk's stages, of which only the last ones are trained."""
-    stages = ["layer4", "layer3", "layer2", "layer1", "conv1"][:trainable_layers]
-    if trainable_layers == 5:
-        stages.append("bn1")
-    for name, parameter in trunk.named_parameters():
-        if not name.startswith(tuple(stages)):
-            parameter.requires_grad_(False)
-    width = trunk.inplanes // 8  # type: ignore[operator]
-    return BackboneWithFPN(  # type: ignore[no-any-return]
-        trunk,
-        return_layers={"layer2": "0", "layer3": "1", "layer4": "2"},
-        in_channels_list=[width * 2, width * 4, width * 8],
-        out_channels=channels,
-        extra_blocks=LastLevelP6P7(channels, channels),
-    )
-
-
-def _trunk(backbone: str, weights: str | Path) -> nn.Module:
-    """The classifier that the pyramid is built on."""
-    trunk: nn.Module
-    if str(weights) == "none":
-        return get_model(backbone, weights=None)  # type: ignore[no-any-return]
-    if str(weights) == "torchvision":
-        return get_model(backbone, weights="DEFAULT", norm_layer=FrozenBatchNorm2d)  # type: ignore[no-any-return]
-    path = Path(weights)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"Expected argument `weights` to be 'none', 'torchvision' or the file of a {backbone}, but got {path}, "
-            "which is not a file."
-        )
-    trunk = get_model(backbone, weights=None, norm_layer=FrozenBatchNorm2d)
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ValueError(
-            f"Expected the weights file {path} to hold a state dict, but it can't be read: {error}"
-        ) from error
-    if not isinstance(state, dict):
-        raise ValueError(f"Expected the weights file {path} to hold a state dict, but got {type(state).__name__}.")
-    for name, value in trunk.state_dict().items():
-        if name.startswith("fc."):
-            state[name] = value  # the classifier's own classes are not ours
-    try:
-        # Frozen batch norm counts no batches: that key of a trained classifier is left over.
-        trunk.load_state_dict(
-            {name: value for name, value in state.items() if not name.endswith("num_batches_tracked")}
-        )
-    except RuntimeError as error:
-        raise ValueError(f"Expected the weights file {path} to fit a {backbone}, but {error}") from error
-    return trunk

@@ -5,16 +5,29 @@ from __future__ import annotations
 from typing import TypeVar, cast
 
 from torch import Tensor, nn
-from torchvision.models.detection import RetinaNet
+from torchvision.models.detection import FCOS, FasterRCNN, MaskRCNN, RetinaNet
+from torchvision.models.detection.ssd import SSD
 
-from torchghm.detection.examples import DetectionExamples, remember_geometry
-from torchghm.detection.retinanet import HarmonizedRetinaNet, retinanet_examples
-from torchghm.detection.scope import LevelLosses, Scope, check_options, check_scope
+from torchghm.detection.examples import DetectionExamples
+from torchghm.detection.faster_rcnn import HarmonizedFasterRCNN, HarmonizedMaskRCNN
+from torchghm.detection.fcos import HarmonizedFCOS
+from torchghm.detection.harmonized import HarmonizedDetector, LossPlan, Stage
+from torchghm.detection.retinanet import HarmonizedRetinaNet
+from torchghm.detection.scope import Scope, check_options, check_scope
+from torchghm.detection.ssd import HarmonizedSSD
 from torchghm.functional.examples import check_choice
-from torchghm.losses.harmonized import HarmonizedLoss
 
 Detector = TypeVar("Detector", bound=nn.Module)
-_OWN = ("cls_loss", "box_loss", "background_channel", "ignore_padding")
+
+HARMONIZED: dict[type[nn.Module], type[HarmonizedDetector]] = {
+    RetinaNet: HarmonizedRetinaNet,
+    FCOS: HarmonizedFCOS,
+    SSD: HarmonizedSSD,
+    FasterRCNN: HarmonizedFasterRCNN,
+    MaskRCNN: HarmonizedMaskRCNN,
+}
+"""Ours for each of torchvision's."""
+_HOSTS = {ours: theirs for theirs, ours in HARMONIZED.items()}
 
 
 def harmonize(
@@ -23,26 +36,32 @@ def harmonize(
     box_loss: nn.Module | None = None,
     *,
     scope: Scope = "batch",
+    stage: Stage | None = None,
     background_channel: bool = False,
     ignore_padding: bool = True,
 ) -> Detector:
     """Give a torchvision detector harmonized losses, in place.
 
-    The losses become submodules ``model.cls_loss`` and ``model.box_loss``: they move with the model and are saved with
-    it. Calling it again replaces them; `restore` brings torchvision's own back. The detector may still be pickled and
-    deep-copied.
+    The losses become submodules ``model.cls_loss`` and ``model.box_loss`` (of the two heads in a Faster R-CNN): they
+    move with the model and are saved with it. Calling it again replaces them; `restore` brings torchvision's own back.
+    The detector may still be pickled and deep-copied. docs/detectors.md says what is replaced in which detector.
 
     Arguments:
-        model: a ``torchvision.models.detection.RetinaNet``, built by whomever.
+        model: a RetinaNet, FCOS, SSD, FasterRCNN or MaskRCNN of ``torchvision.models.detection``, built by whomever.
         cls_loss: called with logits [B, A, K] and integer targets [B, A] (-1 background, -100 no example) of all images
-            and levels; None keeps torchvision's.
+            and levels; None keeps torchvision's. An SSD takes one of ``activation="softmax"`` too: logits
+            [B, A, K + 1], background 0.
         box_loss: called with predicted and true encoded boxes [P, 4] of all positive anchors, in units of the anchor's
             size whatever the box coder's weights; None keeps torchvision's.
         scope: over which anchors the density is measured: ``"batch"`` (all images and levels), ``"level"`` (each level
             with a state of its own), ``"reference"`` (`ReferenceGHMC` and `ReferenceGHMR` called once a level with one
-            state, as the published results were made).
-        background_channel: the labels start at 1 and channel 0 is never positive, as in torchvision's COCO weights:
-            leave the channel out.
+            state, as the published results were made). The second stage of a Faster R-CNN has no levels.
+        stage: for a Faster or Mask R-CNN alone, where the losses go: ``"both"``, which None stands for (``cls_loss`` to
+            the RPN, ``box_loss`` to the RPN and a copy of it to the RoI heads, whose classes keep torchvision's
+            loss), ``"rpn"``, or ``"roi"`` (there ``cls_loss`` has ``activation="softmax"`` and sees the sampled
+            proposals of all images in one row, [1, R, K + 1]).
+        background_channel: for RetinaNet and FCOS, the labels start at 1 and channel 0 is never positive, as in
+            torchvision's COCO weights: leave the channel out. The other heads have a background by construction.
         ignore_padding: leave out anchors whose centre lies in the padding of a batch of unlike images.
 
     Returns:
@@ -50,7 +69,8 @@ def harmonize(
 
     Raises:
         TypeError: a model that is not known.
-        ValueError: a loss without the scope asked for, or with options that a detector's logits don't fit.
+        ValueError: a loss without the scope asked for, an option that the detector does not have, or a loss with
+            options that its logits don't fit.
 
     Example:
         >>> from torchvision.models.detection import retinanet_resnet50_fpn
@@ -60,36 +80,39 @@ def harmonize(
         >>> type(model.cls_loss).__name__
         'GHMCLoss'
     """
-    if type(model) not in (RetinaNet, HarmonizedRetinaNet):
-        raise TypeError(
-            "Expected argument `model` to be a torchvision.models.detection.RetinaNet, "
-            f"but got {type(model).__module__}.{type(model).__qualname__}. A subclass may override what would be "
-            "replaced: harmonize a RetinaNet and derive from torchghm.detection.HarmonizedRetinaNet instead."
-        )
+    ours = _harmonized_class(model)
     check_choice("scope", scope, ("batch", "level", "reference"))
-    check_options(cls_loss, box_loss)
+    if not ours.stages and stage is not None:
+        raise ValueError(f"Expected no argument `stage` for a {_HOSTS[ours].__name__}, which has one, got {stage!r}.")
+    if stage is None:
+        stage = "both"
+    check_choice("stage", stage, ours.stages or ("both",))
+    if background_channel and ours.has_background_column:
+        raise ValueError(
+            f"Expected no argument `background_channel` for a {_HOSTS[ours].__name__}: column 0 of its logits is the "
+            "background's in any case."
+        )
+    if stage == "roi" and scope != "batch":
+        raise ValueError(
+            f"Expected scope='batch' with stage='roi', but got {scope!r}: proposals lie on no level of the pyramid."
+        )
+    check_options(cls_loss, box_loss, ours.activations(stage))
     check_scope(cls_loss, box_loss, scope)
-    if scope == "level":
-        levels = len(cast(RetinaNet, model).anchor_generator.sizes)
-        cls_loss = LevelLosses(cls_loss, levels) if isinstance(cls_loss, HarmonizedLoss) else cls_loss
-        box_loss = LevelLosses(box_loss, levels) if isinstance(box_loss, HarmonizedLoss) else box_loss
-    if type(model) is RetinaNet:
-        model.__class__ = HarmonizedRetinaNet
-        cast(RetinaNet, model).anchor_generator.register_forward_hook(remember_geometry)
-    for name, value in zip(_OWN, (cls_loss, box_loss, background_channel, ignore_padding), strict=True):
-        setattr(model, name, value)
+    detector = cast(HarmonizedDetector, restore(model))
+    for name, (_, part) in ours.parts.items():
+        getattr(detector, name).__class__ = part
+    detector.__class__ = ours
+    detector.attach(LossPlan(cls_loss, box_loss, scope, stage, background_channel, ignore_padding))
     return model
 
 
 def restore(model: Detector) -> Detector:
     """Give a harmonized detector torchvision's own losses back, in place."""
-    if type(model) is HarmonizedRetinaNet:
-        model.__class__ = RetinaNet
-        hooks = cast(RetinaNet, model).anchor_generator._forward_hooks
-        for handle in [handle for handle, hook in hooks.items() if hook is remember_geometry]:
-            del hooks[handle]
-        for name in _OWN:
-            delattr(model, name)
+    if isinstance(model, HarmonizedDetector) and type(model) in _HOSTS:
+        model.detach()
+        for name, (part, _) in model.parts.items():
+            getattr(model, name).__class__ = part
+        model.__class__ = _HOSTS[type(model)]  # type: ignore[assignment]
     return model
 
 
@@ -101,9 +124,35 @@ def detection_examples(model: nn.Module, images: list[Tensor], targets: list[dic
         images: [3, H, W] floats in [0, 1] each.
         targets: ``boxes`` [n, 4] xyxy in pixels and ``labels`` [n] int64 each.
 
+    Returns:
+        Of a Faster R-CNN those of the RPN, or with ``stage="roi"`` the sampled proposals.
+
     Raises:
         TypeError: a model that is not harmonized.
     """
-    if not isinstance(model, HarmonizedRetinaNet):
+    if not isinstance(model, HarmonizedDetector):
         raise TypeError(f"Expected argument `model` to be a detector made by `harmonize`, but got {type(model)}.")
-    return retinanet_examples(model, images, targets)
+    return model.loss_examples(images, targets)
+
+
+def _harmonized_class(model: nn.Module) -> type[HarmonizedDetector]:
+    """Ours for this model, whose class and parts have to be torchvision's own or ours."""
+    kind = type(model)
+    ours = HARMONIZED.get(kind)
+    if ours is None and isinstance(model, HarmonizedDetector) and kind in _HOSTS:
+        ours = type(model)
+    if ours is None:
+        known = ", ".join(host.__name__ for host in HARMONIZED)
+        raise TypeError(
+            f"Expected argument `model` to be one of torchvision.models.detection's {known}, "
+            f"but got {kind.__module__}.{kind.__qualname__}. A subclass may override what would be replaced: harmonize "
+            "torchvision's own and derive from what it becomes, for example torchghm.detection.HarmonizedRetinaNet."
+        )
+    for name, classes in ours.parts.items():
+        part = type(getattr(model, name))
+        if part not in classes:
+            raise TypeError(
+                f"Expected `model.{name}` to be a torchvision {classes[0].__name__}, "
+                f"but got {part.__module__}.{part.__qualname__}, which may override what would be replaced."
+            )
+    return ours

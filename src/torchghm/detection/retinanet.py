@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision.models.detection import RetinaNet
-from torchvision.ops import boxes as box_ops
 
 from torchghm.detection import scope
-from torchghm.detection.examples import AnchorGeometry, DetectionExamples, anchor_targets
+from torchghm.detection.examples import without_weights
+from torchghm.detection.one_stage import OneStageDetector, match_by_iou
 
 
-class HarmonizedRetinaNet(RetinaNet):  # type: ignore[misc]
-    """A RetinaNet whose losses are ``cls_loss`` and ``box_loss``; made by `harmonize`, never built itself."""
+class HarmonizedRetinaNet(OneStageDetector, RetinaNet):  # type: ignore[misc]
+    """A RetinaNet whose losses are ``cls_loss`` and ``box_loss``; made by `harmonize`, never built itself.
 
-    cls_loss: nn.Module | None
-    box_loss: nn.Module | None
-    background_channel: bool
-    ignore_padding: bool
+    With a ``box_loss`` the second version's head, made for generalized IoU, is trained on encoded residuals as the
+    first's: GHM-R needs coordinates.
+    """
 
     def compute_loss(
         self, targets: list[dict[str, Tensor]], head_outputs: dict[str, Tensor], anchors: list[Tensor]
@@ -38,56 +36,9 @@ class HarmonizedRetinaNet(RetinaNet):  # type: ignore[misc]
 
     def match(self, targets: list[dict[str, Tensor]], anchors: list[Tensor]) -> list[Tensor]:
         """Object of each anchor, [A] an image; -1 for background, -2 between the thresholds."""
-        matched = []
-        for image_anchors, target in zip(anchors, targets, strict=True):
-            if target["boxes"].numel() == 0:
-                matched.append(image_anchors.new_full((image_anchors.shape[0],), -1, dtype=torch.int64))
-            else:
-                matched.append(self.proposal_matcher(box_ops.box_iou(target["boxes"], image_anchors)))
-        return matched
+        return match_by_iou(self.proposal_matcher, targets, anchors)
 
-    def examples(
-        self,
-        targets: list[dict[str, Tensor]],
-        head_outputs: dict[str, Tensor],
-        anchors: list[Tensor],
-        matched: list[Tensor],
-    ) -> DetectionExamples:
-        """What the losses see."""
-        geometry: AnchorGeometry = self.anchor_generator.geometry
-        logits = head_outputs["cls_logits"]
-        labels = [target["labels"] for target in targets]
-        if self.background_channel:  # never positive: a K-th of all examples would say nothing but "easy"
-            logits = logits[..., 1:]
-            labels = [image_labels - 1 for image_labels in labels]
-        positive = torch.stack(matched) >= 0
-        objects = torch.cat(
-            [
-                target["boxes"][image_matched[image_matched >= 0]]
-                for target, image_matched in zip(targets, matched, strict=True)
-            ]
-        )
+    def residuals(self, predicted: Tensor, boxes: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor]:
+        """Predicted and true encoded boxes, [P, 4] each."""
         coder = self.head.regression_head.box_coder
-        weights = logits.new_tensor(coder.weights, dtype=objects.dtype)
-        encoded = coder.encode_single(objects, torch.stack(anchors)[positive])
-        anchors_per_cell = anchors[0].shape[0] // sum(geometry.cells)
-        return DetectionExamples(
-            logits,
-            anchor_targets(labels, matched, anchors, geometry, ignore_padding=self.ignore_padding),
-            head_outputs["bbox_regression"][positive] / weights,
-            encoded / weights,
-            positive.nonzero()[:, 1],
-            tuple(cells * anchors_per_cell for cells in geometry.cells),
-        )
-
-
-def retinanet_examples(
-    model: HarmonizedRetinaNet, images: list[Tensor], targets: list[dict[str, Tensor]]
-) -> DetectionExamples:
-    """What the losses would see of these images; the model's mode and its losses' state stay as they are."""
-    batch, targets = model.transform(images, targets)
-    features = model.backbone(batch.tensors)
-    features = [features] if isinstance(features, Tensor) else list(features.values())
-    head_outputs = model.head(features)
-    anchors = model.anchor_generator(batch, features)
-    return model.examples(targets, head_outputs, anchors, model.match(targets, anchors))
+        return without_weights(coder, predicted), without_weights(coder, coder.encode_single(boxes, anchors))

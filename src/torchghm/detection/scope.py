@@ -20,8 +20,6 @@ class LevelLosses(nn.Module):
 
     def __init__(self, loss: HarmonizedLoss, levels: int) -> None:
         super().__init__()
-        if loss.reduction != "mean":
-            raise ValueError(f"Expected a loss of reduction 'mean' for scope='level', but got {loss.reduction!r}.")
         self.levels = nn.ModuleList(deepcopy(loss) for _ in range(levels))
 
     def forward(self, batches: list[tuple[Tensor, Tensor]]) -> Tensor:
@@ -41,14 +39,23 @@ class LevelLosses(nn.Module):
         return self.levels[0].diagnostics
 
 
-_DECIDED = {"activation": ("sigmoid",), "class_dim": (-1,), "ignore_index": (IGNORED,), "reduction": ("mean", "sum")}
+_DECIDED: dict[str, tuple[object, ...]] = {
+    "class_dim": (-1,),
+    "ignore_index": (IGNORED,),
+    "reduction": ("mean", "sum"),
+}
 """Options of a loss that a detector's logits and targets leave no choice in."""
 
 
-def check_options(cls_loss: nn.Module | None, box_loss: nn.Module | None) -> None:
-    """Refuse losses that would read the logits or targets in another way, or return more than one number."""
+def check_options(cls_loss: nn.Module | None, box_loss: nn.Module | None, activations: tuple[str, ...]) -> None:
+    """Refuse losses that would read the logits or targets in another way, or return more than one number.
+
+    Arguments:
+        cls_loss, box_loss: those of `harmonize`.
+        activations: how the detector's logits may be read.
+    """
     for argument, loss in (("cls_loss", cls_loss), ("box_loss", box_loss)):
-        for option, choices in _DECIDED.items():
+        for option, choices in {"activation": activations, **_DECIDED}.items():
             value = getattr(loss, option, choices[0])
             if value not in choices:
                 raise ValueError(
@@ -69,6 +76,13 @@ def check_scope(cls_loss: nn.Module | None, box_loss: nn.Module | None, scope: S
         )
     for argument in sorted(reference) if scope != "reference" else ():
         raise ValueError(f"Expected scope='reference' for {type(losses[argument]).__name__}, but got {scope!r}.")
+    for argument in sorted(harmonized) if scope == "level" else ():
+        reduction = getattr(losses[argument], "reduction", "mean")
+        if reduction != "mean":
+            raise ValueError(
+                f"Expected argument `{argument}` to be a loss with reduction='mean' for scope='level', "
+                f"but got {reduction!r}."
+            )
     if scope != "batch" and not reference | harmonized:
         names = " and ".join(type(loss).__name__ for loss in losses.values())
         raise ValueError(f"Expected a loss that has a density for scope={scope!r}, but got {names}.")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+import torch
 from torch import Tensor
 
-from torchghm.functional.examples import Density, Nonfinite, Normalize, Reduction, check_number
+from torchghm.functional.examples import Density, Nonfinite, Normalize, Reduction, check_choice, check_number
 from torchghm.functional.regression import arrange_residual
 from torchghm.kernels import eager, ops
 from torchghm.losses.harmonized import HarmonizedLoss
+from torchghm.losses.residual_scale import ResidualScale
 
 
 class GHMRLoss(HarmonizedLoss):
@@ -18,7 +22,9 @@ class GHMRLoss(HarmonizedLoss):
 
     Arguments:
         mu: the residual at which g is 0.71, above 0, in the units of the coordinates. The published 0.02 is for a
-            network close to convergence; residuals of ten times mu and more all lie in the last region.
+            network close to convergence; residuals of ten times mu and more all lie in the last region. ``"auto"``
+            takes the median of |d|, averaged over iterations with ``momentum`` and summed over ranks as the density
+            is: half of the coordinates lie below g = 0.71 then, whatever their scale.
         bins: M, the number of unit regions of g, at least 1; with 1 the loss is the mean ASL1.
         momentum: of the average of the density over iterations, in [0, 1).
         density, normalize, max_weight, sync, nonfinite, reduction, backend: as in `GHMCLoss`.
@@ -35,7 +41,7 @@ class GHMRLoss(HarmonizedLoss):
 
     def __init__(
         self,
-        mu: float = 0.02,
+        mu: float | Literal["auto"] = 0.02,
         bins: int = 10,
         momentum: float = 0.7,
         *,
@@ -58,8 +64,17 @@ class GHMRLoss(HarmonizedLoss):
             reduction=reduction,
             backend=backend,
         )
-        check_number("mu", mu, "a number above 0", ok=mu > 0)
-        self.mu = mu
+        if isinstance(mu, str):
+            check_choice("mu", mu, ("auto",))
+        else:
+            check_number("mu", mu, "'auto' or a number above 0", ok=mu > 0)
+        self.residual_scale = ResidualScale(momentum, sync) if isinstance(mu, str) else None
+        self._mu = 1.0 if isinstance(mu, str) else mu  # of the residuals that the kernels see
+
+    @property
+    def mu(self) -> float | Tensor:
+        """The residual at which g is 0.71: the number given, or with ``mu="auto"`` the scalar that it is by now."""
+        return self._mu if self.residual_scale is None else self.residual_scale.median
 
     def forward(self, inputs: Tensor, targets: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the loss of one batch, and update the average over iterations in training mode.
@@ -80,26 +95,34 @@ class GHMRLoss(HarmonizedLoss):
         residual, amount = arrange_residual(inputs, targets, weight)
         coordinate_weight = None if weight is None else amount
         leave_out = self._leave_out_nonfinite
+        scale = None
+        if self.residual_scale is not None:
+            scale = self.residual_scale(residual.detach(), coordinate_weight)
+            residual = residual / scale  # ASL1_mu(d) = mu ASL1_1(d / mu), and g is the same
         histogram = ops.regression_histogram(
             residual,
             coordinate_weight,
             self._regions,
-            mu=self.mu,
+            mu=self._mu,
             leave_out_nonfinite=leave_out,
             backend=self._counting_backend(residual),
         )
         estimate, beta, table = self._weigh(histogram, residual.dtype)
         if self.reduction == "none":
             loss, sums = eager.regression_loss(
-                residual, coordinate_weight, table, mu=self.mu, leave_out_nonfinite=leave_out
+                residual, coordinate_weight, table, mu=self._mu, leave_out_nonfinite=leave_out
             )
         else:
             loss, sums = ops.regression_loss(
-                residual, coordinate_weight, table, mu=self.mu, leave_out_nonfinite=leave_out, backend=self.backend
+                residual, coordinate_weight, table, mu=self._mu, leave_out_nonfinite=leave_out, backend=self.backend
             )
+        if scale is not None:
+            loss = loss * scale
+            sums = torch.cat([sums[:1] * scale, sums[1:]])
         self._observe(estimate, beta, sums, histogram, has_positives=False)
         return loss
 
     def extra_repr(self) -> str:
         """Shown by ``print``."""
-        return f"mu={self.mu}, {super().extra_repr()}"
+        mu = self._mu if self.residual_scale is None else "'auto'"
+        return f"mu={mu}, {super().extra_repr()}"

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from torchghm.functional.examples import Reduction, check_choice
+from torchghm.functional.examples import Reduction, check_choice, check_number
 from torchghm.functional.weights import inverse
 from torchghm.losses.density_state import DensityEstimate
 from torchghm.losses.diagnostics import Diagnostics
@@ -163,6 +163,7 @@ class ReferenceGHMR(_Reference):
         reduction: Reduction = "mean",
     ) -> None:
         super().__init__(bins, momentum, loss_weight, reduction, 1e3)
+        check_number("mu", mu, "a number above 0", ok=isinstance(mu, float | int) and mu > 0)
         self.mu = mu
 
     def forward(

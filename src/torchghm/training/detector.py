@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
 from urllib.error import URLError
 
 import torch
-from torch import nn
-from torchvision.ops import FrozenBatchNorm2d
 
-from torchghm.detection import build_detector, harmonize
+from torchghm.detection import HarmonizedDetector, build_detector, harmonize
+from torchghm.detection.build import has_option
 from torchghm.training.losses import DetectionLosses, build_losses
-from torchghm.training.recipe import Recipe
+from torchghm.training.recipe import DETECTOR_OPTIONS, Recipe
+
+DEFAULTS: dict[str, Any] = {"backbone": "resnet18", "head_norm": "group", "image_size": (384, 512)}
+"""What a recipe's null stands for, where that is not `build_detector`'s default."""
 
 
-def build(recipe: Recipe, num_classes: int, *, with_weights: bool = True) -> tuple[nn.Module, DetectionLosses]:
+def build(recipe: Recipe, num_classes: int, *, with_weights: bool = True) -> tuple[HarmonizedDetector, DetectionLosses]:
     """Build a harmonized detector; the same seed gives the same weights for every loss.
 
     Arguments:
@@ -28,42 +31,28 @@ def build(recipe: Recipe, num_classes: int, *, with_weights: bool = True) -> tup
         ConnectionError: weights that could not be downloaded.
     """
     model = recipe.model
-    pretrained = model.weights != "none"
-    trainable_layers = model.trainable_layers
-    if trainable_layers is None:
-        trainable_layers = 3 if pretrained else 5
+    given = {option: getattr(model, option) for option in DETECTOR_OPTIONS} | {"image_size": recipe.data.image_size}
+    wanted = DEFAULTS | {option: value for option, value in given.items() if value is not None}
+    options = {option: value for option, value in wanted.items() if has_option(model.detector, option)}
     try:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(recipe.seed)
-            detector: nn.Module = build_detector(
+            detector = build_detector(
                 model.detector,
                 num_classes=num_classes,
-                backbone=model.backbone,
-                weights=model.weights if with_weights else "none",
-                image_size=recipe.data.image_size,
-                anchor_sizes=model.anchor_sizes,
-                pyramid_channels=model.pyramid_channels,
-                head_norm=model.head_norm,
+                weights=model.weights,
+                load_weights=with_weights,
                 prior=model.prior,
-                trainable_layers=trainable_layers,
+                trainable_layers=model.trainable_layers,
+                **options,
             )
     except URLError as error:
         raise ConnectionError(
-            f"model.weights: the weights of {model.backbone} could not be downloaded ({error.reason}): name a file of "
-            "them, or none"
+            f"model.weights: the weights of {model.backbone or model.detector} could not be downloaded "
+            f"({error.reason}): name a file of them, or none"
         ) from error
-    if pretrained and not with_weights:
-        _freeze_batch_norm(detector)
     losses = build_losses(recipe.loss)
     harmonize(detector, losses.cls_loss, losses.box_loss, scope=losses.scope)
     # The layout that convolutions compute in: otherwise each of them converts its input and output.
-    return detector.to(memory_format=torch.channels_last), losses
-
-
-def _freeze_batch_norm(module: nn.Module) -> None:
-    """Replace batch norm by the frozen one that detectors with weights have."""
-    for name, child in module.named_children():
-        if isinstance(child, nn.BatchNorm2d):
-            setattr(module, name, FrozenBatchNorm2d(child.num_features, child.eps))
-        else:
-            _freeze_batch_norm(child)
+    detector.to(memory_format=torch.channels_last)
+    return cast(HarmonizedDetector, detector), losses

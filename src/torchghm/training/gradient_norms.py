@@ -69,12 +69,20 @@ def write_gradient_norms(path: Path, module: DetectorModule, records: Records) -
 
 
 def classification_counts(examples: DetectionExamples) -> tuple[Tensor, Tensor]:
-    """Return how many positive and negative logits have a gradient norm in each of `CELLS` equal cells of [0, 1]."""
+    """Return how many positive and negative examples have a gradient norm in each of `CELLS` equal cells of [0, 1].
+
+    An example is a logit, or with the softmax an anchor, positive where there is an object.
+    """
     valid = examples.targets != -100
-    probability = examples.logits[valid].float().sigmoid()  # [N, K]
+    logits = examples.logits[valid].float()  # [N, K]
     label = examples.targets[valid]
-    is_positive = label[:, None] == torch.arange(probability.shape[1], device=label.device)
-    norm = torch.where(is_positive, 1 - probability, probability)
+    if examples.activation == "softmax":
+        is_positive = label > 0
+        norm = 1 - logits.softmax(1).gather(1, label[:, None])[:, 0]
+    else:
+        probability = logits.sigmoid()
+        is_positive = label[:, None] == torch.arange(probability.shape[1], device=label.device)
+        norm = torch.where(is_positive, 1 - probability, probability)
     cell = (norm * CELLS).long().clamp(max=CELLS - 1) + CELLS * is_positive
     counts = torch.bincount(cell[norm.isfinite()], minlength=2 * CELLS).double()  # a run may have ended in NaN
     return counts[CELLS:], counts[:CELLS]

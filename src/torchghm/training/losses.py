@@ -57,7 +57,7 @@ REFERENCE_LOSSES: dict[str, LossChoice] = {
 HARMONIZED = frozenset(REFERENCE_LOSSES)
 
 # What the detector decides: its logits' layout, and that a loss is one number.
-_DECIDED = {"self", "activation", "ignore_index", "class_dim", "reduction", "use_sigmoid", "loss_weight"}
+_DECIDED = {"self", "ignore_index", "class_dim", "reduction", "use_sigmoid", "loss_weight"}
 
 
 class DetectionLosses(NamedTuple):

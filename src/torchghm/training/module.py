@@ -86,13 +86,17 @@ class DetectorModule(LightningModule):
         """Return the weighted loss of a batch."""
         images, targets = batch
         parts = self.detector(images, targets)
-        classification, box = parts["classification"], parts["bbox_regression"]
+        classification = torch.stack([parts.pop(name) for name in self.detector.cls_terms]).sum()
+        box = torch.stack([parts.pop(name) for name in self.detector.box_terms]).sum()
         loss: Tensor = self.cls_weight * classification + self.box_weight * box
-        seen = {
-            "train/loss": loss.detach(),
-            "train/classification": classification.detach(),
-            "train/bbox_regression": box.detach(),
-        }
+        seen = {"train/classification": classification.detach(), "train/bbox_regression": box.detach()}
+        for (
+            name,
+            part,
+        ) in parts.items():  # losses that are the detector's own: FCOS's centerness, the RoI heads' classes
+            loss = loss + part
+            seen[f"train/{name}"] = part.detach()
+        seen["train/loss"] = loss.detach()
         for kind, names in DIAGNOSTICS.items():
             diagnostics = getattr(getattr(self.detector, f"{kind}_loss"), "diagnostics", None)
             for name in names:

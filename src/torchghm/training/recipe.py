@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from torchghm.detection.build import BACKBONES, PYRAMID_LEVELS
+from torchghm.detection.architectures import PYRAMID_LEVELS
+from torchghm.detection.backbones import BACKBONES
+from torchghm.detection.build import DETECTORS, SOFTMAX_DETECTORS, DetectorName, has_option
 from torchghm.training.losses import build_losses
 from torchghm.training.recipe_values import checked, merged, nested
 
@@ -20,6 +22,10 @@ Pixels = Annotated[int, Field(ge=32)]
 
 ClsName = Literal["ce", "ohem", "focal", "ghmc"]
 BoxName = Literal["smooth_l1", "l1", "asl1", "ghmr"]
+
+
+DETECTOR_OPTIONS = ("backbone", "anchor_sizes", "pyramid_channels", "head_norm")
+"""Keys of `ModelRecipe` that not every detector has."""
 
 
 class _Section(BaseModel):
@@ -39,8 +45,10 @@ class DataRecipe(_Section):
     val_fraction: Fraction = Field(default=0.1, description="of the images, for data without splits of their own")
     test_fraction: Fraction = Field(default=0.1, description="of the images, for data without splits of their own")
     split_seed: int = Field(default=0, ge=0, description="of that division")
-    image_size: tuple[Pixels, Pixels] = Field(
-        default=(384, 512), description="height and width in pixels that images are scaled to fit, their aspect kept"
+    image_size: tuple[Pixels, Pixels] | None = Field(
+        default=None,
+        description="height and width in pixels that images are scaled to fit, their aspect kept; null is 384 x 512, "
+        "or the only size that an SSD reads",
     )
     batch_size: PositiveInt = Field(
         default=8, description="images an optimiser step, over all processes and accumulated batches together"
@@ -75,40 +83,53 @@ class DataRecipe(_Section):
 
 
 class ModelRecipe(_Section):
-    """The detector."""
+    """The detector; options that it does not have stay null, and are forgotten with the detector that has them."""
 
-    detector: Literal["retinanet"] = Field(default="retinanet", description="architecture")
-    backbone: str = Field(default="resnet18", description=", ".join(BACKBONES))
+    detector: DetectorName = Field(default="retinanet", description=", ".join(DETECTORS))
+    backbone: str | None = Field(
+        default=None, description=f"of detectors on a ResNet: {', '.join(BACKBONES)}; null is resnet18"
+    )
     weights: str = Field(
         default="none",
         description='of the backbone: "none", "torchvision" (ImageNet, downloaded once) or a state dict\'s file',
     )
-    anchor_sizes: tuple[PositiveFloat, ...] = Field(
-        default=(32, 64, 128, 256, 512),
+    anchor_sizes: tuple[PositiveFloat, ...] | None = Field(
+        default=None,
         min_length=PYRAMID_LEVELS,
         max_length=PYRAMID_LEVELS,
-        description="side in pixels of each level's anchors, at image_size",
+        description="side in pixels of each level's anchors, at image_size; null is 32, 64, 128, 256, 512",
     )
-    pyramid_channels: PositiveInt = Field(
-        default=256, description="width of the pyramid and of the heads; a multiple of 32 with group norm"
+    pyramid_channels: PositiveInt | None = Field(
+        default=None, description="width of the pyramid and of the heads, a multiple of 32 with group norm; null is 256"
     )
-    head_norm: Literal["none", "group"] = Field(
-        default="group", description="of the heads: group norm trains much faster from scratch, none is the published"
+    head_norm: Literal["none", "group"] | None = Field(
+        default=None,
+        description="of retinanet's heads: group norm trains much faster from scratch, none is the published; null is "
+        "group",
     )
     prior: float = Field(default=0.01, gt=0, lt=1, description="probability that every class starts with")
     trainable_layers: int | None = Field(
         default=None,
         ge=0,
-        le=5,
-        description="stages of the backbone that are trained; null is 3 with weights and 5 without",
+        le=6,
+        description="stages of the backbone that are trained; null is all without weights, and with weights 3 of 5 "
+        "(ssd300: 4, ssdlite320: all)",
     )
 
     @field_validator("backbone")
     @classmethod
-    def _known(cls, value: str) -> str:
-        if value not in BACKBONES:
+    def _known(cls, value: str | None) -> str | None:
+        if value is not None and value not in BACKBONES:
             raise ValueError(f"model.backbone: expected one of {', '.join(BACKBONES)}, got {value!r}")
         return value
+
+    @model_validator(mode="after")
+    def _of_this_detector(self) -> ModelRecipe:
+        for option in DETECTOR_OPTIONS:
+            value = getattr(self, option)
+            if value is not None and not has_option(self.detector, option):
+                raise ValueError(f"model.{option}: {self.detector} has no such option, expected null, got {value!r}")
+        return self
 
 
 class LossRecipe(_Section):
@@ -205,6 +226,19 @@ class Recipe(_Section):
     optimizer: OptimizerRecipe = OptimizerRecipe()
     trainer: TrainerRecipe = TrainerRecipe()
 
+    @model_validator(mode="after")
+    def _fits_the_detector(self) -> Recipe:
+        detector, activation = self.model.detector, self.loss.cls_options.get("activation", "sigmoid")
+        if self.data.image_size is not None and not has_option(detector, "image_size"):
+            size = list(self.data.image_size)
+            raise ValueError(f"data.image_size: {detector} reads images of one size, expected null, got {size}")
+        if activation == "softmax" and detector not in SOFTMAX_DETECTORS:
+            raise ValueError(
+                f"loss.cls_options.activation: expected sigmoid for {detector}, got {activation!r}, which "
+                f"{' and '.join(SOFTMAX_DETECTORS)} have"
+            )
+        return self
+
     def with_values(self, values: Mapping[str, Any], source: str = "recipe") -> Recipe:
         """Return the recipe with some values changed.
 
@@ -223,7 +257,12 @@ class Recipe(_Section):
 
 
 def laid_over(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of a recipe with changes; another loss starts without the options and weight of the former."""
+    """Return the values of a recipe with changes.
+
+    Another loss starts without the options and weight of the former, another detector without the options that it does
+    not have.
+    """
+    base = _for_detector(base, changes.get("model"))
     old, new = base.get("loss"), changes.get("loss")
     if isinstance(new, dict):
         kept = dict(old or {})
@@ -234,3 +273,16 @@ def laid_over(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
                 kept.pop(f"{kind}_weight", None)
         base = {**base, "loss": kept}
     return merged(base, changes)
+
+
+def _for_detector(base: Mapping[str, Any], changes: Any) -> Mapping[str, Any]:
+    detector = changes.get("detector") if isinstance(changes, dict) else None
+    if detector not in DETECTORS:
+        return base
+    model, data = dict(base.get("model") or {}), dict(base.get("data") or {})
+    for option in DETECTOR_OPTIONS:
+        if not has_option(detector, option):
+            model.pop(option, None)
+    if not has_option(detector, "image_size"):
+        data.pop("image_size", None)
+    return {**base, "model": model, "data": data}

@@ -1,0 +1,93 @@
+"""torchvision's FCOS, harmonized: classification and distances to the four sides; centerness as it is."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torchvision.models.detection import FCOS
+from torchvision.models.detection.fcos import FCOSHead
+
+from torchghm.detection import scope
+from torchghm.detection.examples import matched_boxes
+from torchghm.detection.one_stage import OneStageDetector
+
+
+class MatchingFCOSHead(FCOSHead):  # type: ignore[misc]
+    """A head that hands on what `FCOS.compute_loss` matched, and leaves the losses to the detector."""
+
+    def compute_loss(
+        self,
+        targets: list[dict[str, Tensor]],
+        head_outputs: dict[str, Tensor],
+        anchors: list[Tensor],
+        matched_idxs: list[Tensor],
+    ) -> list[Tensor]:
+        """Return the object of each anchor, [A] an image; -1 for background."""
+        return matched_idxs
+
+
+class HarmonizedFCOS(OneStageDetector, FCOS):  # type: ignore[misc]
+    """An FCOS whose losses are ``cls_loss`` and ``box_loss``; made by `harmonize`, never built itself.
+
+    ``box_loss`` sees the distances left, top, right and bottom in units of the anchor's side (the level's stride),
+    where torchvision's loss is a generalized IoU. They are some ten times as large as RetinaNet's residuals:
+    ``GHMRLoss(mu="auto")`` follows them.
+    """
+
+    parts: ClassVar = {"head": (FCOSHead, MatchingFCOSHead)}
+
+    def compute_loss(
+        self,
+        targets: list[dict[str, Tensor]],
+        head_outputs: dict[str, Tensor],
+        anchors: list[Tensor],
+        num_anchors_per_level: list[int],
+    ) -> dict[str, Tensor]:
+        """Return the losses of a batch: ``classification``, ``bbox_regression`` and ``bbox_ctrness``."""
+        matched = self.match(targets, anchors)
+        if self.cls_loss is None:
+            losses: dict[str, Tensor] = FCOSHead.compute_loss(self.head, targets, head_outputs, anchors, matched)
+        else:
+            losses = self._losses_of_positives(targets, head_outputs, anchors, matched)
+        examples = self.examples(targets, head_outputs, anchors, matched)
+        if self.cls_loss is not None:
+            losses["classification"] = scope.classification_loss(self.cls_loss, examples)
+        if self.box_loss is not None:
+            losses["bbox_regression"] = scope.box_loss(self.box_loss, examples)
+        return losses
+
+    def _losses_of_positives(
+        self,
+        targets: list[dict[str, Tensor]],
+        head_outputs: dict[str, Tensor],
+        anchors: list[Tensor],
+        matched: list[Tensor],
+    ) -> dict[str, Tensor]:
+        """torchvision's box and centerness losses, which know positives only.
+
+        Its head sees the positives of the batch as the anchors of one image, and so computes no focal loss of the
+        hundred thousand others.
+        """
+        positive = torch.stack(matched) >= 0
+        boxes = matched_boxes(targets, matched)
+        labels = torch.zeros(boxes.shape[0], dtype=torch.int64, device=boxes.device)
+        losses: dict[str, Tensor] = FCOSHead.compute_loss(
+            self.head,
+            [{"boxes": boxes, "labels": labels}],
+            {name: output[positive][None] for name, output in head_outputs.items()},
+            [torch.stack(anchors)[positive]],
+            [torch.arange(boxes.shape[0], device=boxes.device)],
+        )
+        return losses
+
+    def match(self, targets: list[dict[str, Tensor]], anchors: list[Tensor]) -> list[Tensor]:
+        """Object of each anchor, [A] an image; -1 for background (there is no band between)."""
+        level_sizes = list(self.anchor_generator.geometry.level_sizes)
+        matched: list[Tensor] = FCOS.compute_loss(self, targets, {}, anchors, level_sizes)
+        return matched
+
+    def residuals(self, predicted: Tensor, boxes: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor]:
+        """Predicted and true distances to the sides, [P, 4] each."""
+        return predicted, self.head.box_coder.encode(anchors, boxes)

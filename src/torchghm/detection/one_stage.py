@@ -1,0 +1,114 @@
+"""What RetinaNet, FCOS and SSD have in common once they are harmonized."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision.ops import boxes as box_ops
+
+from torchghm.detection.examples import (
+    BACKGROUND,
+    AnchorGeometry,
+    DetectionExamples,
+    anchor_targets,
+    feature_maps,
+    forget_geometry,
+    matched_boxes,
+    remember_geometry,
+)
+from torchghm.detection.harmonized import HarmonizedDetector, LossPlan
+from torchghm.functional.examples import Activation
+
+
+class OneStageDetector(HarmonizedDetector):
+    """Losses over all anchors of all images and levels at once."""
+
+    background_channel: bool
+    ignore_padding: bool
+
+    # Of torchvision's classes:
+    head: Any
+    anchor_generator: Any
+
+    def attach(self, plan: LossPlan) -> None:
+        """Take the losses; the classes are ours already."""
+        self.cls_loss = plan.by_level(plan.cls_loss, self.anchor_generator)
+        self.box_loss = plan.by_level(plan.box_loss, self.anchor_generator)
+        self.background_channel = plan.background_channel
+        self.ignore_padding = plan.ignore_padding
+        self.anchor_generator.register_forward_hook(remember_geometry)
+
+    def detach(self) -> None:
+        """Give everything back but the classes."""
+        forget_geometry(self.anchor_generator)
+        for name in ("cls_loss", "box_loss", "background_channel", "ignore_padding"):
+            delattr(self, name)
+
+    def match(self, targets: list[dict[str, Tensor]], anchors: list[Tensor]) -> list[Tensor]:
+        """Object of each anchor, [A] an image; -1 for background, -2 between the thresholds."""
+        raise NotImplementedError
+
+    def residuals(self, predicted: Tensor, boxes: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor]:
+        """Predicted and true encoded boxes [P, 4] in units of the anchor's size.
+
+        Arguments:
+            predicted: [P, 4] of the head.
+            boxes: [P, 4] objects xyxy in pixels.
+            anchors: [P, 4] xyxy in pixels.
+        """
+        raise NotImplementedError
+
+    def read_classes(self, logits: Tensor, labels: list[Tensor]) -> tuple[Tensor, list[Tensor], Activation]:
+        """The logits, the objects' labels as their columns, and how they are read."""
+        if self.background_channel:  # never positive: a K-th of all examples would say nothing but "easy"
+            return logits[..., 1:], [image_labels - 1 for image_labels in labels], "sigmoid"
+        return logits, labels, "sigmoid"
+
+    def examples(
+        self,
+        targets: list[dict[str, Tensor]],
+        head_outputs: dict[str, Tensor],
+        anchors: list[Tensor],
+        matched: list[Tensor],
+    ) -> DetectionExamples:
+        """What the losses see."""
+        geometry: AnchorGeometry = self.anchor_generator.geometry
+        logits, labels, activation = self.read_classes(
+            head_outputs["cls_logits"], [target["labels"] for target in targets]
+        )
+        label = anchor_targets(
+            labels,
+            matched,
+            anchors,
+            geometry,
+            ignore_padding=self.ignore_padding,
+            background=0 if activation == "softmax" else BACKGROUND,
+        )
+        positive = torch.stack(matched) >= 0
+        predicted, encoded = self.residuals(
+            head_outputs["bbox_regression"][positive], matched_boxes(targets, matched), torch.stack(anchors)[positive]
+        )
+        return DetectionExamples(
+            logits, label, predicted, encoded, positive.nonzero()[:, 1], geometry.level_sizes, activation
+        )
+
+    def loss_examples(self, images: list[Tensor], targets: list[dict[str, Tensor]]) -> DetectionExamples:
+        """What the losses would see of these images; the model's mode and its losses' state stay as they are."""
+        batch, targets = self.transform(images, targets)
+        features = list(feature_maps(self.backbone, batch.tensors).values())
+        head_outputs = self.head(features)
+        anchors = self.anchor_generator(batch, features)
+        return self.examples(targets, head_outputs, anchors, self.match(targets, anchors))
+
+
+def match_by_iou(matcher: Any, targets: list[dict[str, Tensor]], anchors: list[Tensor]) -> list[Tensor]:
+    """Apply one of torchvision's matchers image by image; where there is no object all is background."""
+    matched = []
+    for image_anchors, target in zip(anchors, targets, strict=True):
+        if target["boxes"].numel() == 0:
+            matched.append(image_anchors.new_full((image_anchors.shape[0],), BACKGROUND, dtype=torch.int64))
+        else:
+            matched.append(matcher(box_ops.box_iou(target["boxes"], image_anchors)))
+    return matched

@@ -1,0 +1,112 @@
+"""torchvision's region proposal network, harmonized: every anchor counts, none is sampled."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.rpn import RegionProposalNetwork, concat_box_prediction_layers
+
+from torchghm.detection import scope
+from torchghm.detection.examples import (
+    BACKGROUND,
+    IGNORED,
+    AnchorGeometry,
+    DetectionExamples,
+    centred_in,
+    forget_geometry,
+    remember_geometry,
+    without_weights,
+)
+from torchghm.detection.harmonized import LossPlan
+
+
+class HarmonizedRPN(RegionProposalNetwork):  # type: ignore[misc]
+    """An RPN whose losses are ``cls_loss`` (an object or none) and ``box_loss``; made by `harmonize`."""
+
+    cls_loss: nn.Module | None
+    box_loss: nn.Module | None
+    ignore_padding: bool
+
+    def attach(self, plan: LossPlan) -> None:
+        """Take the losses that are meant for the RPN."""
+        chosen = plan.stage in ("both", "rpn")
+        self.cls_loss = plan.by_level(plan.cls_loss, self.anchor_generator) if chosen else None
+        self.box_loss = plan.by_level(plan.box_loss, self.anchor_generator) if chosen else None
+        self.ignore_padding = plan.ignore_padding
+        self.anchor_generator.register_forward_hook(remember_geometry)
+
+    def detach(self) -> None:
+        """Give everything back but the class."""
+        forget_geometry(self.anchor_generator)
+        for name in ("cls_loss", "box_loss", "ignore_padding"):
+            delattr(self, name)
+
+    def assign_targets_to_anchors(
+        self, anchors: list[Tensor], targets: list[dict[str, Tensor]]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Return label (1 object, 0 background, -1 no example) [A] and matched box [A, 4] of an image's anchors."""
+        labels, boxes = super().assign_targets_to_anchors(anchors, targets)
+        if self.cls_loss is not None and self.ignore_padding:
+            sizes = self.anchor_generator.geometry.image_sizes
+            labels = [
+                label.where((label == 1) | centred_in(size, image_anchors), -1.0)
+                for label, size, image_anchors in zip(labels, sizes, anchors, strict=True)
+            ]
+        return labels, boxes
+
+    def compute_loss(
+        self,
+        objectness: Tensor,
+        pred_bbox_deltas: Tensor,
+        labels: list[Tensor],
+        regression_targets: list[Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        """Return the loss of objectness and that of the boxes."""
+        objectness_loss = box_loss = objectness.new_zeros(())
+        if self.cls_loss is None or self.box_loss is None:
+            objectness_loss, box_loss = super().compute_loss(objectness, pred_bbox_deltas, labels, regression_targets)
+        examples = self.examples(objectness, pred_bbox_deltas, labels, regression_targets)
+        if self.cls_loss is not None:
+            objectness_loss = scope.classification_loss(self.cls_loss, examples)
+        if self.box_loss is not None:
+            box_loss = scope.box_loss(self.box_loss, examples)
+        return objectness_loss, box_loss
+
+    def examples(
+        self,
+        objectness: Tensor,
+        pred_bbox_deltas: Tensor,
+        labels: list[Tensor],
+        regression_targets: list[Tensor],
+    ) -> DetectionExamples:
+        """What the losses see.
+
+        Arguments:
+            objectness: [B A, 1].
+            pred_bbox_deltas: [B A, 4].
+            labels: [A] an image; 1 object, 0 background, -1 no example.
+            regression_targets: [A, 4] an image.
+        """
+        geometry: AnchorGeometry = self.anchor_generator.geometry
+        label = torch.stack(labels)
+        positive = label == 1
+        targets = torch.where(positive, 0, torch.where(label == 0, BACKGROUND, IGNORED))
+        return DetectionExamples(
+            objectness.view(*label.shape, 1),
+            targets,
+            without_weights(self.box_coder, pred_bbox_deltas.view(*label.shape, 4)[positive]),
+            without_weights(self.box_coder, torch.stack(regression_targets)[positive]),
+            positive.nonzero()[:, 1],
+            geometry.level_sizes,
+        )
+
+    def loss_examples(
+        self, images: ImageList, features: dict[str, Tensor], targets: list[dict[str, Tensor]]
+    ) -> DetectionExamples:
+        """What the losses would see of a batch's features."""
+        levels = list(features.values())
+        objectness, deltas = concat_box_prediction_layers(*self.head(levels))
+        anchors = self.anchor_generator(images, levels)
+        labels, boxes = self.assign_targets_to_anchors(anchors, targets)
+        return self.examples(objectness, deltas, labels, self.box_coder.encode(boxes, anchors))
