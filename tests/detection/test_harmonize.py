@@ -234,7 +234,9 @@ class OwnRetinaNet(RetinaNet):
 
 
 def test_what_is_refused():
-    with pytest.raises(TypeError, match=r"RetinaNet, but got torch\.nn\.modules\.linear\.Linear"):
+    with pytest.raises(
+        TypeError, match=r"RetinaNet, FCOS, SSD, FasterRCNN, MaskRCNN, but got torch\.nn\.modules\.linear\.Linear"
+    ):
         harmonize(torch.nn.Linear(1, 1))
     backbone = torch.nn.Conv2d(3, 8, 3)
     backbone.out_channels = 8

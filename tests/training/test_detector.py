@@ -1,11 +1,20 @@
 """Every key of a recipe's model reaches the detector that is built from it."""
 
+import json
+
+import numpy as np
 import pytest
 import torch
+from tests.data.layouts import CLASSES
 from tests.training.tiny import TINY
 from torch import nn
+from torchvision.ops import FrozenBatchNorm2d
 
+from torchghm.detection import DETECTORS, HarmonizedDetector
+from torchghm.training import Recipe, evaluate, predict, train
+from torchghm.training.checkpoints import load_checkpoint
 from torchghm.training.detector import build
+from torchghm.training.run_folder import RunFolder
 
 
 def built(**values):
@@ -14,7 +23,7 @@ def built(**values):
 
 
 def norms_of_the_heads(detector):
-    return sum(isinstance(module, nn.GroupNorm) for module in detector.head.modules())
+    return sum(isinstance(module, nn.GroupNorm) for module in detector.modules())
 
 
 @pytest.mark.parametrize(("norm", "expected"), [("none", 0), ("group", 8)])
@@ -34,3 +43,58 @@ def test_anchors_prior_and_trained_layers():
     bias = detector.head.classification_head.cls_logits.bias
     torch.testing.assert_close(bias.sigmoid(), torch.full_like(bias, 0.1))
     assert not any(parameter.requires_grad for parameter in detector.backbone.body.parameters())
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_what_null_stands_for(name):
+    """Only what a detector has is asked of it."""
+    with torch.device("meta"):
+        detector, _ = build(Recipe().with_values({"model.detector": name}), 3)
+    assert isinstance(detector, HarmonizedDetector)
+    assert detector.transform.min_size == ((300,) if name == "ssd300" else (320,) if name == "ssdlite320" else (384,))
+    if name in ("retinanet", "fcos", "faster_rcnn"):
+        assert sum(parameter.numel() for parameter in detector.backbone.body.parameters()) < 12e6  # a resnet18
+    assert norms_of_the_heads(detector) == {"retinanet": 8, "retinanet_v2": 8, "fcos": 8}.get(name, 0)
+
+
+def test_a_checkpoint_needs_no_weights():
+    """The form alone of a detector with pretrained weights: frozen batch norm, and nothing is downloaded."""
+    detector, _ = build(TINY.with_values({"model.weights": "torchvision"}), 3, with_weights=False)
+    norms = [type(module) for module in detector.backbone.body.modules() if "BatchNorm" in type(module).__name__]
+    assert set(norms) == {FrozenBatchNorm2d}
+    assert not detector.backbone.body.conv1.weight.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("values", "own_losses"),
+    [
+        ({"model.detector": "fcos"}, {"bbox_ctrness"}),
+        ({"model.detector": "ssdlite320", "loss.cls_options.activation": "softmax"}, set()),
+        ({"model.detector": "faster_rcnn_mobilenet", "loss.box_options.mu": "auto"}, {"loss_classifier"}),
+    ],
+    ids=lambda value: value.get("model.detector") if isinstance(value, dict) else "",
+)
+def test_trained_evaluated_and_predicted(values, own_losses, tiny_data, run_path):
+    recipe = TINY.with_values({**values, "trainer.epochs": 1})
+    train(tiny_data, recipe=recipe, out=run_path, progress=False)
+    folder = RunFolder(run_path)
+    assert evaluate(run_path, tiny_data, "test")["classes"] == list(CLASSES)
+    with np.load(folder.gradient_norms) as counts:
+        # each image's anchors are counted once: logits of three classes, or anchors for the softmax and the RPN
+        assert counts["cls_positive"].sum() > 0
+        assert counts["cls_negative"].sum() > counts["cls_positive"].sum()
+        assert 1e-3 < counts["mu"] < 10
+    images = sorted(tiny_data.rglob("*.png"))[:1]
+    predict(run_path, images, run_path / "predicted", threshold=0.0)
+    found = json.loads((run_path / "predicted" / "predictions.json").read_text())
+    assert {one["category_id"] for one in found} <= {1, 2, 3}
+    module = load_checkpoint(folder.checkpoint("last")).module()
+    module.train()
+    target = {"boxes": torch.tensor([[4.0, 4, 40, 44]]), "labels": torch.tensor([2]), "index": 0}
+    loss = module.training_step(([torch.rand(3, 64, 64)] * 2, [target] * 2), 0)
+    seen = module.newest
+    others = {name.removeprefix("train/") for name in seen} & {"bbox_ctrness", "loss_classifier"}
+    assert others == own_losses
+    expected = seen["train/classification"] + 10 * seen["train/bbox_regression"]
+    expected = expected + sum(seen[f"train/{name}"] for name in others)
+    torch.testing.assert_close(loss.detach(), expected)

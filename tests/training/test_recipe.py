@@ -21,7 +21,7 @@ def test_bccd_is_the_budget_that_it_is_compared_under():
     assert recipe.data.image_size == (240, 320)
     assert (recipe.data.batch_size, recipe.trainer.epochs) == (4, 15)
     assert (recipe.data.flip, recipe.data.vertical_flip) == (0.5, 0.5)
-    assert (recipe.model.backbone, recipe.model.weights) == ("resnet18", "none")
+    assert (recipe.model.detector, recipe.model.backbone, recipe.model.weights) == ("retinanet", None, "none")
     assert (recipe.optimizer.name, recipe.optimizer.lr, recipe.optimizer.schedule) == ("adamw", 5e-4, "one_cycle")
     assert (recipe.loss.cls, recipe.loss.box) == ("ghmc", "ghmr")
 
@@ -40,6 +40,16 @@ def test_options_and_weight_go_with_their_loss():
     assert harmonized.with_values({"loss.cls": "focal", "loss.cls_weight": 4}).loss.cls_weight == 4
 
 
+def test_options_go_with_their_detector():
+    demo = load_recipe("demo")
+    fcos = demo.with_values({"model.detector": "fcos"})
+    assert (fcos.model.anchor_sizes, fcos.model.pyramid_channels) == (None, 64)
+    assert fcos.data.image_size == (96, 128)
+    ssd = load_recipe("demo", {"model.detector": "ssd300", "loss.cls_options.activation": "softmax"})
+    assert (ssd.data.image_size, ssd.model.pyramid_channels) == (None, None)
+    assert ssd.loss.cls_options == {"activation": "softmax"}
+
+
 @pytest.mark.parametrize(
     ("values", "says"),
     [
@@ -56,6 +66,14 @@ def test_options_and_weight_go_with_their_loss():
         ({"loss.box_options": {"reduction": "sum"}}, "unknown option 'loss.box_options.reduction'"),
         ({"model.backbone": "resnet19"}, "model.backbone: expected one of resnet18"),
         ({"model.anchor_sizes": [1, 2]}, "model.anchor_sizes: "),
+        ({"model.detector": "yolo"}, "model.detector: should be 'retinanet', 'retinanet_v2', 'fcos', 'ssd300'"),
+        ({"model.detector": "ssd300", "model.backbone": "resnet18"}, "model.backbone: ssd300 has no such option"),
+        ({"model.detector": "fcos", "model.head_norm": "none"}, "model.head_norm: fcos has no such option"),
+        ({"model.detector": "ssd300", "data.image_size": [300, 300]}, "data.image_size: ssd300 reads images of one"),
+        (
+            {"loss.cls_options.activation": "softmax"},
+            "activation: expected sigmoid for retinanet, got 'softmax', which",
+        ),
         ({"data.image_size": [240]}, "data.image_size.1: Field required"),
         ({"data.scale_jitter": [2, 1]}, "data.scale_jitter: expected the smaller factor first, got [2.0, 1.0]"),
         ({"seed": 1, "seed.x": 2}, "seed and seed.x can't be set at once"),

@@ -32,7 +32,7 @@ class HarmonizedFCOS(OneStageDetector, FCOS):  # type: ignore[misc]
     """An FCOS whose losses are ``cls_loss`` and ``box_loss``; made by `harmonize`, never built itself.
 
     ``box_loss`` sees the distances left, top, right and bottom in units of the anchor's side (the level's stride),
-    where torchvision's loss is a generalized IoU. They are some ten times as large as RetinaNet's residuals:
+    where torchvision's loss is a generalized IoU. They are far larger than RetinaNet's residuals:
     ``GHMRLoss(mu="auto")`` follows them.
     """
 

@@ -24,7 +24,7 @@ class ResidualScale(nn.Module):
     Example:
         >>> scale = ResidualScale(momentum=0.7)
         >>> scale(torch.tensor([0.1, 0.3, -0.3, 0.3, 2.0]), None)
-        tensor(0.3002)
+        tensor(0.3023)
     """
 
     def __init__(self, momentum: float, sync: bool = True) -> None:
