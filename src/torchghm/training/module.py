@@ -73,7 +73,9 @@ class DetectorModule(LightningModule):
         self._stop_after_the_last_step()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Make random numbers a function of the place in the run, so that an interruption does not change them."""
+        """Make random numbers a function of the place in the run, so that an interruption changes none of them."""
+        if batch_idx % self.recipe.trainer.accumulate == 0:
+            self.guard.keep(self.detector.buffers())
         torch.manual_seed(batch_seed(self.recipe.seed, self.current_epoch, batch_idx, self.global_rank))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -146,7 +148,8 @@ class DetectorModule(LightningModule):
         """Clip the gradient; take the step out of the optimiser's hands where it is not finite."""
         norm = gradient_norm(self.parameters(), self.recipe.optimizer.gradient_clip)
         scaled = self.recipe.trainer.precision == "16-mixed"
-        if not self.guard.allows(None if scaled else norm, epoch=self.current_epoch, step=self.global_step):
+        place = {"epoch": self.current_epoch, "step": self.global_step}
+        if not self.guard.allows(None if scaled else norm, **place, summed_over_ranks=self._summed_over_ranks):
             optimizer.zero_grad(set_to_none=True)  # parameters without a gradient stay as they are
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

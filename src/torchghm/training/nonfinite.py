@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -32,7 +33,16 @@ class NonFiniteGuard:
         self.name = name
         self.report = report
         self._batches: list[tuple[Tensor, dict[str, Tensor], list[int]]] = []
-        self._events: list[dict[str, Any]] = []
+        self._buffers: list[tuple[Tensor, Tensor]] = []
+
+    @torch.no_grad()
+    def keep(self, buffers: Iterable[Tensor]) -> None:
+        """Keep what the forward passes of the coming step change, where it may be skipped.
+
+        Weights stay as they are without a step; the statistics of batch norm and the losses' densities do not.
+        """
+        if self.policy == "skip":
+            self._buffers = [(buffer, buffer.clone()) for buffer in buffers]
 
     def remember(self, loss: Tensor, details: dict[str, Tensor], images: list[int]) -> None:
         """Take in a batch of the coming step.
@@ -44,30 +54,42 @@ class NonFiniteGuard:
         """
         self._batches.append((loss, details, images))
 
-    def allows(self, norm: Tensor | None, *, epoch: int, step: int) -> bool:
+    @torch.no_grad()
+    def allows(
+        self,
+        norm: Tensor | None,
+        *,
+        epoch: int,
+        step: int,
+        summed_over_ranks: Callable[[Tensor], Tensor] = lambda count: count,
+    ) -> bool:
         """Return whether the step may be taken. This waits for the device, as the detector does in any case.
 
         Arguments:
             norm: of the gradient; None where it may overflow for other reasons (a scaled fp16 loss).
             epoch: for the report.
             step: likewise.
+            summed_over_ranks: a number summed over processes, which have to agree.
 
         Raises:
             NonFiniteError: it may not, and the policy is to stop.
         """
         batches, self._batches = self._batches, []
         watched = [loss for loss, _, _ in batches] + ([] if norm is None else [norm])
-        if not watched or bool(torch.stack([value.float() for value in watched]).isfinite().all()):
+        nonfinite = (~torch.stack([value.float() for value in watched]).isfinite()).sum()
+        if not summed_over_ranks(nonfinite):
             return True
         images = [[self.name(index) for index in indices] for _, _, indices in batches]
         details = [{name: f"{value.item():.6g}" for name, value in seen.items()} for _, seen, _ in batches]
         gradient = "not judged" if norm is None else f"{norm.item():.6g}"  # as texts: JSON has no nan
         parts = [{"images": names, "losses": values} for names, values in zip(images, details, strict=True)]
         event = {"epoch": epoch, "step": step, "gradient_norm": gradient, "batches": parts}
-        self._events = [*self._events[-99:], event]
         if self.report is not None:
-            write_json(self.report, self._events)
+            before = json.loads(self.report.read_text("utf-8")) if self.report.is_file() else []
+            write_json(self.report, [*before[-99:], event])
         if self.policy == "skip":
+            for buffer, kept in self._buffers:
+                buffer.copy_(kept)
             return False
         losses = ", ".join(f"{loss.item():.6g}" for loss, _, _ in batches)
         names = ", ".join(name for part in images for name in part)

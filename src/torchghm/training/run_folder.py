@@ -38,7 +38,6 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.last = self.checkpoints / "last.ckpt"
         self.best = self.checkpoints / "best.ckpt"
-        self.nonfinite = self.checkpoints / "nonfinite.json"
         self.gradient_norms = self.path / "gradient_norms.npz"
         self.samples = self.path / "samples.json"
         self.sample_images = self.path / "samples"
@@ -53,6 +52,10 @@ class RunFolder:
     def checkpoint(self, which: str) -> Path:
         """Return the file of the checkpoint "last" or "best"."""
         return self.best if which == "best" else self.last
+
+    def nonfinite(self, rank: int = 0) -> Path:
+        """Return the file in which a process writes down the steps that were not finite."""
+        return self.checkpoints / ("nonfinite.json" if rank == 0 else f"nonfinite-rank-{rank}.json")
 
     def check(self, recipe: Recipe, *, overwrite: bool = False, resume: bool = False) -> None:
         """Refuse what can't be written to, and change nothing.
