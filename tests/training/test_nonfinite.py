@@ -106,6 +106,7 @@ def test_skipped_steps_leave_no_trace(tiny_data, tmp_path, run_path):
     assert all(value.isfinite().all() for value in momentum)
 
 
+@pytest.mark.filterwarnings("ignore:.*treespec")  # Lightning's own business
 @pytest.mark.filterwarnings("ignore:Detected call of")  # of the scheduler before the first step, which the scaler skips
 def test_a_scaler_that_looks_for_its_scale_is_no_event(tiny_data, tmp_path):
     """fp16: gradients that overflow are the scaler's business, a loss that is not finite is ours."""
