@@ -1,5 +1,6 @@
 """A run that is interrupted, killed or out of room, in processes of its own, goes on as if nothing had happened."""
 
+import json
 import os
 import resource
 import signal
@@ -11,7 +12,9 @@ import pytest
 import torch
 from tests.training.same_run import assert_same_run, rows
 from tests.training.tiny import TINY
+from typer.testing import CliRunner
 
+from torchghm.cli.app import app
 from torchghm.data import load_data, write_shards
 from torchghm.training import train
 from torchghm.training.checkpoints import load_checkpoint
@@ -118,6 +121,45 @@ def test_killed_twice_and_out_of_room_in_between(tiny_data, tmp_path, run_path, 
     train(tiny_data, out=run_path, resume=True, progress=False)
     assert_same_run(run_path, whole)
     assert sorted(file.name for file in folder.checkpoints.iterdir()) == ["best.ckpt", "last.ckpt"]
+
+
+def test_ctrl_c_in_a_comparison_keeps_its_finished_runs(tiny_data, tmp_path, run_path):
+    (tmp_path / "tiny.yaml").write_text(
+        recipe_yaml(RECIPE.with_values({"optimizer.name": "sgd", "trainer.epochs": 1, "data.workers": 1}))
+    )
+    command = [
+        "compare", "--data", str(tiny_data), "--recipe", str(tmp_path / "tiny.yaml"), "--out", str(run_path),
+        "--pairs", "focal+smooth_l1,ghmc+ghmr", "--seeds", "1",
+    ]  # fmt: skip
+    first, second = (RunFolder(run_path / "runs" / name / "seed-0") for name in ("focal+smooth_l1", "ghmc+ghmr"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "torchghm", *command],
+        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        wait(process, second.last.exists)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the processes that load images too
+        _, errors = process.communicate()
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 130, errors
+    assert errors.splitlines()[-1] == "interrupted; the same command goes on from here"
+    assert "Traceback" not in errors
+    assert not second.results.exists()
+    [method] = json.loads((run_path / "comparison.json").read_text())["methods"]
+    assert method["name"] == "focal+smooth_l1"
+    before = {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in (first.results, first.last)}
+
+    result = CliRunner().invoke(app, [*command, "--no-progress"])
+    assert result.exit_code == 0, result.output
+    assert {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in before} == before
+    methods = json.loads((run_path / "comparison.json").read_text())["methods"]
+    assert [method["name"] for method in methods] == ["focal+smooth_l1", "ghmc+ghmr"]
+    assert second.read_results()["steps"] == 5
 
 
 def stopped_with(process, file):

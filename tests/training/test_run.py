@@ -189,6 +189,10 @@ def test_what_a_killed_process_left_behind_is_removed(tmp_path):
         ({"trainer.accumulate": 3}, "data.batch_size: expected a multiple of 1 .* x 3"),
         ({"model.weights": "/nope.pt"}, "weights.*nope.pt"),
         ({"trainer.accelerator": "gpu", "trainer.devices": 77}, "^trainer: "),
+        (
+            {"trainer.precision": "16-mixed"},
+            "^trainer.precision: expected 32-true or bf16-mixed on a CPU.*got '16-mixed'",
+        ),
     ],
 )
 def test_recipes_that_do_not_fit_are_refused_before_anything_is_written(tiny_data, tmp_path, changes, says):

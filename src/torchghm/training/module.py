@@ -79,7 +79,9 @@ class DetectorModule(LightningModule):
         self._stop_after_the_last_step()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Make random numbers a function of the place in the run, so that an interruption does not change them."""
+        """Make random numbers a function of the place in the run, so that an interruption changes none of them."""
+        if batch_idx % self.recipe.trainer.accumulate == 0:
+            self.guard.keep(self.detector.buffers())
         torch.manual_seed(batch_seed(self.recipe.seed, self.current_epoch, batch_idx, self.global_rank))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -33,7 +34,16 @@ class NonFiniteGuard:
         self.name = name
         self.report = report
         self._batches: list[tuple[Tensor, dict[str, Tensor], list[int]]] = []
-        self._events: list[dict[str, Any]] = []
+        self._buffers: list[tuple[Tensor, Tensor]] = []
+
+    @torch.no_grad()
+    def keep(self, buffers: Iterable[Tensor]) -> None:
+        """Keep what the forward passes of the coming step change, where it may be skipped.
+
+        Weights stay as they are without a step; the statistics of batch norm and the losses' densities do not.
+        """
+        if self.policy == "skip":
+            self._buffers = [(buffer, buffer.clone()) for buffer in buffers]
 
     def remember(self, loss: Tensor, details: dict[str, Tensor], images: list[int]) -> None:
         """Take in a batch of the coming step.
@@ -45,6 +55,7 @@ class NonFiniteGuard:
         """
         self._batches.append((loss, details, images))
 
+    @torch.no_grad()
     def allows(self, norm: Tensor | None, *, epoch: int, step: int) -> bool:
         """Return whether the step may be taken: the same on all processes, which would drift apart otherwise.
 
@@ -68,10 +79,12 @@ class NonFiniteGuard:
         parts = [{"images": names, "losses": values} for names, values in zip(images, details, strict=True)]
         parts = [part for process in from_all(parts) for part in process]
         event = {"epoch": epoch, "step": step, "gradient_norm": gradient, "batches": parts}
-        self._events = [*self._events[-99:], event]
         if self.report is not None and is_first():
-            write_json(self.report, self._events)
+            before = json.loads(self.report.read_text("utf-8")) if self.report.is_file() else []
+            write_json(self.report, [*before[-99:], event])
         if self.policy == "skip":
+            for buffer, kept in self._buffers:
+                buffer.copy_(kept)
             return False
         losses = ", ".join(f"{loss.item():.6g}" for loss, _, _ in batches)
         names = ", ".join(name for part in parts for name in part["images"])

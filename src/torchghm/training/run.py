@@ -142,6 +142,11 @@ def _trainer(recipe: Recipe, folder: RunFolder, *, progress: bool) -> tuple[Trai
         )
     except MisconfigurationException as error:  # devices that this machine does not have, most of all
         raise ValueError(f"trainer: {' '.join(str(error).split())}") from error
+    if trainer.precision != settings.precision:  # which Lightning replaces with no more than a warning
+        raise ValueError(
+            f"trainer.precision: expected 32-true or bf16-mixed on a CPU, where Lightning does not scale the loss as "
+            f"fp16 needs it, got {settings.precision!r}"
+        )
     return trainer, history
 
 
