@@ -181,14 +181,10 @@ def test_shards(place, tmp_path):
     assert torchghm("data", "check", tmp_path / "shards").exit_code == 0
     assert "is not empty" in refusal("data", "shards", place / "data", tmp_path / "shards")
     assert "expected argument `size`" in refusal("data", "shards", place / "data", tmp_path / "other", "--size", "0")
-    (tmp_path / "shards" / "train-000000.tar").rename(tmp_path / "train-000000.tar")
+    for shard in (tmp_path / "shards").glob("*.tar"):
+        shard.rename(tmp_path / shard.name)
     assert torchghm("data", "check", tmp_path / "shards").exit_code == 1
-    moved = torchghm("data", "check", tmp_path / "shards", "--shards-at", tmp_path)
-    assert moved.exit_code == 1  # the other shards are not there
-    (tmp_path / "shards" / "val-000000.tar").rename(tmp_path / "val-000000.tar")
-    (tmp_path / "shards" / "test-000000.tar").rename(tmp_path / "test-000000.tar")
-    evaluated = torchghm("data", "check", tmp_path / "shards", "--shards-at", tmp_path)
-    assert evaluated.exit_code == 0, evaluated.output
+    assert torchghm("data", "check", tmp_path / "shards", "--shards-at", tmp_path).exit_code == 0
 
 
 def test_strict_refuses_what_can_be_dealt_with(tmp_path):

@@ -1,5 +1,7 @@
 """A file that can't be written is named, and what was there stays."""
 
+import json
+import os
 import threading
 
 import pytest
@@ -7,10 +9,11 @@ import torch
 
 from torchghm.data import load_data
 from torchghm.training.atomic_files import WriteError, replaced, write_json
+from torchghm.training.average_precision import SeenImage
 from torchghm.training.curves import Curves
 from torchghm.training.history import EpochTable
 from torchghm.training.run_folder import RunFolder
-from torchghm.training.samples import Samples
+from torchghm.training.samples import write_samples
 
 
 def test_a_full_disk_leaves_the_file_before(tmp_path, no_file_beyond):
@@ -52,11 +55,11 @@ def test_a_table_keeps_its_rows(tmp_path, no_file_beyond):
 
 def test_a_picture_that_has_no_room_is_named(tiny_data, tmp_path, no_file_beyond):
     data = load_data(tiny_data)
-    samples = Samples(data.select("val"))
+    records = data.select("val")
     nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64), "scores": torch.zeros(0)}
-    samples.see(0, [nothing])
+    images = [SeenImage(nothing, {})] * len(records)
     with no_file_beyond(100), pytest.raises(WriteError, match=r"samples/0\.jpg': File too large"):
-        samples.write(RunFolder(tmp_path), data.classes)
+        write_samples(RunFolder(tmp_path), records, images, data.classes)
     assert list((tmp_path / "samples").iterdir()) == []
 
 
@@ -88,3 +91,10 @@ def test_curves_say_what_is_no_number(tmp_path):
     with pytest.raises(ValueError, match="currently not supported"):
         curves.log_metrics({"loss": "much"}, 1)
     curves.finalize("failed")
+
+
+def test_file_names_that_are_no_text_are_written_and_read_back(tmp_path):
+    content = {"name": os.fsdecode(b"\xe4.png"), "class": "K\u00e4fer"}
+    write_json(tmp_path / "a.json", content)
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == content
+    assert "K\u00e4fer" in (tmp_path / "a.json").read_text(encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from typing import NoReturn, ParamSpec, TypeVar
 
@@ -31,7 +32,10 @@ def plain_errors(command: Callable[Arguments, Result]) -> Callable[Arguments, Re
     @functools.wraps(command)
     def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         try:
-            return command(*args, **kwargs)
+            with warnings.catch_warnings():
+                # Pillow warns of images that our own errors and reports name.
+                warnings.filterwarnings("ignore", module="PIL")
+                return command(*args, **kwargs)
         except KeyboardInterrupt as interrupt:
             _exit(str(interrupt) or "interrupted", INTERRUPTED)
         except ModuleNotFoundError as error:

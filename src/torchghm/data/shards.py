@@ -96,7 +96,7 @@ def _classes_and_splits(content: str) -> tuple[tuple[str, ...], dict[str, str]]:
     classes, splits = index.get("classes"), index.get("splits")
     if not _is_list_of(classes, str) or not all(classes) or len(set(classes)) < len(classes):
         raise FileError("expected a list of different class names under the key 'classes'")
-    if not isinstance(splits, dict) or not all(isinstance(file, str) for file in splits.values()):
+    if not isinstance(splits, dict) or not _is_list_of([*splits.values()], str) or not all([*splits, *splits.values()]):
         raise FileError("expected index files by split under the key 'splits'")
     return tuple(classes), splits
 

@@ -52,4 +52,6 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON; numbers that are not finite are refused, because readers refuse them too."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    # A file name need not be text: what no UTF-8 can say becomes JSON's own escape.
+    write_text(path, text.encode("utf-8", "backslashreplace").decode("utf-8"))

@@ -127,6 +127,8 @@ INDEX: list[Case] = [
     malformed("index: of the future", index(format=2), "expected 1 under the key 'format', got '2'", "shards.json"),
     malformed("index: a class twice", index(classes=["ant", "ant"]), "different class names", "shards.json"),
     malformed("index: no classes", index(classes=None), "different class names", "shards.json"),
+    malformed("index: a split without a name", index(splits={"": FILE}), "under the key 'splits'", "shards.json"),
+    malformed("index: a split without a file", index(splits={"train": ""}), "under the key 'splits'", "shards.json"),
     malformed("index: splits are a list", index(splits=[FILE]), "under the key 'splits'", "shards.json"),
     ("index: a split that leads out", index(splits={"train": "../secret.txt"}),
      Refused("../secret.txt", "path-outside", "leads out")),
