@@ -15,6 +15,7 @@ import torch
 from benchmarks import losses
 from benchmarks.detector_step import detector_step
 from benchmarks.measure import Row, settings
+from benchmarks.ranks import ranks
 from benchmarks.results_files import plot, table, write_csv, write_markdown
 
 BENCHMARKS: dict[str, Callable[[str, float, float], Iterator[Row]]] = {
@@ -24,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[str, float, float], Iterator[Row]]] = {
     "softmax": losses.softmax,
     "small": losses.small,
     "detector": detector_step,
+    "ranks": ranks,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ def on_ranks(function: Callable[..., Any], folder: Path, *arguments: Any, ranks:
 def _run(rank: int, function: Callable[..., Any], folder: str, arguments: tuple[Any, ...], ranks: int) -> None:
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=ranks)
+    meeting = f"file://{folder}/meeting"
+    # Ranks that wait for each other for ever are a failure, not a test without an end.
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=ranks, timeout=timedelta(minutes=2))
     torch.save(function(rank, *arguments), f"{folder}/{rank}.pt")
     dist.barrier()
     dist.destroy_process_group()

@@ -11,18 +11,19 @@ def benchmarks(*arguments):
 
 
 def test_a_run_writes_tables_and_plots(tmp_path):
-    run = benchmarks("small", "softmax", "growth", "--scale", 0.001, "--seconds", 0.01, "--out", tmp_path)
+    run = benchmarks("small", "softmax", "growth", "ranks", "--scale", 0.001, "--seconds", 0.01, "--out", tmp_path)
     assert run.returncode == 0, run.stderr
     (table,) = tmp_path.glob("*.csv")
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
     candidates = {row["candidate"] for row in rows}
+    assert {"GHM-C, each rank alone", "all-reduce of 30 numbers"} <= candidates
     assert {"GHM-C", "GHM-C, exact", "GHM-R", "GHM-C, softmax", "mmdet GHMC", "cross_entropy"} <= candidates
     assert all(float(row["p20_ms"]) <= float(row["p50_ms"]) <= float(row["p80_ms"]) for row in rows)
     assert all(row["device"] and row["torch"] and row["threads"] for row in rows)
     assert any(row["extra_mib"] for row in rows)
     (text,) = tmp_path.glob("*.md")
-    assert "python -m benchmarks small softmax growth --scale 0.001" in text.read_text()
+    assert "python -m benchmarks small softmax growth ranks --scale 0.001" in text.read_text()
     assert len(list(tmp_path.glob("*-numbers.svg"))) == 1
 
 

@@ -31,9 +31,9 @@ def batches():
     for step in range(STEPS):
         logits = torch.randn(ROWS, 3, generator=generator) * 3
         targets = torch.randint(-1, 3, (ROWS,), generator=generator)
-        if step == 1:
-            targets[1:] = targets[1:].clamp(max=-1)  # a single positive: fewer than ranks
-            targets[0] = 0
+        if step > 0:  # one positive, which is fewer than ranks, and then none
+            targets = targets.clamp(max=-1)
+            targets[0] = 0 if step == 1 else -1
         boxes = torch.randn(BOXES, 4, generator=generator) * 0.1
         yield logits, targets, boxes
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,11 +16,21 @@ import pytest
 import torch
 from tests.data.layouts import Sample, write_coco
 from tests.training.tiny import BOXES, TINY
+from torchvision.models import resnet18
 
-from torchghm.training import evaluate
+from torchghm.training import evaluate, train
 from torchghm.training.recipe_files import recipe_yaml
 
-RECIPE = TINY.with_values({"data.scale_jitter": [0.7, 1.3]})
+RECIPE = TINY.with_values(
+    {
+        "data.scale_jitter": [0.7, 1.3],
+        "model.weights": "resnet18.pt",  # freezes batch norm: else each process would normalise by its own images
+        "model.pyramid_channels": 64,
+        "model.prior": 0.25,  # finds something from the start
+        "optimizer.name": "sgd",
+        "optimizer.lr": 1e-3,
+    }
+)
 TIMES = ("images_per_second",)
 
 
@@ -36,7 +47,10 @@ def folder(tmp_path_factory):
         ),
     )
     (folder / "tiny.yaml").write_text(recipe_yaml(RECIPE))
-    return folder
+    torch.manual_seed(0)
+    torch.save(resnet18().state_dict(), folder / "resnet18.pt")
+    yield folder
+    shutil.rmtree(folder)
 
 
 def start(folder, *arguments, launcher=(), **environment):
@@ -86,6 +100,15 @@ def test_two_processes_write_one_run(whole, folder):
     ]
     assert sorted(path.name for path in (run / "samples").iterdir()) == [f"{number}.jpg" for number in range(5)]
     assert len(list((run / "tensorboard").glob("events*"))) == 1
+
+
+def test_two_processes_train_as_one_does(whole, folder):
+    recipe = RECIPE.with_values({"model.weights": str(folder / "resnet18.pt")})
+    train(folder / "data", recipe=recipe, out=folder / "alone", progress=False)
+    for together, alone in zip(rows(whole[0]), rows(folder / "alone"), strict=True):
+        for name in ("loss", "classification", "bbox_regression", "cls_occupied_regions", "cls_largest_beta"):
+            assert float(together[f"train/{name}"]) == pytest.approx(float(alone[f"train/{name}"]), rel=1e-3), name
+        assert (together["step"], together["lr"]) == (alone["step"], alone["lr"])
 
 
 def test_average_precision_is_that_of_one_process(whole, folder):
