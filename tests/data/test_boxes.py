@@ -50,3 +50,16 @@ def test_whatever_is_kept_can_be_learned_from(boxes):
     untouched = inside & (boxes[:, 2:] - boxes[:, :2] > 2 * SMALLEST_SIDE).all(axis=1)
     assert not np.any([concerned & untouched for concerned in faults.values()])
     np.testing.assert_array_equal(cleaned[untouched], boxes[untouched].astype(np.float32))
+
+
+@given(start=st.floats(0, 300_000), side=st.floats(0.009, 0.05))
+def test_boxes_that_pass_have_an_area_and_pass_again(start, side):
+    """In float32 a thin box far from the corner is thinner or wider, or nothing."""
+    width = np.array([400_000])
+    boxes = np.array([[start, 0, start + side, 9]])
+    cleaned, faults = clean_boxes(boxes, width, width)
+    again, faults_again = clean_boxes(cleaned.astype(np.float64), width, width)
+    if not any(of_kind[0] for of_kind in faults.values()):
+        assert cleaned[0, 2] > cleaned[0, 0]
+        assert not any(of_kind[0] for of_kind in faults_again.values())
+        np.testing.assert_array_equal(again, cleaned)

@@ -77,9 +77,9 @@ def read_image(source: Path | Member, expected_size: tuple[int, int] | None = No
             Pillow's limit against decompression bombs (`PIL.Image.MAX_IMAGE_PIXELS`).
     """
     with _opened(source) as image:
+        orientation = _orientation(image)
         stored_size = image.size
         image.load()
-        orientation = _orientation(image)
         rgb = _to_rgb(image)
         if orientation in _UPRIGHT:
             rgb = rgb.transpose(_UPRIGHT[orientation])
