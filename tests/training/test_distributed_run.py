@@ -172,4 +172,5 @@ def test_a_process_that_is_left_alone_says_so(tmp_path):
         for rank in "01"
     )
     second.communicate()
-    assert "error: another process of this run has stopped, its own message says why (" in first.communicate()[1]
+    errors = first.communicate()[1]
+    assert "error: the processes of this run have lost each other; if one of them stopped, its own message" in errors

@@ -17,6 +17,7 @@ Result = TypeVar("Result")
 FAILURE = 1
 MISTAKE = 2
 INTERRUPTED = 130
+LOST = "the processes of this run have lost each other; if one of them stopped, its own message says why"
 
 _settings = {"traceback": False}
 
@@ -43,10 +44,8 @@ def plain_errors(command: Callable[Arguments, Result]) -> Callable[Arguments, Re
         except (ValueError, TypeError, OSError, ArithmeticError) as error:
             _exit(str(error), FAILURE if isinstance(error, WriteError) else MISTAKE)  # a full disk is nobody's mistake
         except RuntimeError as error:
-            if _is_of_another_process(error):
-                _exit(
-                    f"another process of this run has stopped, its own message says why ({_first_line(error)})", MISTAKE
-                )
+            if _is_of_communication(error):
+                _exit(f"{LOST} ({_first_line(error)})", MISTAKE)
             if type(error).__name__ != "OutOfMemoryError":  # torch's, without importing torch to say so
                 raise
             _exit(f"{error} Lower data.batch_size or data.image_size, or raise trainer.accumulate", MISTAKE)
@@ -59,9 +58,9 @@ def needs(error: ModuleNotFoundError) -> str:
     return f"this command needs {error.name}, which is not installed: pip install 'torchghm[train]'"
 
 
-def _is_of_another_process(error: RuntimeError) -> bool:
-    """Whether a collective operation broke off; the name is enough for NCCL's errors, gloo has none of its own."""
-    return type(error).__name__ in ("DistBackendError", "DistNetworkError") or "gloo" in _first_line(error)
+def _is_of_communication(error: RuntimeError) -> bool:
+    """Whether a collective operation broke off: NCCL's errors have names of their own, gloo's name their source."""
+    return type(error).__name__ in ("DistBackendError", "DistNetworkError") or "gloo/transport" in _first_line(error)
 
 
 def _first_line(error: RuntimeError) -> str:

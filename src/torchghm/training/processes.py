@@ -85,10 +85,10 @@ def join(accelerator: str) -> torch.device | None:
     Returns:
         This process's device; None where it was started alone.
     """
-    started = launch()
-    if started is None or started.devices * started.machines == 1:
-        return None
     with quiet():
+        started = launch()
+        if started is None or started.devices * started.machines == 1:
+            return None
         fabric = Fabric(accelerator=accelerator, devices=started.devices, num_nodes=started.machines, strategy="ddp")
         fabric.launch()
     return fabric.device
@@ -106,8 +106,7 @@ def process_count() -> int:
 
 def wait_for_all() -> None:
     """Return when all processes have come here."""
-    if process_count() > 1:
-        dist.barrier()
+    from_all(None)
 
 
 def from_first(value: T) -> T:
