@@ -98,3 +98,12 @@ def test_trained_evaluated_and_predicted(values, own_losses, tiny_data, run_path
     expected = seen["train/classification"] + 10 * seen["train/bbox_regression"]
     expected = expected + sum(seen[f"train/{name}"] for name in others)
     torch.testing.assert_close(loss.detach(), expected)
+
+
+def test_weights_that_cannot_be_downloaded(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))  # no copy of an earlier download
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nobody answers: as without a network
+    recipe = Recipe().with_values({"model.weights": "torchvision"})
+    with pytest.raises(ConnectionError, match=r"model\.weights: .*could not be downloaded.*name a file"):
+        build(recipe, 3)
+    assert build(recipe, 3, with_weights=False)  # to be filled from a checkpoint
