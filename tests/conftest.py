@@ -1,4 +1,4 @@
-"""For all tests: the gate draws the same examples every time, a developer's run new ones; Ctrl-C works in all of them."""
+"""For all tests: the gate draws the same examples every time, a developer draws new ones; Ctrl-C works everywhere."""
 
 import os
 import signal
