@@ -1,0 +1,42 @@
+"""A checkpoint that mmdetection's trainer wrote gives our losses its counts."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tests.oracles.mmdetection import load_ghm_losses
+
+from torchghm import GHMCLoss, GHMRLoss, ReferenceGHMC, ReferenceGHMR
+
+
+def checkpoint_of(losses, path):
+    """Write a checkpoint as mmdetection's trainer does, and read its weights without running code."""
+    head = torch.nn.ModuleDict({"bbox_head": torch.nn.ModuleDict(losses)})
+    torch.save({"meta": {"epoch": 12}, "state_dict": head.state_dict()}, path)
+    return torch.load(path, weights_only=True)["state_dict"]
+
+
+def test_a_checkpoint_of_mmdetection_gives_its_counts(tmp_path):
+    mmdetection = load_ghm_losses()
+    theirs = {"loss_cls": mmdetection.GHMC(30, 0.75), "loss_bbox": mmdetection.GHMR(0.02, 10, 0.7)}
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(5):
+        targets = (torch.rand(400, 8, generator=generator) < 0.1).float()
+        theirs["loss_cls"](torch.randn(400, 8, generator=generator), targets, torch.ones(400, 8))
+        theirs["loss_bbox"](torch.randn(60, 4, generator=generator) * 0.1, torch.zeros(60, 4), torch.ones(60, 4))
+    saved = checkpoint_of(theirs, tmp_path / "epoch_12.pth")
+    assert {"bbox_head.loss_cls.acc_sum", "bbox_head.loss_bbox.acc_sum"} <= saved.keys()
+
+    reference = {"loss_cls": ReferenceGHMC(30, 0.75), "loss_bbox": ReferenceGHMR(0.02, 10, 0.7)}
+    ours = {"loss_cls": GHMCLoss(30, 0.75), "loss_bbox": GHMRLoss(0.02, 10, 0.7)}
+    for losses in (reference, ours):
+        torch.nn.ModuleDict({"bbox_head": torch.nn.ModuleDict(losses)}).load_state_dict(saved)
+    for name, loss in theirs.items():
+        assert torch.equal(reference[name].acc_sum, loss.acc_sum)
+        state = ours[name].density_state
+        torch.testing.assert_close(state.fractions, loss.acc_sum / loss.acc_sum.sum())
+        assert state.seen == 1
+        assert state.fractions.sum() == pytest.approx(1)
+
+    with pytest.raises(RuntimeError, match="saved with 30 regions, but this loss has 10"):
+        GHMCLoss(10, 0.75).load_state_dict(theirs["loss_cls"].state_dict())
