@@ -9,6 +9,7 @@ import numpy as np
 
 from torchghm.report import captions
 from torchghm.report.comparison_folder import Comparison
+from torchghm.report.figures.palette import method_colors
 from torchghm.report.figures.results import plot_paired_differences, plot_per_class_average_precision
 from torchghm.report.figures.samples import match_predictions, plot_samples
 from torchghm.report.figures.training import (
@@ -37,7 +38,8 @@ def differences_section(comparison: Comparison) -> Section | None:
     if not differences:
         return None
     label = METRIC_LABELS.get(metric, metric)
-    fig, _ = plot_paired_differences(differences, baseline=comparison.baseline, metric=label)
+    colors = method_colors(method.name for method in comparison.methods)
+    fig, _ = plot_paired_differences(differences, baseline=comparison.baseline, metric=label, colors=colors)
     words = captions.DIFFERENCES if len(comparison.seeds) > 1 else captions.DIFFERENCES_OF_ONE_SEED
     return section("differences", words, ("", [Tile(inline_svg(fig, words[0], "differences"))]))
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from torchghm.report import plot_paired_differences, plot_per_class_average_precision
-from torchghm.report.figures.palette import color
+from torchghm.report.figures.palette import color, method_colors
 
 
 def test_differences_with_their_intervals():
@@ -15,7 +15,7 @@ def test_differences_with_their_intervals():
     assert list(unknown.get_xdata()) == [-0.02]
     assert unknown.get_markerfacecolor() == "none"  # without an interval the point is hollow
     assert list(zero.get_xdata()) == [0, 0]
-    assert ax.get_xlabel() == "difference in AP50 to CE + smooth L1"
+    assert ax.get_xlabel() == "difference in AP50\nto CE + smooth L1"
     low, high = ax.get_xlim()
     assert low == -high
     assert high > 0.05
@@ -39,3 +39,13 @@ def test_nothing_to_draw_is_refused():
         plot_paired_differences({}, baseline="ce")
     with pytest.raises(ValueError, match="`values` to hold at least one class"):
         plot_per_class_average_precision({"ce": {}})
+
+
+def test_variants_have_the_colours_that_they_have_beside_the_baseline():
+    names = [f"focal+ghmr@mu={mu}" for mu in (0.02, 0.05, 0.1)]
+    colors = method_colors(names)
+    differences = dict.fromkeys(names[1:], (0.01, None, None))
+    _, ax = plot_paired_differences(differences, baseline=names[0], colors=colors)
+    drawn = [line.get_color() for line in ax.lines if line.get_marker() == "D"]
+    assert drawn == [color(colors[name]) for name in names[1:]]
+    assert ax.get_xlabel() == "difference in AP\nto focal + GHM-R, mu=0.02"

@@ -27,6 +27,7 @@ def plot_paired_differences(
     *,
     baseline: str,
     metric: str = "AP",
+    colors: Mapping[str, str] | None = None,
     ax: Axes | None = None,
 ) -> tuple[Figure, Axes]:
     """Draw each method's paired difference to the baseline with its interval; one that crosses 0 shows no difference.
@@ -35,6 +36,7 @@ def plot_paired_differences(
         differences: method -> mean difference, low and high end of its 95% interval (None with one seed).
         baseline: the method that the others are compared with.
         metric: what is compared.
+        colors: palette entry of each method, where other figures show more methods than these.
         ax: axes to draw on; new ones by default.
 
     Returns:
@@ -50,8 +52,8 @@ def plot_paired_differences(
     """
     if not differences:
         raise ValueError("Expected argument `differences` to hold at least one method but got none")
-    fig, ax = axes_for(ax, height=1.1 + 0.36 * len(differences))
-    colors = method_colors(differences)
+    fig, ax = axes_for(ax, height=1.3 + 0.36 * len(differences))
+    colors = colors or method_colors(differences)
     for row, (method, (mean, low, high)) in enumerate(differences.items()):
         look = color(colors[method])
         if low is not None and high is not None:
@@ -65,7 +67,7 @@ def plot_paired_differences(
     reach = 1.15 * max(abs(end) for values in differences.values() for end in values if end is not None) or 0.01
     ax.set_xlim(-reach, reach)
     ax.xaxis.set_major_locator(MaxNLocator(5))
-    dress(ax, f"difference in {metric} to {literal(method_label(baseline))}", grid="x")
+    dress(ax, f"difference in {metric}\nto {literal(method_label(baseline))}", grid="x")
     ax.tick_params(axis="y", labelcolor=color("ink"), length=0)
     ax.spines["left"].set_visible(False)
     return fig, ax
