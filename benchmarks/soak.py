@@ -19,6 +19,7 @@ from benchmarks.measure import settings
 from torchghm.data import write_scenes
 
 SECONDS_BETWEEN_SAMPLES = 0.2
+STEPS = 2000
 IMAGES = 124
 """In all: 100 to train on, as many steps an epoch."""
 LARGEST_GROWTH = 8.0
@@ -51,7 +52,7 @@ class Epoch(NamedTuple):
 def main() -> None:
     """Train, watch, and write down what was seen; exit with 1 if memory grew."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
-    parser.add_argument("--steps", type=int, default=2000, help="of the optimiser, a multiple of 100, at least 800")
+    parser.add_argument("--steps", type=int, default=STEPS, help="of the optimiser, a multiple of 100, at least 800")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder")
     arguments = parser.parse_args()
     if arguments.steps < 800 or arguments.steps % 100:
@@ -63,7 +64,10 @@ def main() -> None:
     loader_growth = growth_of([epoch.loader for epoch in epochs])
     print(f"growth: {growth:+.1f} MiB, the loader's {loader_growth:+.1f} MiB")
     arguments.out.mkdir(parents=True, exist_ok=True)
-    path = arguments.out / f"{datetime.date.today().isoformat()}-soak.md"
+    stem = f"{datetime.date.today().isoformat()}-soak"
+    if arguments.steps != STEPS:
+        stem += f"-{arguments.steps}"
+    path = arguments.out / f"{stem}.md"
     path.write_text(report(epochs, growth, loader_growth, seconds), encoding="utf-8")
     print(f"written: {path}")
     sys.exit(max(growth, loader_growth) > LARGEST_GROWTH)
