@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from torchghm.report.figures.palette import method_colors, method_dash
 from torchghm.training.losses import build_losses
 from torchghm.training.methods import load_preset, named_methods, preset_names
 from torchghm.training.recipe_files import load_recipe
@@ -25,6 +26,13 @@ def test_names_say_which_losses_they_are_of():
         for method, values in preset.methods.items():
             loss = load_recipe("bccd", preset.recipe | values).loss
             assert method.partition("@")[0] == f"{loss.cls}+{loss.box}"
+
+
+def test_every_method_of_a_preset_has_a_look_of_its_own():
+    for name in preset_names():
+        methods = load_preset(name).methods
+        colors = method_colors(methods)
+        assert len({(colors[method], method_dash(method)) for method in methods}) == len(methods)
 
 
 def test_a_preset_of_ones_own(tmp_path):

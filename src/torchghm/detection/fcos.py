@@ -9,7 +9,6 @@ from torch import Tensor
 from torchvision.models.detection import FCOS
 from torchvision.models.detection.fcos import FCOSHead
 
-from torchghm.detection import scope
 from torchghm.detection.examples import matched_boxes
 from torchghm.detection.one_stage import OneStageDetector
 
@@ -51,12 +50,7 @@ class HarmonizedFCOS(OneStageDetector, FCOS):  # type: ignore[misc]
             losses: dict[str, Tensor] = FCOSHead.compute_loss(self.head, targets, head_outputs, anchors, matched)
         else:
             losses = self._losses_of_positives(targets, head_outputs, anchors, matched)
-        examples = self.examples(targets, head_outputs, anchors, matched)
-        if self.cls_loss is not None:
-            losses["classification"] = scope.classification_loss(self.cls_loss, examples)
-        if self.box_loss is not None:
-            losses["bbox_regression"] = scope.box_loss(self.box_loss, examples)
-        return losses
+        return self.replace_losses(losses, self.examples(targets, head_outputs, anchors, matched))
 
     def _losses_of_positives(
         self,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import boxes as box_ops
 
+from torchghm.detection import scope
 from torchghm.detection.examples import (
     BACKGROUND,
     AnchorGeometry,
@@ -93,6 +94,14 @@ class OneStageDetector(HarmonizedDetector):
         return DetectionExamples(
             logits, label, predicted, encoded, positive.nonzero()[:, 1], geometry.level_sizes, activation
         )
+
+    def replace_losses(self, losses: dict[str, Tensor], examples: DetectionExamples) -> dict[str, Tensor]:
+        """Return torchvision's losses with ours in place of those that are replaced."""
+        if self.cls_loss is not None:
+            losses["classification"] = scope.classification_loss(self.cls_loss, examples)
+        if self.box_loss is not None:
+            losses["bbox_regression"] = scope.box_loss(self.box_loss, examples)
+        return losses
 
     def loss_examples(self, images: list[Tensor], targets: list[dict[str, Tensor]]) -> DetectionExamples:
         """What the losses would see of these images; the model's mode and its losses' state stay as they are."""

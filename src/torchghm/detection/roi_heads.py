@@ -30,8 +30,9 @@ class HarmonizedRoIHeads(RoIHeads):  # type: ignore[misc]
     def attach(self, plan: LossPlan) -> None:
         """Take the losses that are meant for the second stage."""
         self.cls_loss = plan.cls_loss if plan.stage == "roi" else None
-        # With both stages a copy: their residuals are spread differently, so each needs a density of its own.
-        self.box_loss = {"roi": plan.box_loss, "both": deepcopy(plan.box_loss)}.get(plan.stage)
+        self.box_loss = None if plan.stage == "rpn" else plan.box_loss
+        if plan.stage == "both":  # a copy: the stages' residuals are spread differently, so each needs its own density
+            self.box_loss = deepcopy(plan.box_loss)
 
     def detach(self) -> None:
         """Give everything back but the class."""

@@ -9,7 +9,6 @@ from torch import Tensor
 from torchvision.models.detection.ssd import SSD
 from torchvision.ops import boxes as box_ops
 
-from torchghm.detection import scope
 from torchghm.detection.examples import without_weights
 from torchghm.detection.harmonized import LossPlan, Stage
 from torchghm.detection.one_stage import OneStageDetector, match_by_iou
@@ -56,12 +55,7 @@ class HarmonizedSSD(OneStageDetector, SSD):  # type: ignore[misc]
         losses: dict[str, Tensor] = {}
         if self.cls_loss is None or self.box_loss is None:
             losses = super().compute_loss(targets, head_outputs, anchors, matched_idxs)
-        examples = self.examples(targets, head_outputs, anchors, matched_idxs)
-        if self.box_loss is not None:
-            losses["bbox_regression"] = scope.box_loss(self.box_loss, examples)
-        if self.cls_loss is not None:
-            losses["classification"] = scope.classification_loss(self.cls_loss, examples)
-        return losses
+        return self.replace_losses(losses, self.examples(targets, head_outputs, anchors, matched_idxs))
 
     def match(self, targets: list[dict[str, Tensor]], anchors: list[Tensor]) -> list[Tensor]:
         """Object of each default box, [A] an image; -1 for background (there is no band between)."""

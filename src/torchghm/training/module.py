@@ -92,10 +92,7 @@ class DetectorModule(LightningModule):
         box = torch.stack([parts.pop(name) for name in self.detector.box_terms]).sum()
         loss: Tensor = self.cls_weight * classification + self.box_weight * box
         seen = {"train/classification": classification.detach(), "train/bbox_regression": box.detach()}
-        for (
-            name,
-            part,
-        ) in parts.items():  # losses that are the detector's own: FCOS's centerness, the RoI heads' classes
+        for name, part in parts.items():  # the detector's own: FCOS's centerness, the RoI heads' classes
             loss = loss + part
             seen[f"train/{name}"] = part.detach()
         seen["train/loss"] = loss.detach()

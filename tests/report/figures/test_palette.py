@@ -40,10 +40,10 @@ def test_methods_with_one_classification_loss_differ_in_dash():
 
 
 def test_variants_of_one_method_differ_in_colour():
-    names = [f"ghmc+smooth_l1@bins={bins}" for bins in (5, 10, 20, 30, 40)]
+    names = [f"ghmc+smooth_l1@bins={bins}" for bins in (1, 5, 10, 20, 30, 40)]
     colors = palette.method_colors(["ghmc+smooth_l1", *names])
-    assert len(set(colors.values())) == 6
-    assert palette.method_label(names[0]) == "GHM-C + smooth L1, bins=5"
+    assert len(set(colors.values())) == 7
+    assert palette.method_label(names[1]) == "GHM-C + smooth L1, bins=5"
     assert palette.method_dash(names[0]) == palette.method_dash("ghmc+smooth_l1")
 
 

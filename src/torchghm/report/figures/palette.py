@@ -30,6 +30,7 @@ PALETTE: dict[str, tuple[str, str]] = {
     "other3": ("#5f7a1e", "#a9ca58"),
     "other4": ("#8a5a44", "#cf9c84"),
     "other5": ("#a3557f", "#d68ab3"),
+    "other6": ("#4d5fa8", "#9aa8e6"),
 }
 
 SPARE = sum(name.startswith("other") for name in PALETTE)
