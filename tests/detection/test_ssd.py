@@ -75,7 +75,7 @@ def test_softmax_ghm_over_all_default_boxes(model):
     examples = detection_examples(model, images, targets)
     expected = torchghm.functional.ghmc_loss(examples.logits, examples.targets, activation="softmax")
     torch.testing.assert_close(model(images, targets)["classification"], expected, rtol=1e-4, atol=0)
-    assert model.cls_loss.last_examples == 2 * 3234  # every box of both images
+    assert model.cls_loss.last_total == 2 * 3234  # every box of both images
 
 
 def test_residuals_are_free_of_the_coders_weights(model):

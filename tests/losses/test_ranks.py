@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 from tests.ranks import SentNumbers, on_ranks
 
-from torchghm import GHMCLoss, GHMRLoss
+from torchghm import GHMCLoss, GHMRLoss, HandoverLoss
 from torchghm.functional.density import FINE_REGIONS_PER_UNIT
 from torchghm.losses import ASL1Loss, CrossEntropyLoss, FocalLoss, OHEMLoss, SmoothL1Loss
 from torchghm.losses.residual_scale import CELLS_PER_DECADE, DECADES
@@ -19,6 +19,8 @@ CUTS = {"halves": (60, 20), "unequal": (100, 3), "one rank has nothing": (ROWS, 
 LOSSES = {
     "GHM": (GHMCLoss, GHMRLoss),
     "exact GHM": (lambda: GHMCLoss(density="exact"), lambda: GHMRLoss(density="exact")),
+    "mean over positives": (lambda: GHMCLoss(average="positives"), GHMRLoss),
+    "by way of focal": (lambda: HandoverLoss(FocalLoss(), GHMCLoss(), start=0, end=2), GHMRLoss),
     "mu of the residuals": (GHMCLoss, lambda: GHMRLoss("auto")),
     "cross entropy": (CrossEntropyLoss, SmoothL1Loss),
     "of all examples": (lambda: CrossEntropyLoss(average="examples"), lambda: SmoothL1Loss(average="boxes")),
@@ -94,6 +96,8 @@ def what_is_sent(rank):
         "GHM-C": ("cls", GHMCLoss(bins=30)),
         "GHM-C, exact": ("cls", GHMCLoss(bins=30, density="exact")),
         "GHM-C, no memory": ("cls", GHMCLoss(bins=30, momentum=0)),
+        "GHM-C, positives": ("cls", GHMCLoss(bins=30, average="positives")),
+        "GHM-C, positives": ("cls", GHMCLoss(bins=30, average="positives")),
         "GHM-C, alone": ("cls", GHMCLoss(bins=30, sync=False)),
         "GHM-R": ("box", GHMRLoss(bins=10)),
         "GHM-R, exact": ("box", GHMRLoss(bins=10, density="exact")),
@@ -122,6 +126,7 @@ def test_a_step_sends_one_histogram_a_loss_and_evaluation_nothing(tmp_path):
         "GHM-C": [30],
         "GHM-C, exact": [30 * FINE_REGIONS_PER_UNIT],
         "GHM-C, no memory": [30],
+        "GHM-C, positives": [31],  # their number goes along
         "GHM-C, alone": [],
         "GHM-R": [10],
         "GHM-R, exact": [10 * FINE_REGIONS_PER_UNIT],

@@ -23,13 +23,13 @@ class LevelLosses(nn.Module):
         self.levels = nn.ModuleList(deepcopy(loss) for _ in range(levels))
 
     def forward(self, batches: list[tuple[Tensor, Tensor]]) -> Tensor:
-        """Return sum_l N_l L_l / sum_l N_l for one (inputs, targets) a level."""
+        """Return sum_l n_l L_l / sum_l n_l for one (inputs, targets) a level, n_l being what L_l is a mean over."""
         losses: list[Tensor] = []
-        examples: list[Tensor] = []
+        totals: list[Tensor] = []
         for loss, (inputs, targets) in zip(self.levels, batches, strict=True):
             losses.append(loss(inputs, targets))
-            examples.append(cast(HarmonizedLoss, loss).last_examples)
-        share = torch.stack(examples)
+            totals.append(cast(Tensor, loss.last_total))
+        share = torch.stack(totals)
         share = share / share.sum().clamp(min=1)
         return (torch.stack(losses) * share.to(losses[0].dtype)).sum()
 

@@ -129,6 +129,21 @@ def valid_rows(examples: Examples, ignore_index: int, *, activation: Activation)
     return valid if activation == "softmax" else valid[:, None]
 
 
+def positive_weight(examples: Examples, ignore_index: int) -> Tensor:
+    """The sum of w p* over sigmoid examples: the number of positives, a scalar of at least float32."""
+    logits, targets, weight = examples
+    dtype = torch.float32 if logits.device.type == "mps" else torch.float64
+    if targets.is_floating_point():
+        amount = targets if weight is None else targets * (weight if weight.dim() == 2 else weight[:, None])
+        return amount.sum(dtype=dtype)
+    labelled = (targets >= 0) & (targets < logits.shape[1]) & (targets != ignore_index)
+    if weight is None:
+        return labelled.sum(dtype=dtype)
+    if weight.dim() == 2:
+        weight = weight.gather(1, targets.where(labelled, 0)[:, None])[:, 0]
+    return weight.where(labelled, 0.0).sum(dtype=dtype)
+
+
 def blank_invalid(examples: Examples, valid: Tensor) -> Examples:
     """The examples with logits of 0 where ``valid`` (of `valid_rows`) is False: what they hold reaches no gradient."""
     mask = valid if valid.dim() == 2 else valid[:, None]

@@ -5,6 +5,7 @@ from torchghm.losses.density_state import DensityState
 from torchghm.losses.diagnostics import Diagnostics, PlainDiagnostics
 from torchghm.losses.ghmc import GHMCLoss
 from torchghm.losses.ghmr import GHMRLoss
+from torchghm.losses.handover import HandoverLoss
 from torchghm.losses.reference import ReferenceGHMC, ReferenceGHMR
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "FocalLoss",
     "GHMCLoss",
     "GHMRLoss",
+    "HandoverLoss",
     "OHEMLoss",
     "PlainDiagnostics",
     "ReferenceGHMC",

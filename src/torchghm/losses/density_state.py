@@ -51,13 +51,17 @@ class DensityState(nn.Module):
         self.register_buffer("fractions", torch.zeros(regions))
         self.register_buffer("seen", torch.zeros(()))
 
-    def forward(self, histogram: Tensor) -> DensityEstimate:
+    def forward(self, histogram: Tensor, *, joint: bool = False) -> DensityEstimate:
         """Take in the histogram [regions] of one batch on this rank, and return the densities to weigh it with.
 
         In evaluation mode nothing is stored and nothing is sent: the batch is seen as if it came next.
+
+        Arguments:
+            histogram: counts by region.
+            joint: whether they are those of all ranks already.
         """
-        if self.training and self.ranks > 1:
-            histogram = sum_over_ranks(histogram)
+        if not joint:
+            histogram = self.of_all_ranks(histogram)
         examples = histogram.sum()
         scale = inverse(examples)  # 0 of no examples, and where a weight is not finite
         batch = (histogram * scale).nan_to_num_()
@@ -75,6 +79,10 @@ class DensityState(nn.Module):
             fractions = self.fractions.lerp(batch.to(self.fractions.dtype), step)
             seen = self.seen.lerp(present, step)
         return DensityEstimate(fractions * inverse(seen), batch, examples)
+
+    def of_all_ranks(self, counts: Tensor) -> Tensor:
+        """Counts of any shape, in training summed over the ranks."""
+        return sum_over_ranks(counts) if self.training and self.ranks > 1 else counts
 
     @property
     def ranks(self) -> int:

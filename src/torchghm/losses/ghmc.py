@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from torchghm.functional.baselines import Average
 from torchghm.functional.examples import (
     Activation,
     Density,
@@ -15,6 +16,7 @@ from torchghm.functional.examples import (
     arrange_examples,
     check_choice,
     compute_dtype,
+    positive_weight,
     target_error,
 )
 from torchghm.kernels import eager, ops
@@ -33,7 +35,9 @@ class GHMCLoss(HarmonizedLoss):
         activation: ``"sigmoid"`` (every logit is an example) or ``"softmax"`` (every row is one, g = 1 - p_y).
         density: ``"regions"`` (the paper's fast form) or ``"exact"`` (its definition, a window around each g).
         normalize: ``"occupied"`` (the sum of beta is N) or ``"regions"`` (the paper's M).
-        max_weight: cap of beta, None for none.
+        max_weight: cap of beta, None for none. With 1 crowds are quieted, and nobody is made louder in return.
+        average: what the mean is over: ``"examples"`` (the paper's N) or, as detectors do, ``"positives"`` (sigmoid:
+            the sum of w p*, at least 1; with softmax both are N).
         sync: sum the histogram over the ranks of ``torch.distributed`` while training.
         nonfinite: NaN and infinite logits ``"propagate"`` into the loss, are left out (``"ignore"``), or ``"raise"``
             (which waits for the device).
@@ -64,6 +68,7 @@ class GHMCLoss(HarmonizedLoss):
         density: Density = "regions",
         normalize: Normalize = "occupied",
         max_weight: float | None = None,
+        average: Average = "examples",
         sync: bool = True,
         nonfinite: Nonfinite = "propagate",
         ignore_index: int = -100,
@@ -88,6 +93,8 @@ class GHMCLoss(HarmonizedLoss):
         self.ignore_index = ignore_index
         self.class_dim = class_dim
         self.validate = validate
+        check_choice("average", average, ("examples", "positives"))
+        self.average: Average = average
 
     def forward(self, inputs: Tensor, targets: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the loss of one batch, and update the average over iterations in training mode.
@@ -117,7 +124,9 @@ class GHMCLoss(HarmonizedLoss):
             backend=self._counting_backend(examples.logits),
         )
         self._check_targets(histogram, examples)
-        estimate, beta, table = self._weigh(histogram, compute_dtype(inputs))
+        by_positives = self.average == "positives" and self.activation == "sigmoid"
+        positives = positive_weight(examples, self.ignore_index).to(histogram.dtype) if by_positives else None
+        estimate, beta, table = self._weigh(histogram, compute_dtype(inputs), positives)
         if self.reduction == "none":
             loss, sums = eager.classification_loss(
                 examples,

@@ -55,18 +55,13 @@ class HarmonizedLoss(nn.Module):
         self.backend = backend
         self.density_state = DensityState(region_count(bins, density), momentum, sync)
         self.diagnostics = None
+        self.last_total: Tensor | None = None
+        """What the last call's sum was divided by (of all ranks): N, or the number of positives."""
 
     @property
     def momentum(self) -> float:
         """Momentum of the moving average over iterations, in [0, 1)."""
         return self.density_state.momentum
-
-    @property
-    def last_examples(self) -> Tensor:
-        """N of the last call: the sum of its valid examples' weights over all ranks."""
-        if self.diagnostics is None:
-            raise RuntimeError("Expected the loss to have been called.")
-        return self.diagnostics.estimate.examples
 
     @property
     def _regions(self) -> int:
@@ -77,18 +72,24 @@ class HarmonizedLoss(nn.Module):
         return self.nonfinite == "ignore"
 
     @torch.no_grad()
-    def _weigh(self, histogram: Tensor, dtype: torch.dtype) -> tuple[DensityEstimate, Tensor, Tensor]:
+    def _weigh(
+        self, histogram: Tensor, dtype: torch.dtype, positives: Tensor | None = None
+    ) -> tuple[DensityEstimate, Tensor, Tensor]:
         """Between the passes: the estimate, beta of every region, and what pass 2 multiplies by.
 
-        A data-parallel wrapper averages the gradients of its ranks, so that with N summed over ranks each of them
-        returns its sum times their number: the average is then the loss of the joint batch.
+        The mean is over ``positives``, where their number is given, and at least 1. A data-parallel wrapper averages
+        the gradients of its ranks, so that with N summed over ranks each of them returns its sum times their number:
+        the average is then the loss of the joint batch.
         """
         regions = self._regions
         if self.nonfinite == "raise":
             nonfinite = int(histogram[regions])
             if nonfinite:
                 raise nonfinite_error(nonfinite)
-        estimate: DensityEstimate = self.density_state(histogram[:regions])
+        counts = histogram[:regions] if positives is None else torch.cat([histogram[:regions], positives[None]])
+        counts = self.density_state.of_all_ranks(counts)
+        estimate: DensityEstimate = self.density_state(counts[:regions], joint=True)
+        self.last_total = estimate.examples if positives is None else counts[regions].clamp(min=1)
         beta = weight_table(
             estimate.fractions,
             estimate.batch_fractions,
@@ -99,7 +100,7 @@ class HarmonizedLoss(nn.Module):
         table = beta
         if self.reduction == "mean":
             ranks = self.density_state.ranks if self.training else 1
-            table = beta * inverse(estimate.examples if ranks == 1 else estimate.examples / ranks)
+            table = beta * inverse(self.last_total if ranks == 1 else self.last_total / ranks)
         # A region that was last seen very long ago has a weight beyond all numbers, but no example here: 0, not NaN.
         return estimate, beta, table.to(dtype).clamp(max=torch.finfo(dtype).max)
 

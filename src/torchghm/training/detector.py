@@ -16,7 +16,9 @@ DEFAULTS: dict[str, Any] = {"backbone": "resnet18", "head_norm": "group", "image
 """What a recipe's null stands for, where that is not `build_detector`'s default."""
 
 
-def build(recipe: Recipe, num_classes: int, *, with_weights: bool = True) -> tuple[HarmonizedDetector, DetectionLosses]:
+def build(
+    recipe: Recipe, num_classes: int, *, with_weights: bool = True, steps: int = 0
+) -> tuple[HarmonizedDetector, DetectionLosses]:
     """Build a harmonized detector; the same seed gives the same weights for every loss.
 
     Arguments:
@@ -24,6 +26,7 @@ def build(recipe: Recipe, num_classes: int, *, with_weights: bool = True) -> tup
         num_classes: K, at least 1.
         with_weights: load the backbone's weights; without, the detector has their form only, to be filled from a
             checkpoint without a network or the weights' file.
+        steps: optimiser steps of the training, 0 if there won't be any.
 
     Raises:
         ValueError: weights that don't fit, losses without the scope asked for.
@@ -51,7 +54,7 @@ def build(recipe: Recipe, num_classes: int, *, with_weights: bool = True) -> tup
             f"model.weights: the weights of {model.backbone or model.detector} could not be downloaded "
             f"({error.reason}): name a file of them, or none"
         ) from error
-    losses = build_losses(recipe.loss)
+    losses = build_losses(recipe.loss, steps * recipe.trainer.accumulate)
     harmonize(detector, losses.cls_loss, losses.box_loss, scope=losses.scope)
     # The layout that convolutions compute in: otherwise each of them converts its input and output.
     detector.to(memory_format=torch.channels_last)

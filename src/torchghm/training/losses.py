@@ -15,6 +15,7 @@ from torchghm.losses import (
     FocalLoss,
     GHMCLoss,
     GHMRLoss,
+    HandoverLoss,
     OHEMLoss,
     ReferenceGHMC,
     ReferenceGHMR,
@@ -70,8 +71,12 @@ class DetectionLosses(NamedTuple):
     scope: Scope
 
 
-def build_losses(recipe: LossRecipe) -> DetectionLosses:
+def build_losses(recipe: LossRecipe, calls: int = 0) -> DetectionLosses:
     """Build the losses that a recipe names.
+
+    Arguments:
+        recipe: names and options.
+        calls: how often the losses will be called in the training, which a warm-up is a part of; 0 if they won't be.
 
     Raises:
         ValueError: an option that the loss does not have, or out of its range; the message names the key.
@@ -81,8 +86,15 @@ def build_losses(recipe: LossRecipe) -> DetectionLosses:
     reference = REFERENCE_LOSSES if scope == "reference" else {}
     cls = reference.get(recipe.cls, CLS_LOSSES[recipe.cls])
     box = reference.get(recipe.box, BOX_LOSSES[recipe.box])
+    cls_loss = _build(cls, recipe.cls, recipe.cls_options, "loss.cls_options")
+    if recipe.warmup != "none" and recipe.cls in HARMONIZED:
+        if scope != "batch":
+            raise ValueError(f"loss.warmup: expected none with loss.scope={scope}, got {recipe.warmup!r}")
+        settings = {"activation": cls_loss.activation}
+        start, end = (round(fraction * calls) for fraction in recipe.warmup_until)
+        cls_loss = HandoverLoss(CLS_LOSSES[recipe.warmup].build(**settings), cls_loss, start=start, end=end)
     return DetectionLosses(
-        _build(cls, recipe.cls, recipe.cls_options, "loss.cls_options"),
+        cls_loss,
         _build(box, recipe.box, recipe.box_options, "loss.box_options"),
         cls.weight if recipe.cls_weight is None else recipe.cls_weight,
         box.weight if recipe.box_weight is None else recipe.box_weight,

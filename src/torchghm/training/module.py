@@ -58,7 +58,12 @@ class DetectorModule(LightningModule):
         super().__init__()
         self.recipe = recipe
         self.classes = classes
-        self.detector, losses = detector.build(recipe, len(classes), with_weights=with_weights)
+        self.steps_per_epoch = steps_per_epoch
+        self.total_steps = recipe.trainer.epochs * steps_per_epoch
+        """Optimiser steps of the whole run."""
+        if recipe.trainer.max_steps is not None:
+            self.total_steps = min(self.total_steps, recipe.trainer.max_steps)
+        self.detector, losses = detector.build(recipe, len(classes), with_weights=with_weights, steps=self.total_steps)
         self.cls_weight, self.box_weight = losses.cls_weight, losses.box_weight
         self.guard = guard or NonFiniteGuard(recipe.trainer.on_nonfinite)
         self.means = EpochMeans()
@@ -68,11 +73,6 @@ class DetectorModule(LightningModule):
         """This process's validation images so far."""
         self.validation: DetectionMetrics | None = None
         """Of the newest epoch."""
-        self.steps_per_epoch = steps_per_epoch
-        self.total_steps = recipe.trainer.epochs * steps_per_epoch
-        """Optimiser steps of the whole run."""
-        if recipe.trainer.max_steps is not None:
-            self.total_steps = min(self.total_steps, recipe.trainer.max_steps)
 
     def on_train_start(self) -> None:
         """Train no more where the last step was taken before the run was interrupted."""

@@ -137,6 +137,12 @@ class LossRecipe(_Section):
 
     cls: ClsName = Field(default="ghmc", description="classification loss")
     box: BoxName = Field(default="ghmr", description="loss of the encoded box coordinates")
+    warmup: Literal["none", "ce", "focal"] = Field(
+        default="none", description="what a harmonized classification loss takes over from; other losses ignore it"
+    )
+    warmup_until: tuple[Probability, Probability] = Field(
+        default=(1 / 3, 2 / 3), description="parts of the training between which it takes over"
+    )
     scope: Literal["batch", "level", "reference"] = Field(
         default="batch", description="over which anchors the density is measured; losses without one ignore it"
     )
@@ -149,6 +155,13 @@ class LossRecipe(_Section):
     )
     cls_options: dict[str, Any] = Field(default_factory=dict, description="arguments of the classification loss")
     box_options: dict[str, Any] = Field(default_factory=dict, description="arguments of the box loss")
+
+    @field_validator("warmup_until")
+    @classmethod
+    def _one_after_the_other(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if value[0] > value[1]:
+            raise ValueError(f"loss.warmup_until: expected the smaller part first, got {list(value)}")
+        return value
 
     @model_validator(mode="after")
     def _buildable(self) -> LossRecipe:
