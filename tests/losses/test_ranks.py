@@ -97,7 +97,6 @@ def what_is_sent(rank):
         "GHM-C, exact": ("cls", GHMCLoss(bins=30, density="exact")),
         "GHM-C, no memory": ("cls", GHMCLoss(bins=30, momentum=0)),
         "GHM-C, positives": ("cls", GHMCLoss(bins=30, average="positives")),
-        "GHM-C, positives": ("cls", GHMCLoss(bins=30, average="positives")),
         "GHM-C, alone": ("cls", GHMCLoss(bins=30, sync=False)),
         "GHM-R": ("box", GHMRLoss(bins=10)),
         "GHM-R, exact": ("box", GHMRLoss(bins=10, density="exact")),
