@@ -42,7 +42,7 @@ def frozen(model: torch.nn.Module) -> torch.nn.Module:
 
 
 def test_losses_are_called_once_on_the_whole_batch(batch):
-    model = harmonize(make_model(), torchghm.GHMCLoss(momentum=0), torchghm.GHMRLoss(momentum=0))
+    model = harmonize(make_model(), torchghm.GHMCLoss.published(momentum=0), torchghm.GHMRLoss(momentum=0))
     losses = model(*batch)
     examples = detection_examples(model, *batch)
     torch.testing.assert_close(
@@ -59,7 +59,7 @@ def test_density_is_that_of_the_batch(batch):
     images, targets = batch
     targets[1] = {"boxes": torch.tensor([[5.0, 5, 50, 50]]), "labels": torch.tensor([1])}
     images = [images[0], torch.linspace(0, 1, 96).expand(3, 64, 96) ** 4]
-    model = frozen(harmonize(make_model(), torchghm.GHMCLoss(momentum=0), torchghm.GHMRLoss(momentum=0)))
+    model = frozen(harmonize(make_model(), torchghm.GHMCLoss.published(momentum=0), torchghm.GHMRLoss(momentum=0)))
     # at the start every image has the same two occupied regions
     torch.nn.init.normal_(model.head.classification_head.cls_logits.weight, std=2.0)
     whole = model(images, targets)["classification"]
@@ -87,7 +87,7 @@ def test_torchvision_numbers_are_reproduced_by_the_baselines(batch):
 
 
 def test_targets_of_anchors(batch):
-    model = harmonize(make_model(), torchghm.GHMCLoss())
+    model = harmonize(make_model(), torchghm.GHMCLoss.published())
     examples = detection_examples(model, *batch)
     images, targets = model.transform(*batch)
     features = list(model.backbone(images.tensors).values())
@@ -110,9 +110,9 @@ def test_targets_of_anchors(batch):
 
 def test_padding_is_no_example(batch):
     images, targets = batch
-    model = harmonize(make_model(), torchghm.GHMCLoss())
+    model = harmonize(make_model(), torchghm.GHMCLoss.published())
     kept = (detection_examples(model, images, targets).targets == -100).sum(1)
-    harmonize(model, torchghm.GHMCLoss(), ignore_padding=False)
+    harmonize(model, torchghm.GHMCLoss.published(), ignore_padding=False)
     unmasked = (detection_examples(model, images, targets).targets == -100).sum(1)
     # the second image is 64 of 96 pixels wide: a third of its anchors lie in the padding
     share = (kept[1] - unmasked[1]).item() / model.anchor_generator.geometry.level_sizes[0] / (85 / 64)
@@ -124,7 +124,7 @@ def test_background_channel(batch):
     targets[0]["labels"] += 1  # torchvision's convention: 0 is background
     torch.manual_seed(0)
     model = build_detector(num_classes=4, backbone="resnet18", image_size=(64, 96)).train()
-    harmonize(model, torchghm.GHMCLoss(), torchghm.GHMRLoss(), background_channel=True)
+    harmonize(model, torchghm.GHMCLoss.published(), torchghm.GHMRLoss(), background_channel=True)
     examples = detection_examples(model, images, targets)
     assert examples.logits.shape[-1] == 3
     assert set(examples.targets.unique().tolist()) <= {-100, -1, 0, 2}
@@ -135,7 +135,7 @@ def test_background_channel(batch):
 
 
 def test_box_coder_weights_do_not_change_the_residuals(batch):
-    model = frozen(harmonize(make_model(), torchghm.GHMCLoss(), torchghm.GHMRLoss()))
+    model = frozen(harmonize(make_model(), torchghm.GHMCLoss.published(), torchghm.GHMRLoss()))
     plain = detection_examples(model, *batch)
     coder = model.head.regression_head.box_coder
     coder.weights = (10.0, 10.0, 5.0, 5.0)
@@ -150,14 +150,14 @@ def test_giou_head_is_switched_to_encoded_residuals(batch):
         weights=None, weights_backbone=None, num_classes=3, min_size=64, max_size=96
     ).train()
     assert model.head.regression_head._loss_type == "giou"
-    losses = harmonize(model, torchghm.GHMCLoss(), torchghm.GHMRLoss(momentum=0))(*batch)
+    losses = harmonize(model, torchghm.GHMCLoss.published(), torchghm.GHMRLoss(momentum=0))(*batch)
     examples = detection_examples(model, *batch)
     expected = torchghm.functional.ghmr_loss(examples.predicted, examples.encoded)
     torch.testing.assert_close(losses["bbox_regression"], expected, rtol=1e-3, atol=0)
 
 
 def test_each_level_has_a_density_of_its_own(batch):
-    model = frozen(harmonize(make_model(), torchghm.GHMCLoss(), torchghm.GHMRLoss(), scope="level"))
+    model = frozen(harmonize(make_model(), torchghm.GHMCLoss.published(), torchghm.GHMRLoss(), scope="level"))
     losses = model(*batch)
     levels = detection_examples(model, *batch).levels()
     assert [level.targets.shape[1] for level in levels] == list(levels[0].level_sizes) + [
@@ -190,7 +190,7 @@ def test_reference_mode_calls_one_loss_a_level_with_one_state(batch):
 
 @pytest.mark.parametrize("scope", ["batch", "level"])
 def test_saved_moved_copied_and_restored(batch, scope):
-    model = harmonize(make_model(), torchghm.GHMCLoss(), torchghm.GHMRLoss(), scope=scope)
+    model = harmonize(make_model(), torchghm.GHMCLoss.published(), torchghm.GHMRLoss(), scope=scope)
     model(*batch)
     assert any(name.startswith("cls_loss.") for name in model.state_dict())
     twin = copy.deepcopy(model)
@@ -201,7 +201,7 @@ def test_saved_moved_copied_and_restored(batch, scope):
     expected = frozen(model)(*batch)["classification"]
     for other in (twin, thawed):
         torch.testing.assert_close(frozen(other)(*batch)["classification"], expected)
-    fresh = harmonize(make_model(), torchghm.GHMCLoss(), torchghm.GHMRLoss(), scope=scope)
+    fresh = harmonize(make_model(), torchghm.GHMCLoss.published(), torchghm.GHMRLoss(), scope=scope)
     fresh.load_state_dict(thawed.state_dict())
     plain = restore(model)
     assert type(plain) is RetinaNet
@@ -213,7 +213,7 @@ def test_saved_moved_copied_and_restored(batch, scope):
 def test_one_loss_alone(batch):
     model = frozen(make_model())
     expected = model(*batch)
-    harmonize(model, cls_loss=torchghm.GHMCLoss())
+    harmonize(model, cls_loss=torchghm.GHMCLoss.published())
     torch.testing.assert_close(model(*batch)["bbox_regression"], expected["bbox_regression"])
     harmonize(model, box_loss=torchghm.GHMRLoss())
     torch.testing.assert_close(model(*batch)["classification"], expected["classification"])
@@ -222,7 +222,7 @@ def test_one_loss_alone(batch):
 def test_a_batch_without_any_object_trains(batch):
     images, targets = batch
     targets = [targets[1], targets[1]]
-    model = harmonize(make_model(), torchghm.GHMCLoss(), torchghm.GHMRLoss())
+    model = harmonize(make_model(), torchghm.GHMCLoss.published(), torchghm.GHMRLoss())
     losses = model(images, targets)
     assert losses["bbox_regression"] == 0
     sum(losses.values()).backward()
@@ -244,11 +244,11 @@ def test_what_is_refused():
     with pytest.raises(TypeError, match="OwnRetinaNet"):
         harmonize(own)
     with pytest.raises(ValueError, match="`scope`.*'image'"):
-        harmonize(make_model(), torchghm.GHMCLoss(), scope="image")
+        harmonize(make_model(), torchghm.GHMCLoss.published(), scope="image")
     with pytest.raises(ValueError, match="a density for scope='level', but got FocalLoss and NoneType"):
         harmonize(make_model(), torchghm.FocalLoss(), scope="level")
     with pytest.raises(ValueError, match="`cls_loss` to be a ReferenceGHMC"):
-        harmonize(make_model(), torchghm.GHMCLoss(), scope="reference")
+        harmonize(make_model(), torchghm.GHMCLoss.published(), scope="reference")
     with pytest.raises(ValueError, match="scope='reference' for ReferenceGHMC"):
         harmonize(make_model(), torchghm.ReferenceGHMC())
     with pytest.raises(TypeError, match="made by `harmonize`"):
@@ -259,16 +259,16 @@ def test_focal_loss_of_torchvision_is_not_called(batch, monkeypatch):
     """The hook fired: torchvision's own loss would fail here."""
     monkeypatch.setattr("torchvision.models.detection.retinanet.sigmoid_focal_loss", None)
     monkeypatch.setattr(F, "l1_loss", None)
-    harmonize(make_model(), torchghm.GHMCLoss(), torchghm.GHMRLoss())(*batch)
+    harmonize(make_model(), torchghm.GHMCLoss.published(), torchghm.GHMRLoss())(*batch)
 
 
 @pytest.mark.parametrize(
     ("losses", "says"),
     [
-        ({"cls_loss": torchghm.GHMCLoss(activation="softmax")}, "`cls_loss`.*activation='softmax'"),
-        ({"cls_loss": torchghm.GHMCLoss(class_dim=1)}, "`cls_loss`.*class_dim=1"),
-        ({"cls_loss": torchghm.GHMCLoss(ignore_index=255)}, "`cls_loss`.*ignore_index=255"),
-        ({"cls_loss": torchghm.GHMCLoss(reduction="none")}, "`cls_loss`.*reduction='none'"),
+        ({"cls_loss": torchghm.GHMCLoss.published(activation="softmax")}, "`cls_loss`.*activation='softmax'"),
+        ({"cls_loss": torchghm.GHMCLoss.published(class_dim=1)}, "`cls_loss`.*class_dim=1"),
+        ({"cls_loss": torchghm.GHMCLoss.published(ignore_index=255)}, "`cls_loss`.*ignore_index=255"),
+        ({"cls_loss": torchghm.GHMCLoss.published(reduction="none")}, "`cls_loss`.*reduction='none'"),
         ({"box_loss": torchghm.GHMRLoss(reduction="none")}, "`box_loss`.*reduction='none'"),
     ],
 )

@@ -41,14 +41,14 @@ def test_torchvisions_losses_are_not_called(model, monkeypatch):
     images, targets = small_batch()
     monkeypatch.setattr(F, "cross_entropy", None)
     monkeypatch.setattr(F, "smooth_l1_loss", None)
-    losses = harmonize(model, torchghm.GHMCLoss(), torchghm.GHMRLoss())(images, targets)
+    losses = harmonize(model, torchghm.GHMCLoss.published(), torchghm.GHMRLoss())(images, targets)
     assert losses["classification"] > 0
 
 
 def test_one_loss_alone(model):
     images, targets = small_batch(empty=False)
     expected = model(images, targets)
-    harmonize(model, torchghm.GHMCLoss(**SOFTMAX))
+    harmonize(model, torchghm.GHMCLoss.published(**SOFTMAX))
     torch.testing.assert_close(model(images, targets)["bbox_regression"], expected["bbox_regression"])
     harmonize(model, box_loss=torchghm.GHMRLoss())
     torch.testing.assert_close(model(images, targets)["classification"], expected["classification"])
@@ -56,12 +56,12 @@ def test_one_loss_alone(model):
 
 def test_softmax_sees_every_column_and_sigmoid_all_but_the_background(model):
     images, targets = small_batch(empty=False)
-    harmonize(model, torchghm.GHMCLoss(**SOFTMAX), torchghm.GHMRLoss())
+    harmonize(model, torchghm.GHMCLoss.published(**SOFTMAX), torchghm.GHMRLoss())
     softmax = detection_examples(model, images, targets)
     assert softmax.activation == "softmax"
     assert softmax.logits.shape[2] == 4
     assert set(softmax.targets[0].tolist()) == {0, 1, 3}  # classes 0 and 2, after the background
-    harmonize(model, torchghm.GHMCLoss(), torchghm.GHMRLoss())
+    harmonize(model, torchghm.GHMCLoss.published(), torchghm.GHMRLoss())
     sigmoid = detection_examples(model, images, targets)
     assert sigmoid.activation == "sigmoid"
     torch.testing.assert_close(sigmoid.logits, softmax.logits[..., 1:])
@@ -71,7 +71,7 @@ def test_softmax_sees_every_column_and_sigmoid_all_but_the_background(model):
 
 def test_softmax_ghm_over_all_default_boxes(model):
     images, targets = small_batch(empty=False)
-    harmonize(model, torchghm.GHMCLoss(momentum=0, **SOFTMAX), torchghm.GHMRLoss())
+    harmonize(model, torchghm.GHMCLoss.published(momentum=0, **SOFTMAX), torchghm.GHMRLoss())
     examples = detection_examples(model, images, targets)
     expected = torchghm.functional.ghmc_loss(examples.logits, examples.targets, activation="softmax")
     torch.testing.assert_close(model(images, targets)["classification"], expected, rtol=1e-4, atol=0)
@@ -80,7 +80,7 @@ def test_softmax_ghm_over_all_default_boxes(model):
 
 def test_residuals_are_free_of_the_coders_weights(model):
     images, targets = small_batch()
-    harmonize(model, torchghm.GHMCLoss(), torchghm.GHMRLoss())
+    harmonize(model, torchghm.GHMCLoss.published(), torchghm.GHMRLoss())
     weighted = detection_examples(model, images, targets)
     assert tuple(model.box_coder.weights) == (10.0, 10.0, 5.0, 5.0)
     model.box_coder.weights = (1.0, 1.0, 1.0, 1.0)
@@ -100,18 +100,18 @@ def test_detections_of_the_sigmoid_equal_those_of_a_softmax_with_one_class():
     model.eval()
     with torch.no_grad():
         expected = model(images)
-        found = harmonize(model, torchghm.GHMCLoss())(images)
+        found = harmonize(model, torchghm.GHMCLoss.published())(images)
         torch.testing.assert_close(found, expected)
         assert all(len(image["scores"]) > 5 for image in found)
         assert all((image["labels"] == 0).all() for image in found)
-        harmonize(model, torchghm.GHMCLoss(**SOFTMAX))
+        harmonize(model, torchghm.GHMCLoss.published(**SOFTMAX))
         torch.testing.assert_close(model(images), expected)
 
 
 def test_the_sigmoid_scores_every_class(model):
     """The best scores of an image are the largest sigmoids of its logits, whatever the background's column says."""
     images, _ = small_batch()
-    harmonize(model.eval(), torchghm.GHMCLoss())
+    harmonize(model.eval(), torchghm.GHMCLoss.published())
     for level in model.head.classification_head.module_list:
         level[-1].bias.data.view(6, 4)[:, 0] = 50.0  # a softmax would find nothing
         level[-1].bias.data.view(6, 4)[:, 1:] = torch.tensor([-9.0, 1.0, 0.5])
@@ -128,9 +128,9 @@ def test_the_sigmoid_scores_every_class(model):
 
 def test_what_is_refused(model):
     with pytest.raises(ValueError, match="`background_channel` for a SSD"):
-        harmonize(model, torchghm.GHMCLoss(), background_channel=True)
+        harmonize(model, torchghm.GHMCLoss.published(), background_channel=True)
     with pytest.raises(ValueError, match="`stage` for a SSD, which has one"):
-        harmonize(model, torchghm.GHMCLoss(), stage="rpn")
+        harmonize(model, torchghm.GHMCLoss.published(), stage="rpn")
     with pytest.raises(ValueError, match="reduction='mean' for scope='level', but got 'sum'"):
-        harmonize(model, torchghm.GHMCLoss(reduction="sum"), scope="level")
+        harmonize(model, torchghm.GHMCLoss.published(reduction="sum"), scope="level")
     assert type(model).__module__.startswith("torchvision")

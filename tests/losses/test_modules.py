@@ -35,7 +35,7 @@ def test_first_step_is_the_functional_form_for_every_momentum(seed, momentum, de
     logits, targets = classification_batch(seed, 300 if density == "regions" else 70_000, 3)
     targets = targets.clamp(min=0) if activation == "softmax" else targets
     options = {"activation": activation, "density": density, "reduction": reduction}
-    loss = GHMCLoss(30, momentum, **options)
+    loss = GHMCLoss.published(30, momentum, **options)
     inputs, expected_inputs = logits.clone().requires_grad_(), logits.clone().requires_grad_()
     value, expected = loss(inputs, targets), ghmc_loss(expected_inputs, targets, bins=30, **options)
     value.sum().backward()
@@ -53,7 +53,7 @@ def test_first_step_of_the_box_loss(momentum):
 
 def test_average_over_iterations_is_of_fractions_and_bias_corrected():
     """S_j = a S_j + (1 - a) R_j / N with the bias of the start divided out; empty regions decay."""
-    loss = GHMCLoss(10, 0.75)
+    loss = GHMCLoss.published(10, 0.75)
     average, seen = torch.zeros(10, dtype=torch.float64), 0.0
     for step, rows in enumerate([100, 1000, 37]):
         logits, targets = classification_batch(step, rows)
@@ -69,14 +69,14 @@ def test_average_over_iterations_is_of_fractions_and_bias_corrected():
 
 
 def test_a_repeated_batch_keeps_its_weights():
-    loss = GHMCLoss()
+    loss = GHMCLoss.published()
     logits, targets = classification_batch()
     values = [loss(logits, targets).item() for _ in range(5)]
     assert values == pytest.approx([values[0]] * 5, rel=1e-5)
 
 
 def test_empty_batch_leaves_the_memory_alone():
-    loss = GHMCLoss()
+    loss = GHMCLoss.published()
     logits, targets = classification_batch()
     loss(logits, targets)
     before = copy.deepcopy(loss.state_dict())
@@ -90,7 +90,7 @@ def test_empty_batch_leaves_the_memory_alone():
 
 
 def test_evaluation_changes_nothing():
-    loss = GHMCLoss(momentum=0.9)
+    loss = GHMCLoss.published(momentum=0.9)
     loss(*classification_batch(0))
     before = copy.deepcopy(loss.state_dict())
     loss.eval()
@@ -100,7 +100,9 @@ def test_evaluation_changes_nothing():
         assert torch.equal(buffer, before[name])
 
 
-@pytest.mark.parametrize("make", [lambda: GHMCLoss(momentum=0.9), lambda: GHMCLoss(momentum=0.9, density="exact")])
+@pytest.mark.parametrize(
+    "make", [lambda: GHMCLoss.published(momentum=0.9), lambda: GHMCLoss.published(momentum=0.9, density="exact")]
+)
 def test_resumed_equals_uninterrupted(make, tmp_path):
     whole, first, second = make(), make(), make()
     for step in range(3):
@@ -115,14 +117,14 @@ def test_state_of_other_regions_is_refused_with_advice():
     with pytest.raises(
         RuntimeError, match="saved with 10 regions, but this loss has 30: build it with the same `bins`"
     ):
-        GHMCLoss(30).load_state_dict(GHMCLoss(10).state_dict())
+        GHMCLoss.published(30).load_state_dict(GHMCLoss.published(10).state_dict())
 
 
 @pytest.mark.parametrize(("saved", "loaded"), [(0.0, 0.75), (0.75, 0.0)])
 def test_state_loads_whatever_the_momentum(saved, loaded):
-    loss = GHMCLoss(momentum=saved)
+    loss = GHMCLoss.published(momentum=saved)
     loss(*classification_batch())
-    other = GHMCLoss(momentum=loaded)
+    other = GHMCLoss.published(momentum=loaded)
     other.load_state_dict(loss.state_dict())
     torch.testing.assert_close(other(*classification_batch()), loss(*classification_batch()))
 
@@ -132,7 +134,7 @@ def test_mmdetection_state_loads():
     logits, targets = classification_batch()
     for _ in range(40):
         reference(logits, targets, torch.ones(targets.shape))
-    loss = GHMCLoss(30, 0.75)
+    loss = GHMCLoss.published(30, 0.75)
     loss.load_state_dict(reference.state_dict())
     norm = torchghm.functional.gradient_norm_sigmoid(logits, targets)
     histogram = torchghm.functional.gradient_histogram(norm, 30)
@@ -142,7 +144,7 @@ def test_mmdetection_state_loads():
 
 
 def test_buffers_stay_float32_and_the_loss_survives_being_moved_about():
-    loss = GHMCLoss(momentum=0.9)
+    loss = GHMCLoss.published(momentum=0.9)
     loss(*classification_batch())
     expected = copy.deepcopy(loss)(*classification_batch(1))
     fractions = loss.density_state.fractions.clone()
@@ -155,11 +157,11 @@ def test_buffers_stay_float32_and_the_loss_survives_being_moved_about():
         assert moved.density_state.fractions.dtype == torch.float32
         assert torch.equal(moved.density_state.fractions, fractions)
         torch.testing.assert_close(moved(*classification_batch(1)), expected)
-    assert GHMCLoss().to("meta").density_state.fractions.is_meta
+    assert GHMCLoss.published().to("meta").density_state.fractions.is_meta
 
 
 def test_buffers_are_updated_in_place():
-    loss = GHMCLoss()
+    loss = GHMCLoss.published()
     buffer = loss.density_state.fractions
     loss(*classification_batch())
     assert loss.density_state.fractions is buffer
@@ -167,7 +169,7 @@ def test_buffers_are_updated_in_place():
 
 
 def test_diagnostics():
-    loss = GHMCLoss(bins=5, momentum=0.0)
+    loss = GHMCLoss.published(bins=5, momentum=0.0)
     assert loss.diagnostics is None
     logits = torch.tensor([[0.0], [-4.0], [-4.0], [-4.0]])
     loss(logits, torch.tensor([0, -1, -1, -1]))
@@ -189,7 +191,7 @@ def test_loss_is_nearly_constant_while_plain_loss_falls():
     """Fact 5 of the method: with all regions occupied the value says nothing about learning."""
     torch.manual_seed(0)
     logits = torch.linspace(-9, 9, 20_000)[:, None]
-    loss = GHMCLoss(momentum=0.0)
+    loss = GHMCLoss.published(momentum=0.0)
     targets = (torch.rand(20_000) < torch.linspace(0, 1, 20_000)).long() - 1
     values, plain = [], []
     for scale in (0.5, 1.0, 2.0):
@@ -202,10 +204,10 @@ def test_loss_is_nearly_constant_while_plain_loss_falls():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: GHMCLoss(momentum=1.0), r"`momentum`.*\[0, 1\)"),
-        (lambda: GHMCLoss(bins=0), "`bins`"),
-        (lambda: GHMCLoss(activation="relu"), "`activation`.*'relu'"),
-        (lambda: GHMCLoss(backend="tpu"), "`backend`.*'tpu'"),
+        (lambda: GHMCLoss.published(momentum=1.0), r"`momentum`.*\[0, 1\)"),
+        (lambda: GHMCLoss.published(bins=0), "`bins`"),
+        (lambda: GHMCLoss.published(activation="relu"), "`activation`.*'relu'"),
+        (lambda: GHMCLoss.published(backend="tpu"), "`backend`.*'tpu'"),
         (lambda: GHMRLoss(mu=-1), "`mu`"),
         (lambda: torchghm.FocalLoss(gamma=-1), "`gamma`"),
         (lambda: torchghm.SmoothL1Loss(average="pixels"), "`average`.*'pixels'"),
@@ -220,15 +222,15 @@ def test_values_are_checked_on_a_cpu_unless_told_not_to():
     logits, targets = classification_batch(rows=4)
     targets[0] = 99
     with pytest.raises(ValueError, match=r"class indices from 0 to 3.*got 1 other"):
-        GHMCLoss()(logits, targets)
-    unchecked = GHMCLoss(validate=False)(logits, targets)
-    torch.testing.assert_close(unchecked, GHMCLoss()(logits[1:], targets[1:]))
+        GHMCLoss.published()(logits, targets)
+    unchecked = GHMCLoss.published(validate=False)(logits, targets)
+    torch.testing.assert_close(unchecked, GHMCLoss.published()(logits[1:], targets[1:]))
     with pytest.raises(ValueError, match="got 1 value"):
-        GHMCLoss(nonfinite="raise")(logits.where(logits != logits[0, 0], float("nan")), targets.clamp(max=3))
+        GHMCLoss.published(nonfinite="raise")(logits.where(logits != logits[0, 0], float("nan")), targets.clamp(max=3))
 
 
 def test_a_refused_batch_does_not_touch_the_memory():
-    loss = GHMCLoss(nonfinite="raise")
+    loss = GHMCLoss.published(nonfinite="raise")
     logits, targets = classification_batch()
     loss(logits, targets)
     before = loss.density_state.fractions.clone()
@@ -263,7 +265,7 @@ def test_box_baselines_average_over_boxes_or_coordinates(module):
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_weight_that_is_not_finite_does_not_reach_the_memory(bad):
-    loss = GHMCLoss()
+    loss = GHMCLoss.published()
     logits, targets = classification_batch()
     loss(logits, targets)
     before = copy.deepcopy(loss.state_dict())
@@ -285,7 +287,7 @@ def test_a_region_not_seen_for_long_gives_no_nan():
 
 def test_exact_density_of_a_few_among_ten_million():
     """With the average over iterations in float32, prefix sums in float32 would lose them."""
-    exact, with_memory = GHMCLoss(density="exact", momentum=0), GHMCLoss(density="exact")
+    exact, with_memory = GHMCLoss.published(density="exact", momentum=0), GHMCLoss.published(density="exact")
     logits = torch.full((10_000_000, 1), -12.0)
     logits[:3, 0] = torch.tensor([0.0, 1.0, 6.0])
     targets = torch.full((10_000_000,), -1)
@@ -300,9 +302,9 @@ def test_exact_density_of_a_few_among_ten_million():
 @pytest.mark.parametrize(
     "loss",
     [
-        GHMCLoss(),
-        GHMCLoss(density="exact"),
-        GHMCLoss(activation="softmax"),
+        GHMCLoss.published(),
+        GHMCLoss.published(density="exact"),
+        GHMCLoss.published(activation="softmax"),
         GHMRLoss(),
         GHMRLoss("auto"),
         torchghm.FocalLoss(),

@@ -19,7 +19,7 @@ CUTS = {"halves": (60, 20), "unequal": (100, 3), "one rank has nothing": (ROWS, 
 LOSSES = {
     "GHM": (GHMCLoss, GHMRLoss),
     "exact GHM": (lambda: GHMCLoss(density="exact"), lambda: GHMRLoss(density="exact")),
-    "mean over positives": (lambda: GHMCLoss(average="positives"), GHMRLoss),
+    "as published": (GHMCLoss.published, GHMRLoss),
     "by way of focal": (lambda: HandoverLoss(FocalLoss(), GHMCLoss(), start=0, end=2), GHMRLoss),
     "mu of the residuals": (GHMCLoss, lambda: GHMRLoss("auto")),
     "cross entropy": (CrossEntropyLoss, SmoothL1Loss),
@@ -94,9 +94,9 @@ def what_is_sent(rank):
     }
     losses = {
         "GHM-C": ("cls", GHMCLoss(bins=30)),
-        "GHM-C, exact": ("cls", GHMCLoss(bins=30, density="exact")),
-        "GHM-C, no memory": ("cls", GHMCLoss(bins=30, momentum=0)),
-        "GHM-C, positives": ("cls", GHMCLoss(bins=30, average="positives")),
+        "GHM-C as published": ("cls", GHMCLoss.published(bins=30)),
+        "GHM-C, exact": ("cls", GHMCLoss.published(bins=30, density="exact")),
+        "GHM-C, no memory": ("cls", GHMCLoss.published(bins=30, momentum=0)),
         "GHM-C, alone": ("cls", GHMCLoss(bins=30, sync=False)),
         "GHM-R": ("box", GHMRLoss(bins=10)),
         "GHM-R, exact": ("box", GHMRLoss(bins=10, density="exact")),
@@ -122,10 +122,10 @@ def test_a_step_sends_one_histogram_a_loss_and_evaluation_nothing(tmp_path):
     first, second = on_ranks(what_is_sent, tmp_path)
     assert first == second
     assert first == {
-        "GHM-C": [30],
+        "GHM-C": [31],  # the number of positives goes along
+        "GHM-C as published": [30],
         "GHM-C, exact": [30 * FINE_REGIONS_PER_UNIT],
         "GHM-C, no memory": [30],
-        "GHM-C, positives": [31],  # their number goes along
         "GHM-C, alone": [],
         "GHM-R": [10],
         "GHM-R, exact": [10 * FINE_REGIONS_PER_UNIT],

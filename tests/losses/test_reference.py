@@ -72,7 +72,7 @@ def test_softmax_and_sums_are_refused():
 
 
 def test_a_state_saved_without_momentum_loads_as_no_memory():
-    criterion = GHMCLoss(bins=10)
+    criterion = GHMCLoss.published(bins=10)
     criterion.load_state_dict(ReferenceGHMC(bins=10, momentum=0).state_dict())
     assert criterion.density_state.seen == 0
     assert (criterion.density_state.fractions == 0).all()
@@ -81,7 +81,7 @@ def test_a_state_saved_without_momentum_loads_as_no_memory():
 def test_diagnostics_are_those_of_the_harmonized_losses():
     """Without an average, and with every example valid, both forms see the same."""
     logits, targets = torch.randn(200, 4) * 2, torch.randint(-1, 4, (200,))
-    ours, reference = GHMCLoss(bins=10, momentum=0), ReferenceGHMC(bins=10)
+    ours, reference = GHMCLoss.published(bins=10, momentum=0), ReferenceGHMC(bins=10)
     ours(logits, targets)
     reference(logits, targets, torch.ones(200))
     check_same(reference.diagnostics, ours.diagnostics)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -24,10 +26,12 @@ from torchghm.losses.harmonized import HarmonizedLoss
 
 
 class GHMCLoss(HarmonizedLoss):
-    """Gradient harmonized classification loss, L = (1/N) sum_i beta_i L_CE(i), beta_i = N / GD(g_i).
+    """Gradient harmonized classification loss, L = (1/n) sum_i beta_i L_CE(i), beta_i = min(N / GD(g_i), max_weight).
 
     Every example is weighed by the inverse of how crowded its gradient norm g = |p - p*| is: neither the mass of easy
-    negatives nor the outliers rule the training.
+    negatives nor the outliers rule the training. By default crowds are quieted and nobody is made louder in return, and
+    n is the number of positives, as detectors divide their losses; `published` has the paper's settings, which small
+    data suffer from (docs/when-it-helps.md).
 
     Arguments:
         bins: M, the number of unit regions of g, at least 1; with 1 the loss is the mean cross entropy.
@@ -35,15 +39,16 @@ class GHMCLoss(HarmonizedLoss):
         activation: ``"sigmoid"`` (every logit is an example) or ``"softmax"`` (every row is one, g = 1 - p_y).
         density: ``"regions"`` (the paper's fast form) or ``"exact"`` (its definition, a window around each g).
         normalize: ``"occupied"`` (the sum of beta is N) or ``"regions"`` (the paper's M).
-        max_weight: cap of beta, None for none. With 1 crowds are quieted, and nobody is made louder in return.
-        average: what the mean is over: ``"examples"`` (the paper's N) or, as detectors do, ``"positives"`` (sigmoid:
-            the sum of w p*, at least 1; with softmax both are N).
+        max_weight: cap of beta, None for none (the paper's): then a region that holds one example weighs as much as one
+            that holds all but one.
+        average: n of the mean: ``"positives"`` (sigmoid: sum of w p*, at least 1) or ``"examples"`` (the paper's N);
+            with softmax both are N.
         sync: sum the histogram over the ranks of ``torch.distributed`` while training.
         nonfinite: NaN and infinite logits ``"propagate"`` into the loss, are left out (``"ignore"``), or ``"raise"``
             (which waits for the device).
         ignore_index: the integer target of rows that are left out.
         class_dim: the axis of ``inputs`` that holds the K classes; 1 for [N, K, H, W].
-        reduction: ``"mean"`` = sum(w beta L) / N, ``"sum"`` = N times that, ``"none"`` = w beta L unreduced.
+        reduction: ``"mean"`` = sum(w beta L) / n, ``"sum"`` = n times that, ``"none"`` = w beta L unreduced.
         validate: check the values of ``targets``; None checks on a CPU, where it is free, and never waits for a GPU.
         backend: which kernels run; ``"auto"`` takes the fastest that can.
 
@@ -67,8 +72,8 @@ class GHMCLoss(HarmonizedLoss):
         activation: Activation = "sigmoid",
         density: Density = "regions",
         normalize: Normalize = "occupied",
-        max_weight: float | None = None,
-        average: Average = "examples",
+        max_weight: float | None = 1.0,
+        average: Average = "positives",
         sync: bool = True,
         nonfinite: Nonfinite = "propagate",
         ignore_index: int = -100,
@@ -95,6 +100,21 @@ class GHMCLoss(HarmonizedLoss):
         self.validate = validate
         check_choice("average", average, ("examples", "positives"))
         self.average: Average = average
+
+    @classmethod
+    def published(cls, bins: int = 30, momentum: float = 0.75, **options: Any) -> GHMCLoss:
+        """GHM-C with the paper's settings: weights without a cap, a mean over all examples.
+
+        L = (1/N) sum_i beta_i L_CE(i), beta_i = N / GD(g_i); the sum of beta over a batch is N (without momentum).
+
+        Arguments:
+            bins, momentum, options: as of the class.
+
+        Example:
+            >>> GHMCLoss.published().max_weight is None
+            True
+        """
+        return cls(bins, momentum, **{"max_weight": None, "average": "examples", **options})
 
     def forward(self, inputs: Tensor, targets: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the loss of one batch, and update the average over iterations in training mode.

@@ -86,7 +86,8 @@ def _share(norms: GradientNorms) -> Drawn | None:
     sparsest = int(np.argmin(np.where(in_region > 0, in_region, np.inf)))
     return plot_gradient_share(*counts, bins=bins, gamma=gamma, alpha=alpha), (
         f"Effective number of examples: {effective}. Sparsest region: {in_region[sparsest]:,.0f} examples carry "
-        f"{100 * shares['ghmc'].regions[sparsest]:.2g}% of GHM-C's gradient, "
+        f"{100 * shares['ghmc'].regions[sparsest]:.2g}% of GHM-C's gradient "
+        f"({100 * shares['ghmc_published'].regions[sparsest]:.2g}% as published), "
         f"{100 * shares['ce'].regions[sparsest]:.2g}% of CE's."
     )
 

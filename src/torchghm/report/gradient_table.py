@@ -43,15 +43,16 @@ def region_counts(counts: Array, bins: int) -> Array:
     return np.bincount(region_of_cell(counts.size, bins), weights=counts, minlength=bins).astype(np.float64)
 
 
-def harmonizing_weights(counts: Array, bins: int) -> Array:
+def harmonizing_weights(counts: Array, bins: int, max_weight: float | None = None) -> Array:
     """Harmonizing weight of each cell: `beta_j = 1 / (fraction_j * occupied regions)`, 0 in an empty region.
 
     Args:
         counts: examples in each of n cells of g, [n].
         bins: number of unit regions M.
+        max_weight: cap of the weights, None for none.
 
     Returns:
-        The weight of the cell's region, [n]; the sum of `counts * beta` is the number of examples.
+        The weight of the cell's region, [n]; without a cap the sum of `counts * beta` is the number of examples.
 
     Source: GHM paper, section 3.3 (unit region approximation).
 
@@ -63,6 +64,8 @@ def harmonizing_weights(counts: Array, bins: int) -> Array:
     occupied = in_region > 0
     beta = np.zeros(bins)
     beta[occupied] = counts.sum() / (in_region[occupied] * occupied.sum())
+    if max_weight is not None:
+        beta = beta.clip(max=max_weight)
     return beta[region_of_cell(counts.size, bins)]
 
 

@@ -20,8 +20,8 @@ PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 WeightFactor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=32)]
 
-ClsName = Literal["ce", "ohem", "focal", "ghmc"]
-BoxName = Literal["smooth_l1", "l1", "asl1", "ghmr"]
+ClsName = Literal["ce", "ohem", "focal", "ghmc", "ghmc_published"]
+BoxName = Literal["smooth_l1", "l1", "asl1", "ghmr", "ghmr_published"]
 
 
 DETECTOR_OPTIONS = ("backbone", "anchor_sizes", "pyramid_channels", "head_norm")
@@ -151,7 +151,7 @@ class LossRecipe(_Section):
     )
     box_weight: WeightFactor | None = Field(
         default=None,
-        description="factor of the box loss; null is its usual: 10 for ghmr (an average over coordinates), else 1",
+        description="factor of the box loss; null is its usual: 10 for GHM-R (an average over coordinates), else 1",
     )
     cls_options: dict[str, Any] = Field(default_factory=dict, description="arguments of the classification loss")
     box_options: dict[str, Any] = Field(default_factory=dict, description="arguments of the box loss")

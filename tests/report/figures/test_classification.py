@@ -36,7 +36,7 @@ def test_the_distribution_shows_every_example_on_a_logarithmic_scale():
 
 def test_cross_entropy_is_the_identity():
     _, ax = plot_reweighted_classification(POSITIVE, NEGATIVE)
-    assert list(curves(ax)) == ["CE", "focal", "GHM-C"]
+    assert list(curves(ax)) == ["CE", "focal", "GHM-C", "GHM-C as published"]
     g, reweighted = curves(ax)["CE"]
     np.testing.assert_array_equal(g, reweighted)
     assert ax.get_yscale() == "log"
@@ -45,10 +45,18 @@ def test_cross_entropy_is_the_identity():
 
 def test_the_harmonized_gradient_times_density_is_level():
     _, ax = plot_reweighted_classification(POSITIVE, NEGATIVE, bins=10)
-    g, reweighted = curves(ax)["GHM-C"]
+    g, reweighted = curves(ax)["GHM-C as published"]
     density = np.repeat(region_counts(POSITIVE + NEGATIVE, 10), 100)
     weight_times_density = reweighted / g * density
     np.testing.assert_allclose(weight_times_density, weight_times_density[0])
+
+
+def test_with_the_cap_all_but_the_crowd_weigh_the_same():
+    _, ax = plot_reweighted_classification(POSITIVE, NEGATIVE, bins=10)
+    g, reweighted = curves(ax)["GHM-C"]
+    weight = reweighted / g
+    np.testing.assert_allclose(weight[100:], weight[100])
+    assert (weight[:100] < 0.2 * weight[100]).all()
 
 
 def test_every_loss_has_the_same_total():
@@ -72,21 +80,24 @@ def test_empty_regions_are_not_drawn():
 
 def test_losses_keep_their_colours():
     _, ax = plot_reweighted_classification(POSITIVE, NEGATIVE)
-    assert [line.get_color() for line in ax.get_lines()] == [color("ce"), color("focal"), color("ghmc")]
+    assert [line.get_color() for line in ax.get_lines()] == [
+        color(name) for name in ("ce", "focal", "ghmc", "ghmc_published")
+    ]
 
 
-def test_shares_against_a_loop_over_examples():
+@pytest.mark.parametrize(("name", "cap"), [("ghmc", 1.0), ("ghmc_published", np.inf)])
+def test_shares_against_a_loop_over_examples(name, cap):
     positive, negative = np.array([1.0, 0, 2, 3]), np.array([50.0, 4, 0, 1])
     shares = gradient_shares(positive, negative, bins=2, alpha=0.25, gamma=2)
     g = [0.125, 0.375, 0.625, 0.875]
     in_region = [55, 6]
     gradients = []  # of GHM-C: region, positive?, |gradient|
     for cell in range(4):
-        beta = 61 / (in_region[cell // 2] * 2)
+        beta = min(61 / (in_region[cell // 2] * 2), cap)
         gradients += [(cell // 2, True, beta * g[cell])] * int(positive[cell])
         gradients += [(cell // 2, False, beta * g[cell])] * int(negative[cell])
     total = sum(gradient for *_, gradient in gradients)
-    of_ghmc = shares["ghmc"]
+    of_ghmc = shares[name]
     np.testing.assert_allclose(of_ghmc.regions[1], sum(x for region, _, x in gradients if region == 1) / total)
     assert of_ghmc.positives == pytest.approx(sum(x for _, is_positive, x in gradients if is_positive) / total)
     assert of_ghmc.effective == pytest.approx(total**2 / sum(x * x for *_, x in gradients))
@@ -107,12 +118,14 @@ def test_the_share_figure_draws_the_shares_over_the_crowd():
     for drawn, share in zip(lines, shares.values(), strict=True):
         np.testing.assert_allclose(drawn, share.regions)
     entries = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert [entry.split(" ")[0] for entry in entries] == ["examples", "CE", "focal", "GHM-C"]
+    assert [entry.partition(" (")[0] for entry in entries] == [
+        "examples", "CE", "focal", "GHM-C", "GHM-C as published"
+    ]  # fmt: skip
 
 
-def test_the_share_of_a_region_of_ghm_c_grows_with_g_however_few_its_examples():
+def test_the_share_of_a_region_of_the_published_ghm_c_grows_with_g_however_few_its_examples():
     crowd = np.repeat(10.0 ** np.arange(9, -1, -1), 100)  # a tenth of the examples in each further region
-    shares = gradient_shares(np.zeros(1000), crowd, bins=10)["ghmc"].regions
+    shares = gradient_shares(np.zeros(1000), crowd, bins=10)["ghmc_published"].regions
     np.testing.assert_allclose(shares, (2 * np.arange(10) + 1) / 100)
 
 

@@ -22,6 +22,9 @@ from torchghm.report.gradient_table import (
     region_counts,
 )
 
+MAX_WEIGHT = 1.0
+"""The cap that `torchghm.GHMCLoss` has unless told otherwise."""
+
 
 def plot_gradient_norm_distribution(
     counts: Mapping[str, ArrayLike], *, bars: int = 50, xlabel: str = "gradient norm g", ax: Axes | None = None
@@ -74,8 +77,9 @@ def plot_reweighted_classification(
 ) -> tuple[Figure, Axes]:
     """Draw the re-weighted gradient of CE, focal and GHM-C against the gradient norm g, as these examples make them.
 
-    CE: g. Focal: `g^gamma (g - gamma (1-g) log(1-g))`, its alpha left out. GHM-C: `beta(g) g`, undrawn where a region
-    is empty. Each is scaled so that its sum over all these examples is that of CE; the vertical axis is logarithmic.
+    CE: g. Focal: `g^gamma (g - gamma (1-g) log(1-g))`, its alpha left out. GHM-C: `beta(g) g`, beta at most 1, and as
+    published without that cap; undrawn where a region is empty. Each is scaled so that its sum over all these examples
+    is that of CE; the vertical axis is logarithmic.
 
     Args:
         positive: counts of positive examples over equal cells of g in [0, 1], [n].
@@ -95,14 +99,15 @@ def plot_reweighted_classification(
     Example:
         >>> fig, ax = plot_reweighted_classification([0] * 9 + [5], [90] + [1] * 9, bins=10)
         >>> [line.get_label() for line in ax.get_lines()]
-        ['CE', 'focal', 'GHM-C']
+        ['CE', 'focal', 'GHM-C', 'GHM-C as published']
     """
     counts = _total(positive, negative)
     g = cell_centres(counts.size)
     curves = {
         "ce": g,
         "focal": equal_total(focal_gradient_norm(g, gamma), g, counts),
-        "ghmc": equal_total(harmonizing_weights(counts, bins) * g, g, counts),
+        "ghmc": equal_total(harmonizing_weights(counts, bins, MAX_WEIGHT) * g, g, counts),
+        "ghmc_published": equal_total(harmonizing_weights(counts, bins) * g, g, counts),
     }
     fig, ax = axes_for(ax)
     draw_reweighted(ax, g, curves)
@@ -143,7 +148,7 @@ class GradientShare:
 def gradient_shares(
     positive: ArrayLike, negative: ArrayLike, *, bins: int = 30, gamma: float = 2.0, alpha: float = 0.25
 ) -> dict[str, GradientShare]:
-    """Share of the total |gradient| by region and by positives, for `ce`, `focal` and `ghmc`.
+    """Share of the total |gradient| by region and by positives, for `ce`, `focal`, `ghmc` and `ghmc_published`.
 
     Args:
         positive: counts of positive examples over equal cells of g in [0, 1], [n].
@@ -154,18 +159,20 @@ def gradient_shares(
 
     Example:
         >>> shares = gradient_shares([0, 4], [96, 0], bins=2)
-        >>> float(shares["ce"].positives), float(shares["ghmc"].positives)
+        >>> float(shares["ce"].positives), float(shares["ghmc_published"].positives)
         (0.1111111111111111, 0.75)
     """
     counts = _total(positive, negative)
     pos, neg = np.asarray(positive, dtype=np.float64), np.asarray(negative, dtype=np.float64)
     g = cell_centres(counts.size)
-    focal, ghmc = focal_gradient_norm(g, gamma), harmonizing_weights(counts, bins) * g
+    focal = focal_gradient_norm(g, gamma)
+    capped, published = harmonizing_weights(counts, bins, MAX_WEIGHT) * g, harmonizing_weights(counts, bins) * g
     shares = {}
     for name, of_positive, of_negative in (
         ("ce", g, g),
         ("focal", alpha * focal, (1 - alpha) * focal),
-        ("ghmc", ghmc, ghmc),
+        ("ghmc", capped, capped),
+        ("ghmc_published", published, published),
     ):
         carried = pos * of_positive + neg * of_negative
         total = carried.sum()
@@ -189,8 +196,9 @@ def plot_gradient_share(
     """Draw which share of a loss's total |gradient| each unit region carries, beside its share of the examples.
 
     Lines: share of the gradient for CE, focal and GHM-C, each summing to 1 over the regions. Grey: share of the
-    examples. Both logarithmic: a line above the grey carries more than its examples' part. GHM-C's line is nearly
-    level, its share is proportional to the mean g of the region, however few examples are in it.
+    examples. Both logarithmic: a line above the grey carries more than its examples' part. The published GHM-C's line
+    is nearly level, its share is proportional to the mean g of the region, however few examples are in it; with the cap
+    a region that is no crowd keeps its examples' part.
 
     Args:
         positive: counts of positive examples over equal cells of g in [0, 1], [n].

@@ -22,9 +22,11 @@ PALETTE: dict[str, tuple[str, str]] = {
     "ohem": ("#b5548c", "#e08fbd"),
     "focal": ("#d55e00", "#ff8c3f"),
     "ghmc": ("#0072b2", "#4fb0ee"),
+    "ghmc_published": ("#23408e", "#8fa3f0"),
     "smooth_l1": ("#927012", "#d6b545"),
     "asl1": ("#7a4fb5", "#b698ea"),
     "ghmr": ("#00835f", "#33c79b"),
+    "ghmr_published": ("#3d6b4a", "#8cc49b"),
     "other1": ("#a8422f", "#ee8a76"),
     "other2": ("#3f7f93", "#7cc3d8"),
     "other3": ("#5f7a1e", "#a9ca58"),
@@ -40,13 +42,15 @@ LOSS_LABELS = {
     "ohem": "OHEM",
     "focal": "focal",
     "ghmc": "GHM-C",
+    "ghmc_published": "GHM-C as published",
     "smooth_l1": "smooth L1",
     "asl1": "ASL1",
     "ghmr": "GHM-R",
+    "ghmr_published": "GHM-R as published",
 }
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_BOX_DASHES = {"smooth_l1": "-", "asl1": "-.", "ghmr": "--"}
+_BOX_DASHES = {"smooth_l1": "-", "asl1": "-.", "ghmr": "--", "ghmr_published": ":"}
 
 
 def color(name: str) -> str:
