@@ -16,6 +16,7 @@ def build(**values):
         ("ohem", torchghm.OHEMLoss),
         ("focal", torchghm.FocalLoss),
         ("ghmc", torchghm.GHMCLoss),
+        ("ghmc_published", torchghm.GHMCLoss),
     ],
 )
 def test_classification_losses_by_name(name, kind):
@@ -31,6 +32,7 @@ def test_classification_losses_by_name(name, kind):
         ("l1", torchghm.SmoothL1Loss, 1),
         ("asl1", torchghm.ASL1Loss, 1),
         ("ghmr", torchghm.GHMRLoss, 10),
+        ("ghmr_published", torchghm.GHMRLoss, 10),
     ],
 )
 def test_box_losses_by_name(name, kind, weight):
@@ -66,3 +68,30 @@ def test_the_reference_has_the_published_settings():
 def test_losses_without_a_density_have_no_scope():
     assert build(cls="focal", box="smooth_l1", scope="level").scope == "batch"
     assert build(scope="level").scope == "level"
+
+
+def test_the_published_settings_by_name():
+    losses = build(cls="ghmc_published", box="ghmr_published")
+    published = torchghm.GHMCLoss.published(), torchghm.GHMRLoss.published()
+    for loss, wanted in zip(losses[:2], published, strict=True):
+        assert repr(loss) == repr(wanted)
+    reference = build(cls="ghmc_published", box="ghmr_published", scope="reference")
+    assert type(reference.cls_loss) is torchghm.ReferenceGHMC
+    assert type(reference.box_loss) is torchghm.ReferenceGHMR
+
+
+def test_a_warm_up_takes_parts_of_the_training():
+    recipe = Recipe().with_values({"loss.warmup": "focal", "loss.warmup_until": [0.25, 0.5]})
+    loss = build_losses(recipe.loss, calls=200).cls_loss
+    assert type(loss) is torchghm.HandoverLoss
+    assert (type(loss.first), type(loss.last)) == (torchghm.FocalLoss, torchghm.GHMCLoss)
+    assert (loss.start, loss.end) == (50, 100)
+    focal = recipe.with_values({"loss.cls": "focal"})
+    assert type(build_losses(focal.loss, calls=200).cls_loss) is torchghm.FocalLoss
+
+
+def test_a_warm_up_that_can_not_be():
+    with pytest.raises(ValueError, match="loss.warmup: expected none with loss.scope=level, got 'focal'"):
+        build(warmup="focal", scope="level")
+    with pytest.raises(ValueError, match=r"loss.warmup_until: expected the smaller part first, got \[0.5, 0.25\]"):
+        build(warmup="focal", warmup_until=[0.5, 0.25])

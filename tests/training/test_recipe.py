@@ -60,7 +60,7 @@ def test_options_go_with_their_detector():
         ({"optimizer.lr": float("nan")}, "optimizer.lr: "),
         ({"optimizer": 3}, "optimizer: should be a valid dictionary"),
         ({"trainer.devices": "many"}, "trainer.devices: should be 'auto', got 'many'"),
-        ({"loss.cls": "fokal"}, "loss.cls: should be 'ce', 'ohem', 'focal' or 'ghmc', got 'fokal'"),
+        ({"loss.cls": "fokal"}, "loss.cls: should be 'ce', 'ohem', 'focal', 'ghmc' or 'ghmc_published', got 'fokal'"),
         ({"loss.cls_options.binz": 3}, "'loss.cls_options.binz' of the loss 'ghmc'; the nearest known one is 'bins'"),
         ({"loss.cls_options.bins": 0}, "loss.cls_options: Expected argument `bins`"),
         ({"loss.box_options": {"reduction": "sum"}}, "unknown option 'loss.box_options.reduction'"),

@@ -183,4 +183,5 @@ class GHMCLoss(HarmonizedLoss):
 
     def extra_repr(self) -> str:
         """Shown by ``print``."""
-        return f"{super().extra_repr()}, activation={self.activation!r}, class_dim={self.class_dim}"
+        own = f"average={self.average!r}, activation={self.activation!r}, class_dim={self.class_dim}"
+        return f"{super().extra_repr()}, {own}"

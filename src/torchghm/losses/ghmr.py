@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -70,6 +70,19 @@ class GHMRLoss(HarmonizedLoss):
             check_number("mu", mu, "'auto' or a number above 0", ok=mu > 0)
         self.residual_scale = ResidualScale(momentum, sync) if isinstance(mu, str) else None
         self._mu = 1.0 if isinstance(mu, str) else mu  # of the residuals that the kernels see
+
+    @classmethod
+    def published(cls, bins: int = 10, momentum: float = 0.7, **options: Any) -> GHMRLoss:
+        """GHM-R with the paper's settings: mu = 0.02, weights without a cap.
+
+        Arguments:
+            bins, momentum, options: as of the class.
+
+        Example:
+            >>> GHMRLoss.published().mu
+            0.02
+        """
+        return cls(bins=bins, momentum=momentum, **{"mu": 0.02, "max_weight": None, **options})
 
     @property
     def mu(self) -> float | Tensor:
