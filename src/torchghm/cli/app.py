@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from torchghm.cli.advice import advise
 from torchghm.cli.comparison import compare, report
 from torchghm.cli.data import data
 from torchghm.cli.errors import show_tracebacks
@@ -19,6 +20,7 @@ app = typer.Typer(
 app.command("train")(train)
 app.command("eval")(evaluate)
 app.command("predict")(predict)
+app.command("advise")(advise)
 app.command("compare")(compare)
 app.command("report")(report)
 app.add_typer(data, name="data")

@@ -1,0 +1,65 @@
+"""`torchghm advise`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from torchghm.cli.errors import plain_errors
+from torchghm.cli.training import Data, Device, RecipeName, Settings
+
+
+@plain_errors
+def advise(
+    data: Data,
+    run: Annotated[
+        Path | None, typer.Argument(metavar="[RUN]", help="A run's folder or checkpoint, instead of a dry pass.")
+    ] = None,
+    recipe: RecipeName = None,
+    settings: Settings = [],  # noqa: B006 (Typer's way to say "none")
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of the dry pass.")] = 100,
+    batches: Annotated[int, typer.Option("--batches", min=2, help="Batches to look at.")] = 25,
+    device: Device = None,
+) -> None:
+    """Say what to expect of GHM on a data set.
+
+    Trains for a few steps with focal loss and smooth L1, or takes a run's detector, and counts the gradient norms of
+    some training batches. Nothing is written.
+    """
+    from torchghm.training.advice import BINS, MU, advice_of, facts_of
+    from torchghm.training.checkpoints import load_checkpoint
+    from torchghm.training.dry_pass import dry_pass, look
+    from torchghm.training.evaluation import checkpoint_of, load_recipe_data, usable_device
+    from torchghm.training.recipe_files import load_recipe
+    from torchghm.training.recipe_values import read_assignments
+
+    where = usable_device(device)
+    if run is None:
+        chosen = load_recipe(recipe, read_assignments(settings))
+        sight = dry_pass(load_recipe_data(data, chosen.data), chosen, where, steps=steps, batches=batches)
+        origin = f"after {steps} steps of focal + smooth L1"
+    else:
+        if recipe is not None or settings:
+            raise ValueError("expected a run, which has its recipe, or --recipe and --set, got both")
+        saved = load_checkpoint(checkpoint_of(run))
+        loaded = load_recipe_data(data, saved.recipe.data)
+        saved.check_classes(loaded.classes)
+        sight = look(saved.module().to(where), loaded, where, batches=batches)
+        origin = f"as {run} sees them"
+    facts = facts_of(sight)
+    typer.echo(f"{batches} training batches of {sight.images} images, {origin}\n")
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in facts.positive_share.items())
+    for name, value in {
+        "examples a batch": f"{facts.examples:,.0f}, of them {facts.positives:,.0f} positive",
+        f"unit regions of {BINS} with examples": f"{facts.occupied:.1f}",
+        "density from one batch": f"off by {facts.density_error:.0%} in a middling region",
+        "in a crowd, weight below 1": f"{facts.quieted:.1%} of the examples",
+        "positives' part of the gradient": shares,
+        "|d| of box coordinates": f"median {facts.residual:.2g}; {facts.saturated:.0%} saturated at mu = {MU:g}",
+    }.items():
+        typer.echo(f"  {name:<34}{value}")
+    typer.echo("")
+    for sentence in advice_of(facts):
+        typer.echo(f"- {sentence}")
