@@ -25,6 +25,7 @@ IMAGES = 124
 LARGEST_GROWTH = 8.0
 """MiB from the second quarter of the run to the last one that pass for the allocator's swing: 8 KiB a step."""
 RECIPE = (
+    "loss.box=ghmr",
     "data.image_size=[64,64]",
     "data.batch_size=1",
     "data.workers=1",

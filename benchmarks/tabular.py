@@ -40,26 +40,18 @@ class Rows(NamedTuple):
     test_labels: Tensor
 
 
-def _ghmc(**options: object) -> Loss:
-    return lambda steps: GHMCLoss(activation="softmax", **options)
-
-
-def _after(first: type[nn.Module], **options: object) -> Loss:
-    def build(steps: int) -> nn.Module:
-        last = GHMCLoss(activation="softmax", **options)
-        return HandoverLoss(first(activation="softmax"), last, start=steps // 3, end=2 * steps // 3)
-
-    return build
-
-
 METHODS: dict[str, Loss] = {
     "cross entropy": lambda steps: CrossEntropyLoss(activation="softmax"),
     "focal": lambda steps: FocalLoss(activation="softmax"),
-    "GHM-C": _ghmc(),
-    "GHM-C, momentum 0.99": _ghmc(momentum=0.99),
-    "GHM-C, 10 regions, momentum 0.99": _ghmc(bins=10, momentum=0.99),
-    "cross entropy, then GHM-C, momentum 0.99": _after(CrossEntropyLoss, momentum=0.99),
-    "GHM-C, momentum 0.99, beta at most 1": _ghmc(momentum=0.99, max_weight=1.0),
+    "GHM-C": lambda steps: GHMCLoss(activation="softmax"),
+    "GHM-C, 10 regions": lambda steps: GHMCLoss(10, activation="softmax"),
+    "GHM-C as published": lambda steps: GHMCLoss.published(activation="softmax"),
+    "cross entropy, then GHM-C as published": lambda steps: HandoverLoss(
+        CrossEntropyLoss(activation="softmax"),
+        GHMCLoss.published(activation="softmax"),
+        start=steps // 3,
+        end=2 * steps // 3,
+    ),
 }
 
 

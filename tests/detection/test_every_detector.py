@@ -35,7 +35,7 @@ CONSTRUCTORS = {
 
 
 def harmonized(model: nn.Module, **options) -> nn.Module:
-    return harmonize(model, torchghm.GHMCLoss.published(), torchghm.GHMRLoss(mu="auto"), **options)
+    return harmonize(model, torchghm.GHMCLoss.published(), torchghm.GHMRLoss.published(mu="auto"), **options)
 
 
 @pytest.mark.parametrize("name", DETECTORS)
@@ -98,7 +98,9 @@ def test_trained_copied_saved_and_restored(name):
 def test_mixed_precision(name, dtype):
     images, targets = small_batch(empty=False)
     model = harmonize(
-        frozen(small_detector(name)), torchghm.GHMCLoss.published(momentum=0), torchghm.GHMRLoss(mu="auto", momentum=0)
+        frozen(small_detector(name)),
+        torchghm.GHMCLoss.published(momentum=0),
+        torchghm.GHMRLoss.published(mu="auto", momentum=0),
     )
     torch.manual_seed(2)
     expected = model(images, targets)
@@ -129,7 +131,7 @@ def test_density_is_that_of_the_batch(name):
     """The loss is that of all examples at once; each image alone has other weights, as predicted."""
     images, targets = small_batch(empty=False)
     model = frozen(small_detector(name))
-    harmonize(model, torchghm.GHMCLoss.published(momentum=0), torchghm.GHMRLoss(momentum=0))
+    harmonize(model, torchghm.GHMCLoss.published(momentum=0), torchghm.GHMRLoss.published(momentum=0))
     spread_logits(model, detection_examples(model, images, targets).logits)
     cls_term, box_term = model.cls_terms[0], model.box_terms[0]
     examples = detection_examples(model, images, targets)
@@ -237,7 +239,7 @@ def test_mask_rcnn_keeps_the_loss_of_its_masks():
         target["masks"] = torch.ones(len(target["labels"]), 64, 96, dtype=torch.uint8)
     torch.manual_seed(2)
     own = model(images, targets)
-    harmonize(model, box_loss=torchghm.GHMRLoss(), stage="roi")
+    harmonize(model, box_loss=torchghm.GHMRLoss.published(), stage="roi")
     torch.manual_seed(2)
     losses = model(images, targets)
     assert losses["loss_mask"] == own["loss_mask"]

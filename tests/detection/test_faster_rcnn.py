@@ -50,7 +50,7 @@ def test_the_rpn_without_its_sampler(model):
 def test_both_stages_by_default(model):
     batch = small_batch(empty=False)
     expected = run(model, batch)
-    harmonize(model, torchghm.GHMCLoss(), torchghm.GHMRLoss())
+    harmonize(model, torchghm.GHMCLoss(), torchghm.GHMRLoss.published())
     losses = run(model, batch)
     assert losses["loss_classifier"] == expected["loss_classifier"]
     for name in ("loss_objectness", "loss_rpn_box_reg", "loss_box_reg"):
@@ -66,9 +66,9 @@ def test_both_stages_by_default(model):
 def test_padding_and_ignored_anchors_are_no_examples(model):
     images, targets = small_batch()
     images[1] = images[1][:, :, :48]
-    harmonize(model, torchghm.GHMCLoss(), torchghm.GHMRLoss())
+    harmonize(model, torchghm.GHMCLoss(), torchghm.GHMRLoss.published())
     masked = detection_examples(model, images, targets).targets
-    harmonize(model, torchghm.GHMCLoss(), torchghm.GHMRLoss(), ignore_padding=False)
+    harmonize(model, torchghm.GHMCLoss(), torchghm.GHMRLoss.published(), ignore_padding=False)
     unmasked = detection_examples(model, images, targets).targets
     assert set(masked.unique().tolist()) == {-100, -1, 0}
     assert (unmasked[1] == -1).all()  # no object
@@ -82,7 +82,7 @@ def test_ghmr_of_the_second_stage_over_the_whole_batch(model):
     model.roi_heads.fg_bg_sampler.batch_size_per_image = 10**6  # all proposals: nothing is drawn
     model.roi_heads.fg_bg_sampler.positive_fraction = 0.5
     expected = run(model, batch)
-    harmonize(model, box_loss=torchghm.GHMRLoss(momentum=0), stage="roi")
+    harmonize(model, box_loss=torchghm.GHMRLoss.published(momentum=0), stage="roi")
     losses = run(model, batch)
     for name in ("loss_classifier", "loss_objectness", "loss_rpn_box_reg"):
         torch.testing.assert_close(losses[name], expected[name])
@@ -112,7 +112,7 @@ def test_residuals_are_those_of_the_proposals_own_class(model):
 
 def test_residuals_are_free_of_the_coders_weights(model):
     batch = small_batch(empty=False)
-    harmonize(model, box_loss=torchghm.GHMRLoss(), stage="roi")
+    harmonize(model, box_loss=torchghm.GHMRLoss.published(), stage="roi")
     assert model.roi_heads.box_coder.weights == (10.0, 10.0, 5.0, 5.0)
     torch.manual_seed(2)
     weighted = detection_examples(model, *batch)
@@ -132,13 +132,13 @@ def test_classes_of_the_second_stage_if_asked(model):
     assert model.cls_terms == ("loss_classifier",)
     examples = detection_examples(model, *batch)
     assert set(examples.targets.unique().tolist()) == {0, 1, 2, 3}  # classes 0 to 2, after the background
-    harmonize(model, torchghm.GHMCLoss(**SOFTMAX), torchghm.GHMRLoss(), stage="roi")
+    harmonize(model, torchghm.GHMCLoss(**SOFTMAX), torchghm.GHMRLoss.published(), stage="roi")
     assert run(model, batch)["loss_classifier"] != expected["loss_classifier"]
 
 
 def test_torchvisions_losses_are_not_called(model, monkeypatch):
     batch = small_batch()
-    harmonize(model, torchghm.GHMCLoss(), torchghm.GHMRLoss())
+    harmonize(model, torchghm.GHMCLoss(), torchghm.GHMRLoss.published())
     monkeypatch.setattr(F, "binary_cross_entropy_with_logits", None)
     assert run(model, batch)["loss_objectness"] > 0
     # should a later torchvision compute its loss elsewhere, that is said
@@ -159,7 +159,7 @@ def test_labels_start_at_0(model):
 
 
 def test_what_is_refused(model):
-    ghmc, ghmr = torchghm.GHMCLoss(), torchghm.GHMRLoss()
+    ghmc, ghmr = torchghm.GHMCLoss(), torchghm.GHMRLoss.published()
     with pytest.raises(ValueError, match="`stage`.*'second'"):
         harmonize(model, ghmc, ghmr, stage="second")
     with pytest.raises(ValueError, match="scope='batch' with stage='roi', but got 'level'"):
@@ -174,6 +174,6 @@ def test_what_is_refused(model):
 
 
 def test_levels_of_the_rpn_alone(model):
-    harmonize(model, torchghm.GHMCLoss(), torchghm.GHMRLoss(), scope="level")
+    harmonize(model, torchghm.GHMCLoss(), torchghm.GHMRLoss.published(), scope="level")
     assert len(model.rpn.box_loss.levels) == 5
     assert type(model.roi_heads.box_loss) is torchghm.GHMRLoss

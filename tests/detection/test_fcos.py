@@ -22,7 +22,7 @@ def test_focal_loss_behind_the_hook_is_torchvisions():
     losses = model(images, targets)
     for name in ("classification", "bbox_regression", "bbox_ctrness"):
         torch.testing.assert_close(losses[name], expected[name], rtol=1e-5, atol=0)
-    harmonize(model, box_loss=torchghm.GHMRLoss())
+    harmonize(model, box_loss=torchghm.GHMRLoss.published())
     losses = model(images, targets)
     assert losses["classification"] == expected["classification"]
     assert losses["bbox_ctrness"] == expected["bbox_ctrness"]
@@ -33,7 +33,7 @@ def test_centerness_keeps_its_gradient():
     """Its loss is computed from the positives alone; all others had no part in it before."""
     images, targets = small_batch(empty=False)
     gradients = []
-    for losses in ((), (torchghm.GHMCLoss(), torchghm.GHMRLoss())):
+    for losses in ((), (torchghm.GHMCLoss(), torchghm.GHMRLoss.published())):
         model = small_detector("fcos")
         if losses:
             harmonize(model, *losses)
@@ -44,7 +44,7 @@ def test_centerness_keeps_its_gradient():
 
 def test_box_loss_sees_distances_in_units_of_the_stride():
     images, targets = small_batch()
-    model = harmonize(small_detector("fcos"), torchghm.GHMCLoss(), torchghm.GHMRLoss(mu="auto"))
+    model = harmonize(small_detector("fcos"), torchghm.GHMCLoss(), torchghm.GHMRLoss.published(mu="auto"))
     examples = detection_examples(model, images, targets)
     batch, scaled = model.transform(images, targets)
     anchors = model.anchor_generator(batch, list(model.backbone(batch.tensors).values()))[0]
@@ -63,7 +63,7 @@ def test_box_loss_sees_distances_in_units_of_the_stride():
 
 def test_ghmr_replaces_the_generalized_iou(monkeypatch):
     images, targets = small_batch()
-    model = harmonize(small_detector("fcos"), torchghm.GHMCLoss(momentum=0), torchghm.GHMRLoss(momentum=0))
+    model = harmonize(small_detector("fcos"), torchghm.GHMCLoss(momentum=0), torchghm.GHMRLoss.published(momentum=0))
     losses = model(images, targets)
     examples = detection_examples(model, images, targets)
     expected = torchghm.functional.ghmr_loss(examples.predicted, examples.encoded)
@@ -75,7 +75,7 @@ def test_background_channel():
     images, targets = small_batch()
     targets[0]["labels"] += 1  # torchvision's convention: 0 is background
     model = small_detector("fcos", num_classes=4)
-    harmonize(model, torchghm.GHMCLoss(), torchghm.GHMRLoss(), background_channel=True)
+    harmonize(model, torchghm.GHMCLoss(), torchghm.GHMRLoss.published(), background_channel=True)
     examples = detection_examples(model, images, targets)
     assert examples.logits.shape[-1] == 3
     assert set(examples.targets.unique().tolist()) <= {-100, -1, 0, 2}

@@ -42,7 +42,7 @@ def frozen(model: torch.nn.Module) -> torch.nn.Module:
 
 
 def test_losses_are_called_once_on_the_whole_batch(batch):
-    model = harmonize(make_model(), torchghm.GHMCLoss.published(momentum=0), torchghm.GHMRLoss(momentum=0))
+    model = harmonize(make_model(), torchghm.GHMCLoss.published(momentum=0), torchghm.GHMRLoss.published(momentum=0))
     losses = model(*batch)
     examples = detection_examples(model, *batch)
     torch.testing.assert_close(
@@ -59,7 +59,9 @@ def test_density_is_that_of_the_batch(batch):
     images, targets = batch
     targets[1] = {"boxes": torch.tensor([[5.0, 5, 50, 50]]), "labels": torch.tensor([1])}
     images = [images[0], torch.linspace(0, 1, 96).expand(3, 64, 96) ** 4]
-    model = frozen(harmonize(make_model(), torchghm.GHMCLoss.published(momentum=0), torchghm.GHMRLoss(momentum=0)))
+    model = frozen(
+        harmonize(make_model(), torchghm.GHMCLoss.published(momentum=0), torchghm.GHMRLoss.published(momentum=0))
+    )
     # at the start every image has the same two occupied regions
     torch.nn.init.normal_(model.head.classification_head.cls_logits.weight, std=2.0)
     whole = model(images, targets)["classification"]
@@ -124,7 +126,7 @@ def test_background_channel(batch):
     targets[0]["labels"] += 1  # torchvision's convention: 0 is background
     torch.manual_seed(0)
     model = build_detector(num_classes=4, backbone="resnet18", image_size=(64, 96)).train()
-    harmonize(model, torchghm.GHMCLoss.published(), torchghm.GHMRLoss(), background_channel=True)
+    harmonize(model, torchghm.GHMCLoss.published(), torchghm.GHMRLoss.published(), background_channel=True)
     examples = detection_examples(model, images, targets)
     assert examples.logits.shape[-1] == 3
     assert set(examples.targets.unique().tolist()) <= {-100, -1, 0, 2}
@@ -135,7 +137,7 @@ def test_background_channel(batch):
 
 
 def test_box_coder_weights_do_not_change_the_residuals(batch):
-    model = frozen(harmonize(make_model(), torchghm.GHMCLoss.published(), torchghm.GHMRLoss()))
+    model = frozen(harmonize(make_model(), torchghm.GHMCLoss.published(), torchghm.GHMRLoss.published()))
     plain = detection_examples(model, *batch)
     coder = model.head.regression_head.box_coder
     coder.weights = (10.0, 10.0, 5.0, 5.0)
@@ -150,14 +152,14 @@ def test_giou_head_is_switched_to_encoded_residuals(batch):
         weights=None, weights_backbone=None, num_classes=3, min_size=64, max_size=96
     ).train()
     assert model.head.regression_head._loss_type == "giou"
-    losses = harmonize(model, torchghm.GHMCLoss.published(), torchghm.GHMRLoss(momentum=0))(*batch)
+    losses = harmonize(model, torchghm.GHMCLoss.published(), torchghm.GHMRLoss.published(momentum=0))(*batch)
     examples = detection_examples(model, *batch)
     expected = torchghm.functional.ghmr_loss(examples.predicted, examples.encoded)
     torch.testing.assert_close(losses["bbox_regression"], expected, rtol=1e-3, atol=0)
 
 
 def test_each_level_has_a_density_of_its_own(batch):
-    model = frozen(harmonize(make_model(), torchghm.GHMCLoss.published(), torchghm.GHMRLoss(), scope="level"))
+    model = frozen(harmonize(make_model(), torchghm.GHMCLoss.published(), torchghm.GHMRLoss.published(), scope="level"))
     losses = model(*batch)
     levels = detection_examples(model, *batch).levels()
     assert [level.targets.shape[1] for level in levels] == list(levels[0].level_sizes) + [
@@ -190,7 +192,7 @@ def test_reference_mode_calls_one_loss_a_level_with_one_state(batch):
 
 @pytest.mark.parametrize("scope", ["batch", "level"])
 def test_saved_moved_copied_and_restored(batch, scope):
-    model = harmonize(make_model(), torchghm.GHMCLoss.published(), torchghm.GHMRLoss(), scope=scope)
+    model = harmonize(make_model(), torchghm.GHMCLoss.published(), torchghm.GHMRLoss.published(), scope=scope)
     model(*batch)
     assert any(name.startswith("cls_loss.") for name in model.state_dict())
     twin = copy.deepcopy(model)
@@ -201,7 +203,7 @@ def test_saved_moved_copied_and_restored(batch, scope):
     expected = frozen(model)(*batch)["classification"]
     for other in (twin, thawed):
         torch.testing.assert_close(frozen(other)(*batch)["classification"], expected)
-    fresh = harmonize(make_model(), torchghm.GHMCLoss.published(), torchghm.GHMRLoss(), scope=scope)
+    fresh = harmonize(make_model(), torchghm.GHMCLoss.published(), torchghm.GHMRLoss.published(), scope=scope)
     fresh.load_state_dict(thawed.state_dict())
     plain = restore(model)
     assert type(plain) is RetinaNet
@@ -215,14 +217,14 @@ def test_one_loss_alone(batch):
     expected = model(*batch)
     harmonize(model, cls_loss=torchghm.GHMCLoss.published())
     torch.testing.assert_close(model(*batch)["bbox_regression"], expected["bbox_regression"])
-    harmonize(model, box_loss=torchghm.GHMRLoss())
+    harmonize(model, box_loss=torchghm.GHMRLoss.published())
     torch.testing.assert_close(model(*batch)["classification"], expected["classification"])
 
 
 def test_a_batch_without_any_object_trains(batch):
     images, targets = batch
     targets = [targets[1], targets[1]]
-    model = harmonize(make_model(), torchghm.GHMCLoss.published(), torchghm.GHMRLoss())
+    model = harmonize(make_model(), torchghm.GHMCLoss.published(), torchghm.GHMRLoss.published())
     losses = model(images, targets)
     assert losses["bbox_regression"] == 0
     sum(losses.values()).backward()
@@ -259,7 +261,7 @@ def test_focal_loss_of_torchvision_is_not_called(batch, monkeypatch):
     """The hook fired: torchvision's own loss would fail here."""
     monkeypatch.setattr("torchvision.models.detection.retinanet.sigmoid_focal_loss", None)
     monkeypatch.setattr(F, "l1_loss", None)
-    harmonize(make_model(), torchghm.GHMCLoss.published(), torchghm.GHMRLoss())(*batch)
+    harmonize(make_model(), torchghm.GHMCLoss.published(), torchghm.GHMRLoss.published())(*batch)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +271,7 @@ def test_focal_loss_of_torchvision_is_not_called(batch, monkeypatch):
         ({"cls_loss": torchghm.GHMCLoss.published(class_dim=1)}, "`cls_loss`.*class_dim=1"),
         ({"cls_loss": torchghm.GHMCLoss.published(ignore_index=255)}, "`cls_loss`.*ignore_index=255"),
         ({"cls_loss": torchghm.GHMCLoss.published(reduction="none")}, "`cls_loss`.*reduction='none'"),
-        ({"box_loss": torchghm.GHMRLoss(reduction="none")}, "`box_loss`.*reduction='none'"),
+        ({"box_loss": torchghm.GHMRLoss.published(reduction="none")}, "`box_loss`.*reduction='none'"),
     ],
 )
 def test_refuses_losses_that_would_read_the_logits_otherwise(losses, says):

@@ -23,7 +23,7 @@ BATCHES = {
 }
 LOSSES = {
     "GHM": (GHMCLoss, GHMRLoss, "batch"),
-    "exact GHM": (lambda: GHMCLoss(density="exact"), lambda: GHMRLoss(density="exact"), "batch"),
+    "exact GHM": (lambda: GHMCLoss(density="exact"), lambda: GHMRLoss.published(density="exact"), "batch"),
     "GHM by level": (GHMCLoss, GHMRLoss, "level"),
     "focal": (FocalLoss, lambda: SmoothL1Loss(average="boxes"), "batch"),
 }

@@ -41,7 +41,7 @@ def test_torchvisions_losses_are_not_called(model, monkeypatch):
     images, targets = small_batch()
     monkeypatch.setattr(F, "cross_entropy", None)
     monkeypatch.setattr(F, "smooth_l1_loss", None)
-    losses = harmonize(model, torchghm.GHMCLoss.published(), torchghm.GHMRLoss())(images, targets)
+    losses = harmonize(model, torchghm.GHMCLoss.published(), torchghm.GHMRLoss.published())(images, targets)
     assert losses["classification"] > 0
 
 
@@ -50,18 +50,18 @@ def test_one_loss_alone(model):
     expected = model(images, targets)
     harmonize(model, torchghm.GHMCLoss.published(**SOFTMAX))
     torch.testing.assert_close(model(images, targets)["bbox_regression"], expected["bbox_regression"])
-    harmonize(model, box_loss=torchghm.GHMRLoss())
+    harmonize(model, box_loss=torchghm.GHMRLoss.published())
     torch.testing.assert_close(model(images, targets)["classification"], expected["classification"])
 
 
 def test_softmax_sees_every_column_and_sigmoid_all_but_the_background(model):
     images, targets = small_batch(empty=False)
-    harmonize(model, torchghm.GHMCLoss.published(**SOFTMAX), torchghm.GHMRLoss())
+    harmonize(model, torchghm.GHMCLoss.published(**SOFTMAX), torchghm.GHMRLoss.published())
     softmax = detection_examples(model, images, targets)
     assert softmax.activation == "softmax"
     assert softmax.logits.shape[2] == 4
     assert set(softmax.targets[0].tolist()) == {0, 1, 3}  # classes 0 and 2, after the background
-    harmonize(model, torchghm.GHMCLoss.published(), torchghm.GHMRLoss())
+    harmonize(model, torchghm.GHMCLoss.published(), torchghm.GHMRLoss.published())
     sigmoid = detection_examples(model, images, targets)
     assert sigmoid.activation == "sigmoid"
     torch.testing.assert_close(sigmoid.logits, softmax.logits[..., 1:])
@@ -71,7 +71,7 @@ def test_softmax_sees_every_column_and_sigmoid_all_but_the_background(model):
 
 def test_softmax_ghm_over_all_default_boxes(model):
     images, targets = small_batch(empty=False)
-    harmonize(model, torchghm.GHMCLoss.published(momentum=0, **SOFTMAX), torchghm.GHMRLoss())
+    harmonize(model, torchghm.GHMCLoss.published(momentum=0, **SOFTMAX), torchghm.GHMRLoss.published())
     examples = detection_examples(model, images, targets)
     expected = torchghm.functional.ghmc_loss(examples.logits, examples.targets, activation="softmax")
     torch.testing.assert_close(model(images, targets)["classification"], expected, rtol=1e-4, atol=0)
@@ -80,7 +80,7 @@ def test_softmax_ghm_over_all_default_boxes(model):
 
 def test_residuals_are_free_of_the_coders_weights(model):
     images, targets = small_batch()
-    harmonize(model, torchghm.GHMCLoss.published(), torchghm.GHMRLoss())
+    harmonize(model, torchghm.GHMCLoss.published(), torchghm.GHMRLoss.published())
     weighted = detection_examples(model, images, targets)
     assert tuple(model.box_coder.weights) == (10.0, 10.0, 5.0, 5.0)
     model.box_coder.weights = (1.0, 1.0, 1.0, 1.0)

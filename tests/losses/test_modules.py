@@ -48,7 +48,7 @@ def test_first_step_is_the_functional_form_for_every_momentum(seed, momentum, de
 @pytest.mark.parametrize("momentum", [0.0, 0.7])
 def test_first_step_of_the_box_loss(momentum):
     inputs, targets = torch.randn(50, 4) * 0.05, torch.zeros(50, 4)
-    torch.testing.assert_close(GHMRLoss(momentum=momentum)(inputs, targets), ghmr_loss(inputs, targets))
+    torch.testing.assert_close(GHMRLoss.published(momentum=momentum)(inputs, targets), ghmr_loss(inputs, targets))
 
 
 def test_average_over_iterations_is_of_fractions_and_bias_corrected():
@@ -181,7 +181,7 @@ def test_diagnostics():
     torch.testing.assert_close(seen.largest_beta, torch.tensor(2.0, dtype=torch.float64))  # N / (R n) = 4 / (1 * 2)
     easy = 4 / (3 * 2) * 3 * torch.tensor(-4.0).sigmoid()
     torch.testing.assert_close(seen.positive_share, 1 / (1 + easy), check_dtype=False)
-    boxes = GHMRLoss()
+    boxes = GHMRLoss.published()
     boxes(torch.randn(5, 4), torch.zeros(5, 4))
     assert boxes.diagnostics.positive_share is None
     assert boxes.diagnostics.histogram.shape == (10,)
@@ -208,7 +208,7 @@ def test_loss_is_nearly_constant_while_plain_loss_falls():
         (lambda: GHMCLoss.published(bins=0), "`bins`"),
         (lambda: GHMCLoss.published(activation="relu"), "`activation`.*'relu'"),
         (lambda: GHMCLoss.published(backend="tpu"), "`backend`.*'tpu'"),
-        (lambda: GHMRLoss(mu=-1), "`mu`"),
+        (lambda: GHMRLoss.published(mu=-1), "`mu`"),
         (lambda: torchghm.FocalLoss(gamma=-1), "`gamma`"),
         (lambda: torchghm.SmoothL1Loss(average="pixels"), "`average`.*'pixels'"),
     ],
@@ -277,7 +277,7 @@ def test_a_weight_that_is_not_finite_does_not_reach_the_memory(bad):
 
 def test_a_region_not_seen_for_long_gives_no_nan():
     """Its density has decayed to almost nothing, and its weight is beyond float32."""
-    loss = GHMRLoss()
+    loss = GHMRLoss.published()
     loss(torch.zeros(100, 4), torch.zeros(100, 4))
     far = torch.full((3, 4), 5.0, requires_grad=True)
     for _ in range(300):
@@ -305,8 +305,8 @@ def test_exact_density_of_a_few_among_ten_million():
         GHMCLoss.published(),
         GHMCLoss.published(density="exact"),
         GHMCLoss.published(activation="softmax"),
-        GHMRLoss(),
-        GHMRLoss("auto"),
+        GHMRLoss.published(),
+        GHMRLoss.published(mu="auto"),
         torchghm.FocalLoss(),
     ],
     ids=lambda loss: type(loss).__name__,

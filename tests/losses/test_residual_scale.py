@@ -31,10 +31,10 @@ def test_the_median_within_a_cell(scale):
 def test_equals_a_fixed_mu_of_that_size():
     """Loss, gradient and diagnostics are those of a GHM-R told the median beforehand."""
     residual = residuals().requires_grad_()
-    auto = torchghm.GHMRLoss(mu="auto", momentum=0)
+    auto = torchghm.GHMRLoss.published(mu="auto", momentum=0)
     value = loss_of(auto, residual)
     (gradient,) = torch.autograd.grad(value, residual)
-    fixed = torchghm.GHMRLoss(mu=float(auto.mu), momentum=0)
+    fixed = torchghm.GHMRLoss.published(mu=float(auto.mu), momentum=0)
     expected = loss_of(fixed, residual)
     (expected_gradient,) = torch.autograd.grad(expected, residual)
     torch.testing.assert_close(value, expected, rtol=1e-5, atol=0)
@@ -45,7 +45,7 @@ def test_equals_a_fixed_mu_of_that_size():
 
 
 def test_half_of_the_coordinates_below_the_knee():
-    loss = torchghm.GHMRLoss(mu="auto", momentum=0, bins=100)
+    loss = torchghm.GHMRLoss.published(mu="auto", momentum=0, bins=100)
     loss_of(loss, residuals(scale=7.0))
     below = loss.diagnostics.histogram[:71].sum()  # g(mu) = 0.7071
     assert 0.47 < below < 0.53
@@ -53,21 +53,21 @@ def test_half_of_the_coordinates_below_the_knee():
 
 @pytest.mark.parametrize("factor", [10.0, 1e-3])
 def test_weights_do_not_depend_on_the_scale(factor):
-    losses = [torchghm.GHMRLoss(mu="auto", momentum=0.5) for _ in range(2)]
+    losses = [torchghm.GHMRLoss.published(mu="auto", momentum=0.5) for _ in range(2)]
     for step in range(3):
         plain = loss_of(losses[0], residuals(seed=step))
         scaled = loss_of(losses[1], residuals(seed=step) * factor)
     torch.testing.assert_close(losses[0].diagnostics.beta, losses[1].diagnostics.beta, rtol=0.02, atol=0)
     torch.testing.assert_close(scaled, plain * factor, rtol=1e-3, atol=0)
     # with a fixed mu they do
-    fixed = [torchghm.GHMRLoss(mu=0.02, momentum=0.5) for _ in range(2)]
+    fixed = [torchghm.GHMRLoss.published(mu=0.02, momentum=0.5) for _ in range(2)]
     loss_of(fixed[0], residuals())
     loss_of(fixed[1], residuals() * factor)
     assert (fixed[0].diagnostics.beta / fixed[1].diagnostics.beta - 1).abs().max() > 0.5
 
 
 def test_follows_slowly_and_only_in_training():
-    loss = torchghm.GHMRLoss(mu="auto", momentum=0.9)
+    loss = torchghm.GHMRLoss.published(mu="auto", momentum=0.9)
     loss_of(loss, residuals(scale=1.0))
     first = loss.mu.clone()
     torch.testing.assert_close(first, residuals(scale=1.0).abs().median(), rtol=0.01, atol=0)  # no bias at the start
@@ -85,15 +85,15 @@ def test_follows_slowly_and_only_in_training():
 
 
 def test_resumed_as_if_never_interrupted():
-    loss = torchghm.GHMRLoss(mu="auto")
+    loss = torchghm.GHMRLoss.published(mu="auto")
     for step in range(3):
         loss_of(loss, residuals(scale=1.0 / (1 + step), seed=step))
-    resumed = torchghm.GHMRLoss(mu="auto")
+    resumed = torchghm.GHMRLoss.published(mu="auto")
     resumed.load_state_dict(loss.state_dict())
     assert resumed.mu == loss.mu
     assert torch.equal(loss_of(loss, residuals(seed=9)), loss_of(resumed, residuals(seed=9)))
     with pytest.raises(RuntimeError, match="residual_scale"):
-        torchghm.GHMRLoss(mu="auto").load_state_dict(torchghm.GHMRLoss().state_dict())
+        torchghm.GHMRLoss.published(mu="auto").load_state_dict(torchghm.GHMRLoss.published().state_dict())
 
 
 def test_weights_count_in_the_median():
@@ -114,12 +114,12 @@ def test_no_example_where_not_finite(value):
     expected = ResidualScale(0.0)(residual, None)
     spoilt = torch.cat([residual, torch.tensor([value])])
     assert ResidualScale(0.0)(spoilt, None) == expected
-    loss = torchghm.GHMRLoss(mu="auto", nonfinite="ignore")
+    loss = torchghm.GHMRLoss.published(mu="auto", nonfinite="ignore")
     assert loss_of(loss, spoilt).isfinite()
 
 
 def test_without_any_example():
-    loss = torchghm.GHMRLoss(mu="auto")
+    loss = torchghm.GHMRLoss.published(mu="auto")
     nothing = torch.zeros(0, 4, requires_grad=True)
     value = loss(nothing, torch.zeros(0, 4))
     value.backward()
@@ -133,26 +133,26 @@ def test_without_any_example():
 
 def test_unreduced_and_double_precision():
     residual = residuals().double()
-    loss = torchghm.GHMRLoss(mu="auto", momentum=0, reduction="none")
+    loss = torchghm.GHMRLoss.published(mu="auto", momentum=0, reduction="none")
     each = loss_of(loss, residual)
-    mean = loss_of(torchghm.GHMRLoss(mu="auto", momentum=0), residual)
+    mean = loss_of(torchghm.GHMRLoss.published(mu="auto", momentum=0), residual)
     assert each.dtype == torch.float64
     torch.testing.assert_close(each.mean(), mean, rtol=1e-4, atol=0)
 
 
 def test_compiles_in_one_graph():
-    loss = torchghm.GHMRLoss(mu="auto", backend="eager")
+    loss = torchghm.GHMRLoss.published(mu="auto", backend="eager")
     step = torch.compile(lambda residual: loss_of(loss, residual), backend="eager", fullgraph=True)
-    again = torchghm.GHMRLoss(mu="auto", backend="eager")
+    again = torchghm.GHMRLoss.published(mu="auto", backend="eager")
     for seed in range(2):
         torch.testing.assert_close(step(residuals(seed=seed)), loss_of(again, residuals(seed=seed)))
 
 
 def test_mistakes_are_named():
     with pytest.raises(ValueError, match="`mu`.*'median'"):
-        torchghm.GHMRLoss(mu="median")
+        torchghm.GHMRLoss.published(mu="median")
     with pytest.raises(ValueError, match="`mu`.*-1"):
-        torchghm.GHMRLoss(mu=-1)
+        torchghm.GHMRLoss.published(mu=-1)
     with pytest.raises(ValueError, match="`mu`.*'auto'"):
         torchghm.ReferenceGHMR(mu="auto")
-    assert "mu='auto'" in repr(torchghm.GHMRLoss(mu="auto"))
+    assert "mu='auto'" in repr(torchghm.GHMRLoss.published(mu="auto"))

@@ -31,7 +31,7 @@ def test_classification_losses_by_name(name, kind):
         ("smooth_l1", torchghm.SmoothL1Loss, 1),
         ("l1", torchghm.SmoothL1Loss, 1),
         ("asl1", torchghm.ASL1Loss, 1),
-        ("ghmr", torchghm.GHMRLoss, 10),
+        ("ghmr", torchghm.GHMRLoss, 4),
         ("ghmr_published", torchghm.GHMRLoss, 10),
     ],
 )
@@ -52,13 +52,15 @@ def test_names_and_recipe_agree():
 
 
 def test_options_and_weights_reach_the_losses():
-    losses = build(cls_options={"bins": 7, "max_weight": 5.0}, box_options={"mu": 0.1}, cls_weight=2, box_weight=0)
+    losses = build(
+        box="ghmr", cls_options={"bins": 7, "max_weight": 5.0}, box_options={"mu": 0.1}, cls_weight=2, box_weight=0
+    )
     assert (losses.cls_loss.bins, losses.cls_loss.max_weight, losses.box_loss.mu) == (7, 5.0, 0.1)
     assert (losses.cls_weight, losses.box_weight) == (2, 0)
 
 
 def test_the_reference_has_the_published_settings():
-    losses = build(scope="reference")
+    losses = build(scope="reference", box="ghmr")
     assert type(losses.cls_loss) is torchghm.ReferenceGHMC
     assert type(losses.box_loss) is torchghm.ReferenceGHMR
     assert (losses.cls_loss.bins, losses.cls_loss.momentum) == (30, 0.75)

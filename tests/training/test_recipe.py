@@ -23,7 +23,7 @@ def test_bccd_is_the_budget_that_it_is_compared_under():
     assert (recipe.data.flip, recipe.data.vertical_flip) == (0.5, 0.5)
     assert (recipe.model.detector, recipe.model.backbone, recipe.model.weights) == ("retinanet", None, "none")
     assert (recipe.optimizer.name, recipe.optimizer.schedule) == ("adamw", "one_cycle")
-    assert (recipe.loss.cls, recipe.loss.box) == ("ghmc", "ghmr")
+    assert (recipe.loss.cls, recipe.loss.box) == ("ghmc", "smooth_l1")
 
 
 def test_with_values_changes_only_what_it_says():

@@ -29,6 +29,7 @@ TINY = Recipe().with_values(
         "data.batch_size": 2,
         "data.workers": 0,
         "data.evaluate": "val,test",
+        "loss.box": "ghmr",
         "model.anchor_sizes": [16, 32, 64, 128, 256],
         "trainer.epochs": 2,
         "trainer.accelerator": "cpu",

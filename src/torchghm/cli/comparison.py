@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torchghm.training.recipe import Recipe
 
 Method = tuple[str, str]
-USUAL: list[Method] = [("ce", "smooth_l1"), ("focal", "smooth_l1"), ("ghmc", "ghmr")]
+USUAL: list[Method] = [("ce", "smooth_l1"), ("focal", "smooth_l1"), ("ghmc", "smooth_l1")]
 
 
 @plain_errors
@@ -49,7 +49,7 @@ def compare(
     """Train with several losses and seeds, and tabulate the differences.
 
     All runs of a seed have the same initialisation, data order and budget. The same command again goes on with an
-    interrupted comparison. Without --cls, --box, --pairs and --preset: ce+smooth_l1, focal+smooth_l1 and ghmc+ghmr.
+    interrupted comparison. Without --cls, --box, --pairs and --preset: ce, focal and ghmc, each with smooth_l1.
     """
     from torchghm.training.methods import load_preset
     from torchghm.training.recipe_files import load_recipe

@@ -15,16 +15,17 @@ from torchghm.losses.residual_scale import ResidualScale
 
 
 class GHMRLoss(HarmonizedLoss):
-    """Gradient harmonized regression loss, L = (1/N) sum_i beta_i ASL1(d_i), beta_i = N / GD(g_i).
+    """Gradient harmonized regression loss, L = (1/N) sum_i beta_i ASL1(d_i), beta_i = min(N / GD(g_i), max_weight).
 
     ASL1(d) = sqrt(d^2 + mu^2) - mu has the gradient norm g = |d| / sqrt(d^2 + mu^2) in [0, 1), which tells an outlier
-    from a merely hard example where smooth L1's is 1 for both.
+    from a merely hard example where smooth L1's is 1 for both. By default mu follows the residuals, and crowds are
+    quieted without making anybody louder; `published` has the paper's settings, for networks close to convergence.
 
     Arguments:
-        mu: the residual at which g is 0.71, above 0, in the units of the coordinates. The published 0.02 is for a
-            network close to convergence; residuals of ten times mu and more all lie in the last region. ``"auto"``
-            takes the median of |d|, averaged over iterations with ``momentum`` and summed over ranks as the density
-            is: half of the coordinates lie below g = 0.71 then, whatever their scale.
+        mu: the residual at which g is 0.71, above 0, in the units of the coordinates; residuals of ten times mu and
+            more all lie in the last region. ``"auto"`` takes the median of |d|, averaged over iterations with ``momentum``
+            and summed over ranks as the density is: half of the coordinates lie below g = 0.71 then, whatever their
+            scale. 0.02 is published.
         bins: M, the number of unit regions of g, at least 1; with 1 the loss is the mean ASL1.
         momentum: of the average of the density over iterations, in [0, 1).
         density, normalize, max_weight, sync, nonfinite, reduction, backend: as in `GHMCLoss`.
@@ -33,7 +34,7 @@ class GHMRLoss(HarmonizedLoss):
 
     Example:
         >>> import torch
-        >>> loss = GHMRLoss(mu=0.02, bins=10)
+        >>> loss = GHMRLoss(mu=0.02)
         >>> predicted = torch.zeros(200, 4, requires_grad=True)  # encoded boxes of 200 positive anchors
         >>> loss(predicted, torch.full((200, 4), 0.02))  # ASL1(mu) = (sqrt(2) - 1) mu
         tensor(0.0083, grad_fn=<...>)
@@ -41,13 +42,13 @@ class GHMRLoss(HarmonizedLoss):
 
     def __init__(
         self,
-        mu: float | Literal["auto"] = 0.02,
+        mu: float | Literal["auto"] = "auto",
         bins: int = 10,
-        momentum: float = 0.7,
+        momentum: float = 0.99,
         *,
         density: Density = "regions",
         normalize: Normalize = "occupied",
-        max_weight: float | None = None,
+        max_weight: float | None = 1.0,
         sync: bool = True,
         nonfinite: Nonfinite = "propagate",
         reduction: Reduction = "mean",
@@ -82,7 +83,7 @@ class GHMRLoss(HarmonizedLoss):
             >>> GHMRLoss.published().mu
             0.02
         """
-        return cls(bins=bins, momentum=momentum, **{"mu": 0.02, "max_weight": None, **options})
+        return cls(**{"mu": 0.02, "max_weight": None, **options, "bins": bins, "momentum": momentum})
 
     @property
     def mu(self) -> float | Tensor:

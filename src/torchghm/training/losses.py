@@ -53,7 +53,7 @@ BOX_LOSSES: dict[str, LossChoice] = {
     "smooth_l1": LossChoice(SmoothL1Loss, {"average": "boxes"}),
     "l1": LossChoice(SmoothL1Loss, {"average": "boxes", "delta": 0.0}),
     "asl1": LossChoice(ASL1Loss, {"average": "boxes"}),
-    "ghmr": LossChoice(GHMRLoss, weight=10.0),
+    "ghmr": LossChoice(GHMRLoss, weight=4.0),
     "ghmr_published": LossChoice(GHMRLoss, PUBLISHED_BOX, weight=10.0),
 }
 # With scope "reference"; its own defaults (10 regions, no momentum) are not the published settings.

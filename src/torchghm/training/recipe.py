@@ -136,7 +136,7 @@ class LossRecipe(_Section):
     """The losses; options and weights belong to the loss that is named, and are forgotten with it."""
 
     cls: ClsName = Field(default="ghmc", description="classification loss")
-    box: BoxName = Field(default="ghmr", description="loss of the encoded box coordinates")
+    box: BoxName = Field(default="smooth_l1", description="loss of the encoded box coordinates")
     warmup: Literal["none", "ce", "focal"] = Field(
         default="none", description="what a harmonized classification loss takes over from; other losses ignore it"
     )
@@ -151,7 +151,8 @@ class LossRecipe(_Section):
     )
     box_weight: WeightFactor | None = Field(
         default=None,
-        description="factor of the box loss; null is its usual: 10 for GHM-R (an average over coordinates), else 1",
+        description="factor of the box loss; null is its usual: 1, for ghmr (an average over coordinates) 4, for "
+        "ghmr_published 10",
     )
     cls_options: dict[str, Any] = Field(default_factory=dict, description="arguments of the classification loss")
     box_options: dict[str, Any] = Field(default_factory=dict, description="arguments of the box loss")
