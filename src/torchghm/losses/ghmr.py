@@ -23,9 +23,9 @@ class GHMRLoss(HarmonizedLoss):
 
     Arguments:
         mu: the residual at which g is 0.71, above 0, in the units of the coordinates; residuals of ten times mu and
-            more all lie in the last region. ``"auto"`` takes the median of |d|, averaged over iterations with ``momentum``
-            and summed over ranks as the density is: half of the coordinates lie below g = 0.71 then, whatever their
-            scale. 0.02 is published.
+            more all lie in the last region. ``"auto"`` takes the median of |d|, averaged over iterations with
+            ``momentum`` and summed over ranks as the density is: half of the coordinates lie below g = 0.71 then,
+            whatever their scale. 0.02 is published.
         bins: M, the number of unit regions of g, at least 1; with 1 the loss is the mean ASL1.
         momentum: of the average of the density over iterations, in [0, 1).
         density, normalize, max_weight, sync, nonfinite, reduction, backend: as in `GHMCLoss`.
