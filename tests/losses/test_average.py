@@ -85,3 +85,11 @@ def test_levels_are_weighed_by_their_positives():
 def test_refuses_another_average():
     with pytest.raises(ValueError, match="`average` to be one of 'examples', 'positives', but got 'anchors'"):
         GHMCLoss(average="anchors")
+
+
+def test_an_ignored_class_has_no_positives():
+    logits, targets = batch()
+    kept = targets.masked_fill(targets == 2, -100)
+    torch.testing.assert_close(
+        GHMCLoss(ignore_index=2)(logits, targets.masked_fill(targets == -100, 2)), GHMCLoss()(logits, kept)
+    )
