@@ -95,7 +95,7 @@ def test_trained_evaluated_and_predicted(values, own_losses, tiny_data, run_path
     seen = module.newest
     others = {name.removeprefix("train/") for name in seen} & {"bbox_ctrness", "loss_classifier"}
     assert others == own_losses
-    expected = seen["train/classification"] + 10 * seen["train/bbox_regression"]
+    expected = seen["train/classification"] + 4 * seen["train/bbox_regression"]
     expected = expected + sum(seen[f"train/{name}"] for name in others)
     torch.testing.assert_close(loss.detach(), expected)
 

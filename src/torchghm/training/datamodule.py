@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from typing import Any
 
 import torch
@@ -128,6 +129,13 @@ def to_floats(images: list[Tensor]) -> list[Tensor]:
 def leave_interrupts_to_the_parent(worker: int) -> None:
     """Ignore Ctrl-C in a worker process: the terminal sends it to all, and the training process ends the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.excepthook = _silent_where_the_parent_has_gone
+
+
+def _silent_where_the_parent_has_gone(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """Of a worker: a parent that ends while it fetches an image has said why, and the broken pipe is no news."""
+    if not issubclass(kind, (ConnectionError, EOFError)):
+        sys.__excepthook__(kind, error, trace)
 
 
 def _eval_batch_size(recipe: Recipe) -> int:
