@@ -22,9 +22,9 @@ PER_CLASS = (
 LOSSES = (
     "Is it learning?",
     "Coloured: the loss that was minimised; dashed: the plain loss, the mean over the same examples without "
-    "weights. The value of GHM-C is nearly constant by construction, because each region's mean loss is pinned by "
-    "its range of gradient norm. Whether the model learns shows in the plain loss: look at whether the dashed line "
-    "falls.",
+    "weights. The value of a harmonized loss says little, as published it is nearly constant by construction: each "
+    "region's mean loss is pinned by its range of gradient norm. Whether the model learns shows in the plain loss: "
+    "look at whether the dashed line falls.",
 )
 NORMS_CLS = (
     "Where the examples are: classification",
@@ -43,9 +43,10 @@ REWEIGHTED_CLS = (
 SHARES = (
     "Who carries the gradient",
     "Each unit region's share of a loss's gradient (lines) over its share of the examples (grey), both logarithmic. "
-    "GHM-C gives a region of ten examples as much weight as one of a million: its line stays level while the crowd "
-    "falls away, so on small data a handful of examples decides where the model goes. Compare the effective numbers "
-    "of examples below: the fewer share the gradient, the noisier the training.",
+    "As published GHM-C gives a region of ten examples as much weight as one of a million: its line stays level while "
+    "the crowd falls away, so on small data a handful of examples decides where the model goes. With weights of at "
+    "most 1 only the crowd is quieted. Compare the effective numbers of examples below: the fewer share the gradient, "
+    "the noisier the training.",
 )
 NORMS_BOX = (
     "Where the examples are: box regression",

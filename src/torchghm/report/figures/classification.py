@@ -195,10 +195,10 @@ def plot_gradient_share(
 ) -> tuple[Figure, Axes]:
     """Draw which share of a loss's total |gradient| each unit region carries, beside its share of the examples.
 
-    Lines: share of the gradient for CE, focal and GHM-C, each summing to 1 over the regions. Grey: share of the
-    examples. Both logarithmic: a line above the grey carries more than its examples' part. The published GHM-C's line
-    is nearly level, its share is proportional to the mean g of the region, however few examples are in it; with the cap
-    a region that is no crowd keeps its examples' part.
+    Lines: share of the gradient for CE, focal and GHM-C, each summing to 1 over the regions; in the legend the part
+    that positives carry. Grey: share of the examples. Both logarithmic: a line above the grey carries more than its
+    examples' part. The published GHM-C's line is nearly level, its share is proportional to the mean g of the region,
+    however few examples are in it; with the cap a region that is no crowd keeps its examples' part.
 
     Args:
         positive: counts of positive examples over equal cells of g in [0, 1], [n].
@@ -235,14 +235,14 @@ def plot_gradient_share(
             edges,
             baseline=None,
             color=color(name),
-            label=f"{LOSS_LABELS[name]} (positives: {share.positives:.0%})",
+            label=f"{LOSS_LABELS[name]} ({share.positives:.0%})",
             linestyle="--" if name == "ce" else "-",
             linewidth=2.0,
         )
     ax.set(xlim=(0, 1), ylim=(floor, floor**-0.35))  # above 1 is room for the legend
     log_axis(ax)
     ax.set_yticks([tick for tick in ax.get_yticks() if floor <= tick <= 1])
-    ax.legend(loc="upper center", ncols=2)
+    ax.legend(loc="upper center", ncols=2, title="in brackets: the positives' part")
     dress(ax, "gradient norm g of the cross entropy", "share (log)")
     return fig, ax
 
