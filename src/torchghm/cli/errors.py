@@ -36,7 +36,9 @@ def plain_errors(command: Callable[Arguments, Result]) -> Callable[Arguments, Re
             with warnings.catch_warnings():
                 # Pillow warns of images that our own errors and reports name.
                 warnings.filterwarnings("ignore", module="PIL")
-                return command(*args, **kwargs)
+                result = command(*args, **kwargs)
+            _leave_processes()
+            return result
         except KeyboardInterrupt as interrupt:
             _exit(str(interrupt) or "interrupted", INTERRUPTED)
         except ModuleNotFoundError as error:
@@ -51,6 +53,13 @@ def plain_errors(command: Callable[Arguments, Result]) -> Callable[Arguments, Re
             _exit(f"{error} Lower data.batch_size or data.image_size, or raise trainer.accumulate", MISTAKE)
 
     return run
+
+
+def _leave_processes() -> None:
+    """Part from the other processes of a run in order: threads that talk to them must not outlive the interpreter."""
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def needs(error: ModuleNotFoundError) -> str:
