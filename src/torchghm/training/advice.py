@@ -12,7 +12,7 @@ from torchghm.functional.weights import weight_table
 from torchghm.training.dry_pass import Sight
 from torchghm.training.losses import PUBLISHED_BOX, PUBLISHED_CLS
 
-BINS, MOMENTUM = int(PUBLISHED_CLS["bins"]), float(PUBLISHED_CLS["momentum"])
+BINS = int(PUBLISHED_CLS["bins"])
 MU = float(PUBLISHED_BOX["mu"])
 SATURATED = 0.9
 """Gradient norm of a box coordinate from which on GHM-R can't tell it from an outlier: the last of ten regions."""
@@ -22,8 +22,8 @@ FEW_NEGATIVES = 30.0
 """Examples a positive below which there is no crowd of easy negatives to quiet."""
 FEW_POSITIVES = 16.0
 """Positives a batch below which every mean over them is noise."""
-ROUGH_DENSITY = 0.15
-"""Relative error of the density of a middling region from which on uncapped weights are noise."""
+ROUGH_DENSITY = 0.1
+"""Relative error of one batch's density in a middling region from which on the published settings lagged."""
 SILENCED = 0.5
 """Part of the box coordinates that mu may leave in the last region."""
 
@@ -51,11 +51,6 @@ class Facts:
     positive_share: dict[str, float]
     residual: float
     saturated: float
-
-    @property
-    def averaged_error(self) -> float:
-        """``density_error`` of an average over iterations with the published momentum a: times sqrt((1-a) / (1+a))."""
-        return self.density_error * math.sqrt((1 - MOMENTUM) / (1 + MOMENTUM))
 
 
 def facts_of(sight: Sight) -> Facts:
@@ -114,10 +109,10 @@ def advice_of(facts: Facts) -> list[str]:
             f"{facts.positive_share['GHM-C']:.0%} of the gradient, where cross entropy gives them "
             f"{facts.positive_share['CE']:.0%}: worth a comparison (torchghm compare --preset small_data)."
         )
-    if facts.averaged_error > ROUGH_DENSITY:
+    if facts.density_error > ROUGH_DENSITY:
         advice.append(
-            f"GHM-C as published is not for these batches: with momentum {MOMENTUM:g} the density of a middling region "
-            f"is still off by {facts.averaged_error:.0%}, and without a cap the sparsest regions weigh most."
+            f"GHM-C as published (ghmc_published) is not for these batches: the density of one is off by "
+            f"{facts.density_error:.0%} in a middling region, and without a cap the sparsest regions weigh most."
         )
     if facts.positives < FEW_POSITIVES:
         advice.append(
