@@ -92,7 +92,8 @@ def regression(coordinates: int, device: str) -> dict[str, Step]:
     target = torch.zeros_like(predicted)
     logits = torch.randn(coordinates, device=device, generator=generator).requires_grad_()
     return {
-        "GHM-R": step(torchghm.GHMRLoss.published().to(device), predicted, target),
+        "GHM-R": step(torchghm.GHMRLoss().to(device), predicted, target),
+        "GHM-R as published": step(torchghm.GHMRLoss.published().to(device), predicted, target),
         "smooth_l1_loss": step(F.smooth_l1_loss, predicted, target),
         "binary_cross_entropy_with_logits": step(F.binary_cross_entropy_with_logits, logits, torch.zeros_like(logits)),
     }

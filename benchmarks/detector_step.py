@@ -30,7 +30,7 @@ def detector_step(device: str, scale: float, seconds: float) -> Iterator[Row]:
     for (height, width), images in SETUPS if scale == 1 else SETUPS[:1]:
         inputs = _inputs(height, width, images, device)
         theirs, ours = _model(height, width).to(device), _model(height, width)
-        harmonize(ours, torchghm.GHMCLoss(), torchghm.GHMRLoss.published(), background_channel=True).to(device)
+        harmonize(ours, torchghm.GHMCLoss(), torchghm.GHMRLoss(), background_channel=True).to(device)
         numbers = detection_examples(ours, *inputs).logits.numel()
         whole = {"torchvision, focal": _step(theirs, inputs), "GHM-C + GHM-R": _step(ours, inputs)}
         alone = {"torchvision, focal": _loss_of(theirs, inputs), "GHM-C + GHM-R": _loss_of(ours, inputs)}

@@ -102,13 +102,13 @@ def trained_scores(rows: Rows, loss: Loss, seed: int) -> tuple[float, float]:
     network = nn.Sequential(
         nn.Linear(rows.inputs.shape[1], 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, classes)
     )
-    steps = EPOCHS * (len(rows.labels) // BATCH or 1)
+    steps = EPOCHS * (len(rows.labels) // BATCH)
     criterion = loss(steps)
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=0.01, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
     for _ in range(EPOCHS):
         order = torch.randperm(len(rows.labels))
-        for batch in order[: len(order) // BATCH * BATCH].view(-1, BATCH) if len(order) >= BATCH else order[None]:
+        for batch in order[: len(order) // BATCH * BATCH].view(-1, BATCH):
             optimizer.zero_grad()
             criterion(network(rows.inputs[batch]), rows.labels[batch]).backward()
             optimizer.step()

@@ -82,6 +82,44 @@ def test_levels_are_weighed_by_their_positives():
     torch.testing.assert_close(joint, (losses[0] + losses[1]) / 2)
 
 
+def test_a_level_without_a_positive_adds_its_sum():
+    logits, targets = batch()
+    parts = [(logits[:100], targets[:100]), (logits[120:], targets[120:])]  # all 60 positives, and none
+    sums = [GHMCLoss(reduction="sum")(*part) for part in parts]
+    torch.testing.assert_close(LevelLosses(GHMCLoss(), 2)(parts), (sums[0] + sums[1]) / 60)
+    none = [(part, background.clamp(max=-1)) for part, background in parts]
+    sums = [GHMCLoss(reduction="sum")(*part) for part in none]
+    torch.testing.assert_close(LevelLosses(GHMCLoss(), 2)(none), sums[0] + sums[1])
+
+
+@pytest.mark.parametrize("given", ["integers", "dense"])
+def test_what_is_left_out_is_no_positive(given):
+    logits, targets = batch()
+    targets = targets.clamp(min=-1)
+    wanted = GHMCLoss()(logits[10:], targets[10:])
+    logits[:10] = float("nan")
+    loss = GHMCLoss(nonfinite="ignore")
+    torch.testing.assert_close(loss(logits, dense(targets) if given == "dense" else targets), wanted)
+
+
+@pytest.mark.parametrize("backend", ["eager", "cpu"])
+def test_the_default_against_its_definition(backend):
+    logits, targets = batch()
+    logits.requires_grad_()
+    value = GHMCLoss(backend=backend)(logits, targets)
+    valid = targets != -100
+    x, t = logits[valid], dense(targets)[valid]
+    norm = (x.sigmoid() - t).abs().detach()
+    region = (norm * 30).long().clamp(max=29)
+    counts = [int((region == number).sum()) for number in range(30)]
+    occupied = sum(count > 0 for count in counts)
+    beta = torch.tensor([min(1.0, norm.numel() / (count * occupied)) if count else 0.0 for count in counts]).double()
+    cross_entropy = -(t * x.sigmoid().log() + (1 - t) * (1 - x.sigmoid()).log())
+    wanted = (beta[region] * cross_entropy).sum() / POSITIVES
+    torch.testing.assert_close(value, wanted)
+    torch.testing.assert_close(*(torch.autograd.grad(one, logits, retain_graph=True)[0] for one in (value, wanted)))
+
+
 def test_refuses_another_average():
     with pytest.raises(ValueError, match="`average` to be one of 'examples', 'positives', but got 'anchors'"):
         GHMCLoss(average="anchors")

@@ -7,7 +7,7 @@ import copy
 import pytest
 import torch
 
-from torchghm import FocalLoss, GHMCLoss, HandoverLoss, SmoothL1Loss
+from torchghm import FocalLoss, GHMCLoss, GHMRLoss, HandoverLoss, SmoothL1Loss
 from torchghm.detection import build_detector, harmonize
 
 
@@ -96,6 +96,8 @@ def test_a_detector_trains_with_it():
     examples = detector.cls_loss.diagnostics.estimate.examples
     assert losses["classification"].requires_grad
     assert 0 < examples <= (64 + 16 + 4 + 1 + 1) * 9 * 2  # logits of five levels; some anchors are ignored
+    with pytest.raises(ValueError, match="scope='batch' for argument `cls_loss`, a HandoverLoss, but got 'level'"):
+        harmonize(detector, loss, GHMRLoss(), scope="level")
     with pytest.raises(ValueError, match="activation"):
         harmonize(
             detector,

@@ -35,7 +35,7 @@ def test_first_step_is_the_functional_form_for_every_momentum(seed, momentum, de
     logits, targets = classification_batch(seed, 300 if density == "regions" else 70_000, 3)
     targets = targets.clamp(min=0) if activation == "softmax" else targets
     options = {"activation": activation, "density": density, "reduction": reduction}
-    loss = GHMCLoss.published(30, momentum, **options)
+    loss = GHMCLoss.published(momentum=momentum, **options)
     inputs, expected_inputs = logits.clone().requires_grad_(), logits.clone().requires_grad_()
     value, expected = loss(inputs, targets), ghmc_loss(expected_inputs, targets, bins=30, **options)
     value.sum().backward()
@@ -53,7 +53,7 @@ def test_first_step_of_the_box_loss(momentum):
 
 def test_average_over_iterations_is_of_fractions_and_bias_corrected():
     """S_j = a S_j + (1 - a) R_j / N with the bias of the start divided out; empty regions decay."""
-    loss = GHMCLoss.published(10, 0.75)
+    loss = GHMCLoss.published(bins=10)
     average, seen = torch.zeros(10, dtype=torch.float64), 0.0
     for step, rows in enumerate([100, 1000, 37]):
         logits, targets = classification_batch(step, rows)
@@ -117,7 +117,7 @@ def test_state_of_other_regions_is_refused_with_advice():
     with pytest.raises(
         RuntimeError, match="saved with 10 regions, but this loss has 30: build it with the same `bins`"
     ):
-        GHMCLoss.published(30).load_state_dict(GHMCLoss.published(10).state_dict())
+        GHMCLoss.published().load_state_dict(GHMCLoss.published(bins=10).state_dict())
 
 
 @pytest.mark.parametrize(("saved", "loaded"), [(0.0, 0.75), (0.75, 0.0)])
@@ -134,7 +134,7 @@ def test_mmdetection_state_loads():
     logits, targets = classification_batch()
     for _ in range(40):
         reference(logits, targets, torch.ones(targets.shape))
-    loss = GHMCLoss.published(30, 0.75)
+    loss = GHMCLoss.published()
     loss.load_state_dict(reference.state_dict())
     norm = torchghm.functional.gradient_norm_sigmoid(logits, targets)
     histogram = torchghm.functional.gradient_histogram(norm, 30)

@@ -28,7 +28,8 @@ def advise(
     Trains for a few steps with focal loss and smooth L1, or takes a run's detector, and counts the gradient norms of
     some training batches. Nothing is written.
     """
-    from torchghm.training.advice import BINS, MU, advice_of, facts_of
+    from torchghm.report.advice import BINS, MU, advice_of, facts_of
+    from torchghm.report.figures.palette import LOSS_LABELS
     from torchghm.training.checkpoints import load_checkpoint
     from torchghm.training.dry_pass import dry_pass, look
     from torchghm.training.evaluation import checkpoint_of, load_recipe_data, usable_device
@@ -48,9 +49,9 @@ def advise(
         saved.check_classes(loaded.classes)
         sight = look(saved.module().to(where), loaded, where, batches=batches)
         origin = f"as {run} sees them"
-    facts = facts_of(sight)
+    facts = facts_of(sight.positive.numpy(), sight.negative.numpy(), sight.residual.numpy())
     typer.echo(f"{batches} training batches of {sight.images} images, {origin}\n")
-    shares = ", ".join(f"{name} {share:.0%}" for name, share in facts.positive_share.items())
+    shares = ", ".join(f"{LOSS_LABELS[name]} {share:.0%}" for name, share in facts.positive_share.items())
     for name, value in {
         "examples a batch": f"{facts.examples:,.0f}, of them {facts.positives:,.0f} positive",
         f"unit regions of {BINS} with examples": f"{facts.occupied:.1f}",

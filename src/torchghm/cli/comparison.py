@@ -25,8 +25,10 @@ USUAL: list[Method] = [("ce", "smooth_l1"), ("focal", "smooth_l1"), ("ghmc", "sm
 @plain_errors
 def compare(
     data: Data,
-    cls: Annotated[str | None, typer.Option("--cls", help="Classification losses: ce,ohem,focal,ghmc.")] = None,
-    box: Annotated[str | None, typer.Option("--box", help="Box losses: smooth_l1,l1,asl1,ghmr.")] = None,
+    cls: Annotated[
+        str | None, typer.Option("--cls", help="Classification losses: ce,ohem,focal,ghmc,ghmc_published.")
+    ] = None,
+    box: Annotated[str | None, typer.Option("--box", help="Box losses: smooth_l1,l1,asl1,ghmr,ghmr_published.")] = None,
     pairs: Annotated[
         str | None, typer.Option("--pairs", help="Instead of every --cls with every --box: ce+smooth_l1,ghmc+ghmr.")
     ] = None,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from torchghm.detection.examples import IGNORED, DetectionExamples
-from torchghm.losses import ReferenceGHMC, ReferenceGHMR
+from torchghm.losses import HandoverLoss, ReferenceGHMC, ReferenceGHMR
 from torchghm.losses.harmonized import HarmonizedLoss
 
 Scope = Literal["batch", "level", "reference"]
@@ -29,8 +29,9 @@ class LevelLosses(nn.Module):
         for loss, (inputs, targets) in zip(self.levels, batches, strict=True):
             losses.append(loss(inputs, targets))
             totals.append(cast(Tensor, loss.last_total))
-        share = torch.stack(totals)
-        share = share / share.sum().clamp(min=1)
+        total = torch.stack(totals)
+        # A mean over fewer than one is a sum: so is that of a level without a positive.
+        share = total.clamp(min=1) / total.sum().clamp(min=1)
         return (torch.stack(losses) * share.to(losses[0].dtype)).sum()
 
     @property
@@ -74,6 +75,9 @@ def check_scope(cls_loss: nn.Module | None, box_loss: nn.Module | None, scope: S
             f"Expected argument `{argument}` to be a ReferenceGHMC or ReferenceGHMR for scope='reference', "
             f"but got {type(losses[argument]).__name__}."
         )
+    for argument, loss in losses.items() if scope != "batch" else ():
+        if isinstance(loss, HandoverLoss):
+            raise ValueError(f"Expected scope='batch' for argument `{argument}`, a HandoverLoss, but got {scope!r}.")
     for argument in sorted(reference) if scope != "reference" else ():
         raise ValueError(f"Expected scope='reference' for {type(losses[argument]).__name__}, but got {scope!r}.")
     for argument in sorted(harmonized) if scope == "level" else ():

@@ -19,6 +19,7 @@ from torchghm.functional.examples import (
     blank_invalid,
     check_choice,
     check_number,
+    positive_weight,
     valid_rows,
 )
 from torchghm.functional.regression import arrange_residual, reduce_weighted
@@ -243,7 +244,7 @@ def weighed_cross_entropy(
         loss = loss.reshape(shape[:-1]) if activation == "softmax" else loss.reshape(shape).movedim(-1, class_dim)
         return loss, plain, total
     if activation == "sigmoid" and average == "positives":
-        total = (amount * _positive(examples, amount)).sum()
+        total = positive_weight(examples, ignore_index).to(amount.dtype)
         return reduce_weighted(loss, total.clamp(min=1), reduction), plain, total
     return reduce_weighted(loss, total, reduction), plain, total
 

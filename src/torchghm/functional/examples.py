@@ -129,21 +129,34 @@ def valid_rows(examples: Examples, ignore_index: int, *, activation: Activation)
     return valid if activation == "softmax" else valid[:, None]
 
 
-def positive_weight(examples: Examples, ignore_index: int) -> Tensor:
-    """The sum of w p* over sigmoid examples: the number of positives, a scalar of at least float32."""
+def positive_weight(examples: Examples, ignore_index: int, *, leave_out_nonfinite: bool = False) -> Tensor:
+    """The sum of w p* over sigmoid examples: the number of positives, a scalar of float64 (float32 on MPS).
+
+    Arguments:
+        examples: with one weight a row or a logit, or none.
+        ignore_index: the integer target of rows that are left out.
+        leave_out_nonfinite: whether examples of non-finite logits are, too.
+    """
     logits, targets, weight = examples
     dtype = torch.float32 if logits.device.type == "mps" else torch.float64
     if targets.is_floating_point():
         amount = targets if weight is None else targets * (weight if weight.dim() == 2 else weight[:, None])
+        if leave_out_nonfinite:
+            amount = amount.where(logits.isfinite(), 0.0)
         return amount.sum(dtype=dtype)
     labelled = (targets >= 0) & (targets < logits.shape[1])
     if 0 <= ignore_index < logits.shape[1]:
         labelled = labelled & (targets != ignore_index)
+
+    def of_positives(values: Tensor) -> Tensor:
+        return values.gather(1, targets.where(labelled, 0)[:, None])[:, 0]
+
+    if leave_out_nonfinite:
+        labelled = labelled & of_positives(logits).isfinite()
     if weight is None:
         return labelled.sum().to(dtype)  # counted in integers: ten times as fast
-    if weight.dim() == 2:
-        weight = weight.gather(1, targets.where(labelled, 0)[:, None])[:, 0]
-    return weight.where(labelled, 0.0).sum(dtype=dtype)
+    own = weight if weight.dim() == 1 else of_positives(weight)
+    return own.where(labelled, 0.0).sum(dtype=dtype)
 
 
 def blank_invalid(examples: Examples, valid: Tensor) -> Examples:

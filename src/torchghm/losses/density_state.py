@@ -51,17 +51,11 @@ class DensityState(nn.Module):
         self.register_buffer("fractions", torch.zeros(regions))
         self.register_buffer("seen", torch.zeros(()))
 
-    def forward(self, histogram: Tensor, *, joint: bool = False) -> DensityEstimate:
-        """Take in the histogram [regions] of one batch on this rank, and return the densities to weigh it with.
+    def forward(self, histogram: Tensor) -> DensityEstimate:
+        """Take in the histogram [regions] of one batch, of all ranks, and return the densities to weigh it with.
 
-        In evaluation mode nothing is stored and nothing is sent: the batch is seen as if it came next.
-
-        Arguments:
-            histogram: counts by region.
-            joint: whether they are those of all ranks already.
+        In evaluation mode nothing is stored: the batch is seen as if it came next.
         """
-        if not joint:
-            histogram = self.of_all_ranks(histogram)
         examples = histogram.sum()
         scale = inverse(examples)  # 0 of no examples, and where a weight is not finite
         batch = (histogram * scale).nan_to_num_()
@@ -81,7 +75,7 @@ class DensityState(nn.Module):
         return DensityEstimate(fractions * inverse(seen), batch, examples)
 
     def of_all_ranks(self, counts: Tensor) -> Tensor:
-        """Counts of any shape, in training summed over the ranks."""
+        """Counts of any shape, in training summed over the ranks; evaluation sends nothing."""
         return sum_over_ranks(counts) if self.training and self.ranks > 1 else counts
 
     @property

@@ -24,6 +24,9 @@ from torchghm.functional.examples import (
 from torchghm.kernels import eager, ops
 from torchghm.losses.harmonized import HarmonizedLoss
 
+PUBLISHED: dict[str, Any] = {"bins": 30, "momentum": 0.75, "max_weight": None, "average": "examples"}
+"""The paper's settings."""
+
 
 class GHMCLoss(HarmonizedLoss):
     """Gradient harmonized classification loss, L = (1/n) sum_i beta_i L_CE(i), beta_i = min(N / GD(g_i), max_weight).
@@ -34,13 +37,13 @@ class GHMCLoss(HarmonizedLoss):
     data suffer from (docs/when-it-helps.md).
 
     Arguments:
-        bins: M, the number of unit regions of g, at least 1; with 1 the loss is the mean cross entropy.
+        bins: M, the number of unit regions of g, at least 1; with 1 all weigh the same: cross entropy.
         momentum: of the average of the density over iterations, in [0, 1).
         activation: ``"sigmoid"`` (every logit is an example) or ``"softmax"`` (every row is one, g = 1 - p_y).
         density: ``"regions"`` (the paper's fast form) or ``"exact"`` (its definition, a window around each g).
-        normalize: ``"occupied"`` (the sum of beta is N) or ``"regions"`` (the paper's M).
-        max_weight: cap of beta, None for none (the paper's): then a region that holds one example weighs as much as one
-            that holds all but one.
+        normalize: ``"occupied"`` (the sum of beta, before a cap, is N) or ``"regions"`` (the paper's M).
+        max_weight: cap of beta, above 0; None for none (the paper's): a region that holds one example then weighs as
+            much as one that holds all but one.
         average: n of the mean: ``"positives"`` (sigmoid: sum of w p*, at least 1) or ``"examples"`` (the paper's N);
             with softmax both are N.
         sync: sum the histogram over the ranks of ``torch.distributed`` while training.
@@ -102,19 +105,19 @@ class GHMCLoss(HarmonizedLoss):
         self.average: Average = average
 
     @classmethod
-    def published(cls, bins: int = 30, momentum: float = 0.75, **options: Any) -> GHMCLoss:
+    def published(cls, **options: Any) -> GHMCLoss:
         """GHM-C with the paper's settings: weights without a cap, a mean over all examples.
 
         L = (1/N) sum_i beta_i L_CE(i), beta_i = N / GD(g_i); the sum of beta over a batch is N (without momentum).
 
         Arguments:
-            bins, momentum, options: as of the class.
+            options: of the class, also other ``bins`` and ``momentum``.
 
         Example:
             >>> GHMCLoss.published().max_weight is None
             True
         """
-        return cls(bins, momentum, **{"max_weight": None, "average": "examples", **options})
+        return cls(**{**PUBLISHED, **options})
 
     def forward(self, inputs: Tensor, targets: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the loss of one batch, and update the average over iterations in training mode.
@@ -145,7 +148,9 @@ class GHMCLoss(HarmonizedLoss):
         )
         self._check_targets(histogram, examples)
         by_positives = self.average == "positives" and self.activation == "sigmoid"
-        positives = positive_weight(examples, self.ignore_index).to(histogram.dtype) if by_positives else None
+        positives = None
+        if by_positives:
+            positives = positive_weight(examples, self.ignore_index, leave_out_nonfinite=self._leave_out_nonfinite)
         estimate, beta, table = self._weigh(histogram, compute_dtype(inputs), positives)
         if self.reduction == "none":
             loss, sums = eager.classification_loss(

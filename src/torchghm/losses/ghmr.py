@@ -13,6 +13,9 @@ from torchghm.kernels import eager, ops
 from torchghm.losses.harmonized import HarmonizedLoss
 from torchghm.losses.residual_scale import ResidualScale
 
+PUBLISHED: dict[str, Any] = {"mu": 0.02, "bins": 10, "momentum": 0.7, "max_weight": None}
+"""The paper's settings."""
+
 
 class GHMRLoss(HarmonizedLoss):
     """Gradient harmonized regression loss, L = (1/N) sum_i beta_i ASL1(d_i), beta_i = min(N / GD(g_i), max_weight).
@@ -73,17 +76,17 @@ class GHMRLoss(HarmonizedLoss):
         self._mu = 1.0 if isinstance(mu, str) else mu  # of the residuals that the kernels see
 
     @classmethod
-    def published(cls, bins: int = 10, momentum: float = 0.7, **options: Any) -> GHMRLoss:
+    def published(cls, **options: Any) -> GHMRLoss:
         """GHM-R with the paper's settings: mu = 0.02, weights without a cap.
 
         Arguments:
-            bins, momentum, options: as of the class.
+            options: of the class, also another ``mu``, ``bins`` and ``momentum``.
 
         Example:
             >>> GHMRLoss.published().mu
             0.02
         """
-        return cls(**{"mu": 0.02, "max_weight": None, **options, "bins": bins, "momentum": momentum})
+        return cls(**{**PUBLISHED, **options})
 
     @property
     def mu(self) -> float | Tensor:

@@ -78,7 +78,7 @@ class HandoverLoss(nn.Module):
         if self.training:
             self.calls += 1
         result: Tensor = self.last(inputs, targets, weight)
-        # Only where looking at s costs nothing: a GPU would have to be waited for, and computes ``first`` in no time.
+        # Only where looking at s costs nothing: a GPU would have to be waited for.
         if share.device.type == "cpu" and not torch.compiler.is_compiling() and share == 1:
             return result
         share = share.to(result.dtype)

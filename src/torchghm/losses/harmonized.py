@@ -56,7 +56,7 @@ class HarmonizedLoss(nn.Module):
         self.density_state = DensityState(region_count(bins, density), momentum, sync)
         self.diagnostics = None
         self.last_total: Tensor | None = None
-        """What the last call's sum was divided by (of all ranks): N, or the number of positives."""
+        """What the last call's mean is over (of all ranks): N, or the number of positives, of which 0 count as 1."""
 
     @property
     def momentum(self) -> float:
@@ -88,8 +88,9 @@ class HarmonizedLoss(nn.Module):
                 raise nonfinite_error(nonfinite)
         counts = histogram[:regions] if positives is None else torch.cat([histogram[:regions], positives[None]])
         counts = self.density_state.of_all_ranks(counts)
-        estimate: DensityEstimate = self.density_state(counts[:regions], joint=True)
-        self.last_total = estimate.examples if positives is None else counts[regions].clamp(min=1)
+        estimate: DensityEstimate = self.density_state(counts[:regions])
+        self.last_total = estimate.examples if positives is None else counts[regions]
+        total = estimate.examples if positives is None else counts[regions].clamp(min=1)
         beta = weight_table(
             estimate.fractions,
             estimate.batch_fractions,
@@ -100,7 +101,7 @@ class HarmonizedLoss(nn.Module):
         table = beta
         if self.reduction == "mean":
             ranks = self.density_state.ranks if self.training else 1
-            table = beta * inverse(self.last_total if ranks == 1 else self.last_total / ranks)
+            table = beta * inverse(total if ranks == 1 else total / ranks)
         # A region that was last seen very long ago has a weight beyond all numbers, but no example here: 0, not NaN.
         return estimate, beta, table.to(dtype).clamp(max=torch.finfo(dtype).max)
 

@@ -51,7 +51,7 @@ class ResidualScale(nn.Module):
             amount = (amount * weight.flatten()).to(accumulated)
         cells = self.state.fractions.numel()
         histogram = amount.new_zeros(cells).index_add_(0, cell.long().clamp(max=cells - 1), amount)
-        estimate: DensityEstimate = self.state(histogram)
+        estimate: DensityEstimate = self.state(self.state.of_all_ranks(histogram))
         return _median(estimate.fractions).to(residual.dtype)
 
     @property

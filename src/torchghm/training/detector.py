@@ -10,7 +10,8 @@ import torch
 from torchghm.detection import HarmonizedDetector, build_detector, harmonize
 from torchghm.detection.build import has_option
 from torchghm.training.losses import DetectionLosses, build_losses
-from torchghm.training.recipe import DETECTOR_OPTIONS, Recipe
+from torchghm.training.recipe import Recipe
+from torchghm.training.recipe_changes import DETECTOR_OPTIONS
 
 DEFAULTS: dict[str, Any] = {"backbone": "resnet18", "head_norm": "group", "image_size": (384, 512)}
 """What a recipe's null stands for, where that is not `build_detector`'s default."""

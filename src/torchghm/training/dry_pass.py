@@ -30,7 +30,7 @@ class Sight:
     Attributes:
         positive: [batches, cells] positives in equal cells of the gradient norm, [0, 1].
         negative: [batches, cells] likewise.
-        residual: |d| of every box coordinate, in order of size.
+        residual: |d| of every box coordinate.
         images: in a batch.
     """
 
@@ -93,8 +93,8 @@ def look(module: DetectorModule, data: DetectionData, device: torch.device, *, b
             counts.append(of_batch.cpu())
         residual.append((examples.predicted - examples.encoded).abs().flatten().cpu())
     distance = torch.cat(residual)
-    ordered = distance[distance.isfinite()].sort().values
-    return Sight(torch.stack(positive), torch.stack(negative), ordered, module.recipe.data.batch_size)
+    finite = distance[distance.isfinite()].double()
+    return Sight(torch.stack(positive), torch.stack(negative), finite, module.recipe.data.batch_size)
 
 
 def _loader(data: DetectionData, recipe: Recipe) -> DataLoader[Any]:

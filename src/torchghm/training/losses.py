@@ -20,6 +20,8 @@ from torchghm.losses import (
     ReferenceGHMC,
     ReferenceGHMR,
     SmoothL1Loss,
+    ghmc,
+    ghmr,
 )
 from torchghm.training.recipe_values import nearest
 
@@ -37,25 +39,24 @@ class LossChoice:
     weight: float = 1.0
 
 
-# What `GHMCLoss.published` has, as a recipe's options can change it.
-PUBLISHED_BOX: dict[str, Any] = {"mu": 0.02, "bins": 10, "momentum": 0.7, "max_weight": None}
-PUBLISHED_CLS: dict[str, Any] = {"bins": 30, "momentum": 0.75, "max_weight": None, "average": "examples"}
-
 # Detectors divide a box loss by boxes, GHM-R by coordinates: hence `average` here and a larger weight there.
 CLS_LOSSES: dict[str, LossChoice] = {
     "ce": LossChoice(CrossEntropyLoss),
     "ohem": LossChoice(OHEMLoss),
     "focal": LossChoice(FocalLoss),
     "ghmc": LossChoice(GHMCLoss),
-    "ghmc_published": LossChoice(GHMCLoss, PUBLISHED_CLS),
+    "ghmc_published": LossChoice(GHMCLoss, ghmc.PUBLISHED),
 }
 BOX_LOSSES: dict[str, LossChoice] = {
     "smooth_l1": LossChoice(SmoothL1Loss, {"average": "boxes"}),
     "l1": LossChoice(SmoothL1Loss, {"average": "boxes", "delta": 0.0}),
     "asl1": LossChoice(ASL1Loss, {"average": "boxes"}),
     "ghmr": LossChoice(GHMRLoss, weight=4.0),
-    "ghmr_published": LossChoice(GHMRLoss, PUBLISHED_BOX, weight=10.0),
+    "ghmr_published": LossChoice(GHMRLoss, ghmr.PUBLISHED, weight=10.0),
 }
+USUAL: dict[str, Any] = {"cls": "ghmc", "box": "smooth_l1"}
+"""The losses of a recipe that names none."""
+
 # With scope "reference"; its own defaults (10 regions, no momentum) are not the published settings.
 _REFERENCE_CLS = LossChoice(ReferenceGHMC, {"bins": 30, "momentum": 0.75})
 _REFERENCE_BOX = LossChoice(ReferenceGHMR, {"bins": 10, "momentum": 0.7}, weight=10.0)

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from torchghm.detection.architectures import PYRAMID_LEVELS
 from torchghm.detection.backbones import BACKBONES
 from torchghm.detection.build import DETECTORS, SOFTMAX_DETECTORS, DetectorName, has_option
-from torchghm.training.losses import build_losses
-from torchghm.training.recipe_values import checked, merged, nested
+from torchghm.training.losses import USUAL, build_losses
+from torchghm.training.recipe_changes import DETECTOR_OPTIONS, laid_over
+from torchghm.training.recipe_values import checked, nested
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -22,10 +23,6 @@ Pixels = Annotated[int, Field(ge=32)]
 
 ClsName = Literal["ce", "ohem", "focal", "ghmc", "ghmc_published"]
 BoxName = Literal["smooth_l1", "l1", "asl1", "ghmr", "ghmr_published"]
-
-
-DETECTOR_OPTIONS = ("backbone", "anchor_sizes", "pyramid_channels", "head_norm")
-"""Keys of `ModelRecipe` that not every detector has."""
 
 
 class _Section(BaseModel):
@@ -135,8 +132,8 @@ class ModelRecipe(_Section):
 class LossRecipe(_Section):
     """The losses; options and weights belong to the loss that is named, and are forgotten with it."""
 
-    cls: ClsName = Field(default="ghmc", description="classification loss")
-    box: BoxName = Field(default="smooth_l1", description="loss of the encoded box coordinates")
+    cls: ClsName = Field(default=USUAL["cls"], description="classification loss")
+    box: BoxName = Field(default=USUAL["box"], description="loss of the encoded box coordinates")
     warmup: Literal["none", "ce", "focal"] = Field(
         default="none", description="what a harmonized classification loss takes over from; other losses ignore it"
     )
@@ -268,35 +265,3 @@ class Recipe(_Section):
     def plain(self) -> dict[str, Any]:
         """Return every value, defaults included, as numbers, texts, lists and dictionaries."""
         return self.model_dump(mode="json")
-
-
-def laid_over(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of a recipe with changes.
-
-    Another loss starts without the options and weight of the former, another detector without the options that it does
-    not have.
-    """
-    base = _for_detector(base, changes.get("model"))
-    old, new = base.get("loss"), changes.get("loss")
-    if isinstance(new, dict):
-        kept = dict(old or {})
-        for kind in ("cls", "box"):
-            former = kept.get(kind, LossRecipe.model_fields[kind].default)
-            if new.get(kind, former) != former:
-                kept.pop(f"{kind}_options", None)
-                kept.pop(f"{kind}_weight", None)
-        base = {**base, "loss": kept}
-    return merged(base, changes)
-
-
-def _for_detector(base: Mapping[str, Any], changes: Any) -> Mapping[str, Any]:
-    detector = changes.get("detector") if isinstance(changes, dict) else None
-    if detector not in DETECTORS:
-        return base
-    model, data = dict(base.get("model") or {}), dict(base.get("data") or {})
-    for option in DETECTOR_OPTIONS:
-        if not has_option(detector, option):
-            model.pop(option, None)
-    if not has_option(detector, "image_size"):
-        data.pop("image_size", None)
-    return {**base, "model": model, "data": data}

@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from torchghm.training.recipe import Recipe, laid_over
+from torchghm.training.recipe import Recipe
+from torchghm.training.recipe_changes import laid_over
 from torchghm.training.recipe_values import checked, nearest, nested, read_yaml
 
 
