@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from torch import Tensor
 from torchmetrics.detection import MeanAveragePrecision
 
@@ -19,6 +20,9 @@ METRICS = {
     "ap_medium": "map_medium",
     "ap_large": "map_large",
 }
+# pycocotools' own. torchmetrics rounds its defaults to float32, and a recall of exactly 0.1 is then below 0.1.
+IOU_THRESHOLDS: list[float] = np.linspace(0.5, 0.95, 10).tolist()
+RECALL_THRESHOLDS: list[float] = np.linspace(0.0, 1.0, 101).tolist()
 
 
 class DetectionMetrics(NamedTuple):
@@ -63,7 +67,11 @@ def average_precision(images: Sequence[SeenImage], classes: Sequence[str]) -> De
     """Return COCO's average precision of these images."""
     # The whole precision table once, instead of another evaluation for every class.
     metric = MeanAveragePrecision(
-        extended_summary=True, backend="faster_coco_eval", distributed_available_fn=lambda: False
+        iou_thresholds=IOU_THRESHOLDS,
+        rec_thresholds=RECALL_THRESHOLDS,
+        extended_summary=True,
+        backend="faster_coco_eval",
+        distributed_available_fn=lambda: False,
     )
     metric.warn_on_many_detections = False
     metric.update([image.detections for image in images], [image.target for image in images])
