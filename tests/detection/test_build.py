@@ -52,6 +52,9 @@ def test_anchors():
     model = build_detector(num_classes=1, backbone="resnet18", anchor_sizes=(16, 32, 64, 128, 256))
     assert model.anchor_generator.sizes[0] == (16, round(16 * 2 ** (1 / 3)), round(16 * 2 ** (2 / 3)))
     assert model.anchor_generator.num_anchors_per_location() == [9] * 5
+    wide = build_detector(num_classes=2, backbone="resnet18", anchor_scales=(1, 1.5, 2, 3))
+    assert wide.anchor_generator.sizes[0] == (32, 48, 64, 96)
+    assert wide.head.classification_head.cls_logits.out_channels == 3 * 4 * 2
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
@@ -100,6 +103,9 @@ def test_bad_weights_files(tmp_path):
         ({"pyramid_channels": 48, "head_norm": "group"}, "multiple of 32 with head_norm='group', but got 48"),
         ({"head_norm": "batch"}, "`head_norm`.*'batch'"),
         ({"anchor_sizes": (32, 64)}, "`anchor_sizes`.*5 levels"),
+        ({"anchor_scales": ()}, "`anchor_scales`"),
+        ({"anchor_scales": (1, 0)}, "`anchor_scales`"),
+        ({"name": "faster_rcnn", "anchor_scales": (1, 2)}, "no argument `anchor_scales` for faster_rcnn"),
         ({"trainable_layers": 6}, "`trainable_layers`"),
     ],
 )

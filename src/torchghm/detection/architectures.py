@@ -40,6 +40,7 @@ def retinanet(
     backbone: str,
     image_size: tuple[int, int],
     anchor_sizes: Sequence[float],
+    anchor_scales: Sequence[float],
     aspect_ratios: Sequence[float],
     pyramid_channels: int,
     head_norm: str = "group",
@@ -51,7 +52,7 @@ def retinanet(
     """
     levels = _levels_3_to_7(trunk, backbone, pyramid_channels, from_trunk=version == 2)
     anchors = AnchorGenerator(
-        sizes=tuple(tuple(round(size * 2 ** (step / 3)) for step in range(3)) for size in anchor_sizes),
+        sizes=tuple(tuple(round(size * scale) for scale in anchor_scales) for size in anchor_sizes),
         aspect_ratios=(tuple(aspect_ratios),) * PYRAMID_LEVELS,
     )
     norm_layer = partial(nn.GroupNorm, NORM_GROUPS) if head_norm == "group" else None

@@ -41,9 +41,10 @@ class _Architecture(NamedTuple):
 _IMAGE: dict[str, Any] = {"image_size": (800, 1333)}
 _PYRAMID = {"backbone": "resnet50", "pyramid_channels": 256, **_IMAGE}
 _ANCHORS = {"anchor_sizes": (32.0, 64.0, 128.0, 256.0, 512.0), "aspect_ratios": (0.5, 1.0, 2.0)}
+_SCALES = {"anchor_scales": (1.0, 2 ** (1 / 3), 2 ** (2 / 3))}
 _ARCHITECTURES: dict[DetectorName, _Architecture] = {
-    "retinanet": _Architecture(architectures.retinanet, {**_PYRAMID, **_ANCHORS, "head_norm": "none"}),
-    "retinanet_v2": _Architecture(partial(architectures.retinanet, version=2), {**_PYRAMID, **_ANCHORS}),
+    "retinanet": _Architecture(architectures.retinanet, {**_PYRAMID, **_ANCHORS, **_SCALES, "head_norm": "none"}),
+    "retinanet_v2": _Architecture(partial(architectures.retinanet, version=2), {**_PYRAMID, **_ANCHORS, **_SCALES}),
     "fcos": _Architecture(architectures.fcos, _PYRAMID),
     "ssd300": _Architecture(architectures.ssd300, {}, stages_with_weights=4),
     "ssdlite320": _Architecture(architectures.ssdlite320, {}, stages=6, stages_with_weights=6),
@@ -65,6 +66,7 @@ def build_detector(
     load_weights: bool = True,
     image_size: tuple[int, int] | None = None,
     anchor_sizes: Sequence[float] | None = None,
+    anchor_scales: Sequence[float] | None = None,
     aspect_ratios: Sequence[float] | None = None,
     pyramid_channels: int | None = None,
     head_norm: Literal["none", "group"] | None = None,
@@ -94,8 +96,9 @@ def build_detector(
             the smaller number and the longer side the larger, whichever way the image lies. By default (800, 1333).
             SSD300 and SSDLite stretch every image to 300 x 300 and 320 x 320, and have no such option.
         anchor_sizes: of RetinaNet and Faster R-CNN: side in pixels of the anchors of each of 5 levels, by default
-            32 to 512. RetinaNet's come in scales 1, 2^(1/3) and 2^(2/3) each; ``"faster_rcnn_mobilenet"`` has all 5
-            on each of its 3 levels.
+            32 to 512; ``"faster_rcnn_mobilenet"`` has all 5 on each of its 3 levels.
+        anchor_scales: of both RetinaNets: multiples of its size that each level has anchors of, by default 1, 2^(1/3)
+            and 2^(2/3). Wider ones put an object on two levels: many more anchors hold it.
         aspect_ratios: of those anchors: height / width, by default 0.5, 1 and 2.
         pyramid_channels: of detectors on a ResNet: width of the pyramid and of the heads, at least 1; by default 256
             as published, less for small machines.
@@ -129,6 +132,7 @@ def build_detector(
         "backbone": backbone,
         "image_size": image_size,
         "anchor_sizes": anchor_sizes,
+        "anchor_scales": anchor_scales,
         "aspect_ratios": aspect_ratios,
         "pyramid_channels": pyramid_channels,
         "head_norm": head_norm,
@@ -174,3 +178,6 @@ def _check_options(name: str, options: Mapping[str, Any]) -> None:
             f"Expected argument `anchor_sizes` to hold one size for each of the {PYRAMID_LEVELS} levels, "
             f"but got {list(sizes)}."
         )
+    scales = options.get("anchor_scales", (1.0,))
+    if not scales or not all(scale > 0 for scale in scales):
+        raise ValueError(f"Expected argument `anchor_scales` to hold numbers above 0, but got {list(scales)}.")

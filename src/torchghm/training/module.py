@@ -74,6 +74,12 @@ class DetectorModule(LightningModule):
         self.validation: DetectionMetrics | None = None
         """Of the newest epoch."""
 
+    def on_fit_start(self) -> None:
+        """Compile the backbone, if the recipe says so: in place, so that checkpoints have the same keys."""
+        if self.recipe.trainer.compile:
+            # What comes after it is loops over images and objects of changing numbers: nothing to compile.
+            self.detector.backbone.compile()
+
     def on_train_start(self) -> None:
         """Train no more where the last step was taken before the run was interrupted."""
         self._stop_after_the_last_step()

@@ -96,6 +96,11 @@ class ModelRecipe(_Section):
         max_length=PYRAMID_LEVELS,
         description="side in pixels of each level's anchors, at image_size; null is 32, 64, 128, 256, 512",
     )
+    anchor_scales: tuple[PositiveFloat, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="multiples of its size that each of retinanet's levels has anchors of; null is 1, 1.26, 1.587",
+    )
     pyramid_channels: PositiveInt | None = Field(
         default=None, description="width of the pyramid and of the heads, a multiple of 32 with group norm; null is 256"
     )
@@ -205,6 +210,9 @@ class TrainerRecipe(_Section):
         default="auto", description="machines; auto is as many as torchrun or SLURM started processes on"
     )
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = Field(default="32-true", description="of the arithmetic")
+    compile: bool = Field(
+        default=False, description="torch.compile the backbone; takes minutes at the start, and a C++ compiler or a GPU"
+    )
     accumulate: PositiveInt = Field(default=1, description="parts that a process computes a batch in, to save memory")
     checkpoint_steps: PositiveInt | None = Field(
         default=1000,
