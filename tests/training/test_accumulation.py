@@ -1,4 +1,6 @@
-"""A step computed in parts, and in mixed precision."""
+"""A step computed in parts, in mixed precision, and with a compiled backbone."""
+
+import functools
 
 import torch
 from tests.training.tiny import TINY
@@ -59,3 +61,15 @@ def test_mixed_precision_trains(tiny_data, run_path):
     changed = [name for name, value in before.items() if not torch.equal(after[f"detector.{name}"], value)]
     assert "head.classification_head.cls_logits.weight" in changed
     assert after["detector.cls_loss.density_state.fractions"].dtype == torch.float32
+
+
+def test_a_compiled_backbone_trains_and_leaves_the_names_of_the_weights(monkeypatch, tiny_data, run_path):
+    # Traced in earnest; the code itself comes from torch, as not every machine has a C++ compiler.
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
+    recipe = RECIPE.with_values({"trainer.compile": True})
+    train(tiny_data, recipe=recipe, out=run_path, progress=False)
+    compiled = weights(run_path)
+    train(tiny_data, recipe=RECIPE, out=run_path.with_name("plain"), progress=False)
+    plain = weights(run_path.with_name("plain"))
+    assert list(compiled) == list(plain)
+    torch.testing.assert_close(compiled, plain, rtol=1e-4, atol=1e-6)
