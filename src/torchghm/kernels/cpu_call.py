@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
-from numba import cfunc, from_dtype, types
+from numba import cfunc, from_dtype, njit, types
 
 MIN_CHUNK = 65_536
 """Numbers in a chunk, at least: some 50 microseconds of work, ten times what waking a thread costs."""
@@ -72,6 +72,16 @@ class Kernel(NamedTuple):
     address: int
     call: Any
     """Calls it with the address of `Arguments`, without the GIL."""
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function of numbers and small arrays at its first call, and keep the code on disk where that can be."""
+    try:
+        return cast(Callable[..., Any], njit(cache=True, error_model="numpy")(function))
+    except RuntimeError as error:
+        if "no locator available" not in str(error):
+            raise
+        return cast(Callable[..., Any], njit(error_model="numpy")(function))
 
 
 @functools.cache

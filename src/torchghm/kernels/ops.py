@@ -86,6 +86,11 @@ def resolve_backend(backend: Backend, inputs: Tensor) -> Literal["eager", "cpu",
     return cast(Literal["cpu", "triton"], backend)
 
 
+def between_in_one_call(histogram: Tensor, backend: Backend) -> bool:
+    """Whether the step between the passes is `torchghm.kernels.cpu_between`'s: on a CPU, where nothing is traced."""
+    return resolve_backend(backend, histogram) == "cpu" and ops_registered.stand_aside(histogram)
+
+
 def classification_histogram(
     examples: Examples,
     regions: int,

@@ -46,7 +46,7 @@ def classification_histogram(
 ) -> Tensor:
     """Pass 1 of GHM-C by the kernel of the logits' device."""
     inputs = (logits, targets, weight, regions, activation, ignore_index, leave_out_nonfinite)
-    if _stand_aside(logits):
+    if stand_aside(logits):
         return cast(Tensor, _kernels(logits).classification_histogram(*inputs))
     return cast(Tensor, torch.ops.torchghm.classification_histogram(*inputs))
 
@@ -62,7 +62,7 @@ def classification_loss(
 ) -> tuple[Tensor, Tensor]:
     """Pass 2 of GHM-C by the kernel of the logits' device: the loss, and the sums [3]."""
     inputs = (logits, targets, weight, table.detach(), activation, ignore_index, leave_out_nonfinite)
-    if _stand_aside(logits):
+    if stand_aside(logits):
         return _attach(inputs, *_kernels(logits).classification_loss_and_gradient(*inputs))
     return cast(tuple[Tensor, Tensor], torch.ops.torchghm.classification_loss_and_gradient(*inputs)[:2])
 
@@ -72,7 +72,7 @@ def regression_histogram(
 ) -> Tensor:
     """Pass 1 of GHM-R by the kernel of the residual's device."""
     inputs = (residual, weight, regions, mu, leave_out_nonfinite)
-    if _stand_aside(residual):
+    if stand_aside(residual):
         return cast(Tensor, _kernels(residual).regression_histogram(*inputs))
     return cast(Tensor, torch.ops.torchghm.regression_histogram(*inputs))
 
@@ -82,12 +82,12 @@ def regression_loss(
 ) -> tuple[Tensor, Tensor]:
     """Pass 2 of GHM-R by the kernel of the residual's device: the loss, and the sums [3]."""
     inputs = (residual, weight, table.detach(), mu, leave_out_nonfinite)
-    if _stand_aside(residual):
+    if stand_aside(residual):
         return _attach(inputs, *_kernels(residual).regression_loss_and_gradient(*inputs))
     return cast(tuple[Tensor, Tensor], torch.ops.torchghm.regression_loss_and_gradient(*inputs)[:2])
 
 
-def _stand_aside(tensor: Tensor) -> bool:
+def stand_aside(tensor: Tensor) -> bool:
     """Whether nothing needs to see the registered op."""
     return (
         type(tensor) in (Tensor, torch.nn.Parameter)

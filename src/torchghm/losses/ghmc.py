@@ -147,10 +147,9 @@ class GHMCLoss(HarmonizedLoss):
             backend=self._counting_backend(examples.logits),
         )
         self._check_targets(histogram, examples)
-        by_positives = self.average == "positives" and self.activation == "sigmoid"
         positives = None
-        if by_positives:
-            positives = positive_weight(examples, self.ignore_index, leave_out_nonfinite=self._leave_out_nonfinite)
+        if self.average == "positives" and self.activation == "sigmoid":
+            positives = self._positives(examples)
         estimate, beta, table = self._weigh(histogram, compute_dtype(inputs), positives)
         if self.reduction == "none":
             loss, sums = eager.classification_loss(
@@ -176,6 +175,16 @@ class GHMCLoss(HarmonizedLoss):
             )
         self._observe(estimate, beta, sums, histogram, has_positives=self.activation == "sigmoid")
         return loss
+
+    def _positives(self, examples: Examples) -> Tensor:
+        """Sum of w p*."""
+        logits, targets, weight = examples
+        countable = weight is None and targets.dtype == torch.int64 and not self._leave_out_nonfinite
+        if countable and ops.between_in_one_call(logits, self.backend):
+            from torchghm.kernels.cpu_between import count_positives
+
+            return count_positives(targets, logits.shape[1], self.ignore_index)
+        return positive_weight(examples, self.ignore_index, leave_out_nonfinite=self._leave_out_nonfinite)
 
     def _check_targets(self, histogram: Tensor, examples: Examples) -> None:
         """Read how many targets pass 1 found out of range."""

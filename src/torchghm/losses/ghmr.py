@@ -72,7 +72,7 @@ class GHMRLoss(HarmonizedLoss):
             check_choice("mu", mu, ("auto",))
         else:
             check_number("mu", mu, "'auto' or a number above 0", ok=mu > 0)
-        self.residual_scale = ResidualScale(momentum, sync) if isinstance(mu, str) else None
+        self.residual_scale = ResidualScale(momentum, sync, backend) if isinstance(mu, str) else None
         self._mu = 1.0 if isinstance(mu, str) else mu  # of the residuals that the kernels see
 
     @classmethod
@@ -112,26 +112,27 @@ class GHMRLoss(HarmonizedLoss):
         residual, amount = arrange_residual(inputs, targets, weight)
         coordinate_weight = None if weight is None else amount
         leave_out = self._leave_out_nonfinite
-        scale = None
+        mu, scale = self._mu, None
         if self.residual_scale is not None:
             scale = self.residual_scale(residual.detach(), coordinate_weight)
-            residual = residual / scale  # ASL1_mu(d) = mu ASL1_1(d / mu), and g is the same
+            if ops.between_in_one_call(residual, self.backend):
+                mu, scale = float(scale), None  # no device has to be waited for
+            else:
+                residual = residual / scale  # ASL1_mu(d) = mu ASL1_1(d / mu), and g is the same
         histogram = ops.regression_histogram(
             residual,
             coordinate_weight,
             self._regions,
-            mu=self._mu,
+            mu=mu,
             leave_out_nonfinite=leave_out,
             backend=self._counting_backend(residual),
         )
         estimate, beta, table = self._weigh(histogram, residual.dtype)
         if self.reduction == "none":
-            loss, sums = eager.regression_loss(
-                residual, coordinate_weight, table, mu=self._mu, leave_out_nonfinite=leave_out
-            )
+            loss, sums = eager.regression_loss(residual, coordinate_weight, table, mu=mu, leave_out_nonfinite=leave_out)
         else:
             loss, sums = ops.regression_loss(
-                residual, coordinate_weight, table, mu=self._mu, leave_out_nonfinite=leave_out, backend=self.backend
+                residual, coordinate_weight, table, mu=mu, leave_out_nonfinite=leave_out, backend=self.backend
             )
         if scale is not None:
             loss = loss * scale

@@ -19,7 +19,7 @@ from torchghm.functional.examples import (
     nonfinite_error,
 )
 from torchghm.functional.weights import inverse, weight_table
-from torchghm.kernels.ops import BACKENDS, Backend, resolve_backend
+from torchghm.kernels.ops import BACKENDS, Backend, between_in_one_call, resolve_backend
 from torchghm.losses.density_state import DensityEstimate, DensityState
 from torchghm.losses.diagnostics import Diagnostics
 
@@ -86,11 +86,17 @@ class HarmonizedLoss(nn.Module):
             nonfinite = int(histogram[regions])
             if nonfinite:
                 raise nonfinite_error(nonfinite)
-        counts = histogram[:regions] if positives is None else torch.cat([histogram[:regions], positives[None]])
-        counts = self.density_state.of_all_ranks(counts)
-        estimate: DensityEstimate = self.density_state(counts[:regions])
-        self.last_total = estimate.examples if positives is None else counts[regions]
-        total = estimate.examples if positives is None else counts[regions].clamp(min=1)
+        ranks = self.density_state.ranks if self.training else 1
+        counts = histogram[:regions]
+        if ranks > 1:
+            joint = counts if positives is None else torch.cat([counts, positives[None]])
+            joint = self.density_state.of_all_ranks(joint)
+            counts, positives = joint[:regions], None if positives is None else joint[regions]
+        if between_in_one_call(counts, self.backend):
+            return self._weigh_in_one_call(counts, dtype, positives, ranks)
+        estimate: DensityEstimate = self.density_state(counts)
+        self.last_total = estimate.examples if positives is None else positives
+        total = estimate.examples if positives is None else positives.clamp(min=1)
         beta = weight_table(
             estimate.fractions,
             estimate.batch_fractions,
@@ -100,10 +106,34 @@ class HarmonizedLoss(nn.Module):
         )
         table = beta
         if self.reduction == "mean":
-            ranks = self.density_state.ranks if self.training else 1
             table = beta * inverse(total if ranks == 1 else total / ranks)
         # A region that was last seen very long ago has a weight beyond all numbers, but no example here: 0, not NaN.
         return estimate, beta, table.to(dtype).clamp(max=torch.finfo(dtype).max)
+
+    def _weigh_in_one_call(
+        self, counts: Tensor, dtype: torch.dtype, positives: Tensor | None, ranks: int
+    ) -> tuple[DensityEstimate, Tensor, Tensor]:
+        """What follows the sum over ranks in `_weigh`, on a CPU."""
+        from torchghm.kernels.cpu_between import between_passes
+
+        state = self.density_state
+        between = between_passes(
+            counts,
+            state.fractions,
+            state.seen,
+            momentum=state.momentum,
+            training=self.training,
+            bins=self.bins,
+            occupied=self.normalize == "occupied",
+            max_weight=self.max_weight,
+            total=positives,
+            mean=self.reduction == "mean",
+            ranks=ranks,
+            largest=torch.finfo(dtype).max,
+        )
+        self.last_total = between.examples if positives is None else positives
+        estimate = DensityEstimate(between.fractions, between.batch_fractions, between.examples)
+        return estimate, between.beta, between.table
 
     def _counting_backend(self, inputs: Tensor) -> Backend:
         """Of pass 1: unreduced losses come from plain torch, and both passes have to agree on every edge."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from torchghm.kernels.ops import Backend, between_in_one_call
 from torchghm.losses.density_state import DensityEstimate, DensityState
 
 CELLS_PER_DECADE = 128
@@ -20,6 +21,7 @@ class ResidualScale(nn.Module):
 
     Arguments:
         momentum, sync: as of `DensityState`.
+        backend: as of the losses.
 
     Example:
         >>> scale = ResidualScale(momentum=0.7)
@@ -27,8 +29,9 @@ class ResidualScale(nn.Module):
         tensor(0.3023)
     """
 
-    def __init__(self, momentum: float, sync: bool = True) -> None:
+    def __init__(self, momentum: float, sync: bool = True, backend: Backend = "auto") -> None:
         super().__init__()
+        self.backend = backend
         self.state = DensityState(CELLS_PER_DECADE * DECADES, momentum, sync)
 
     @torch.no_grad()
@@ -42,6 +45,9 @@ class ResidualScale(nn.Module):
         Returns:
             A scalar above 0 of the dtype of ``residual``; 1 where there was no example yet.
         """
+        alone = self.state.ranks == 1 or not self.training
+        if alone and between_in_one_call(residual, self.backend):
+            return self._in_one_call(residual, weight)
         accumulated = torch.float32 if residual.device.type == "mps" else torch.float64
         distance = residual.abs().clamp(min=SMALLEST).flatten()
         finite = distance.isfinite()
@@ -53,6 +59,22 @@ class ResidualScale(nn.Module):
         histogram = amount.new_zeros(cells).index_add_(0, cell.long().clamp(max=cells - 1), amount)
         estimate: DensityEstimate = self.state(self.state.of_all_ranks(histogram))
         return _median(estimate.fractions).to(residual.dtype)
+
+    def _in_one_call(self, residual: Tensor, weight: Tensor | None) -> Tensor:
+        """The same on a CPU."""
+        from torchghm.kernels.cpu_between import move_and_read_median
+
+        median = move_and_read_median(
+            residual.flatten(),
+            None if weight is None else weight.flatten().to(residual.dtype),
+            self.state.fractions,
+            self.state.seen,
+            momentum=self.state.momentum,
+            training=self.training,
+            smallest=SMALLEST,
+            cells_per_decade=CELLS_PER_DECADE,
+        )
+        return residual.new_tensor(median)
 
     @property
     def median(self) -> Tensor:
