@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from torchghm import GHMCLoss, GHMRLoss
+from torchghm.kernels import cpu_between
 from torchghm.losses.residual_scale import ResidualScale
 
 STEPS = 4
@@ -116,3 +117,13 @@ def test_the_median_of_residuals(weighted):
     nothing = torch.zeros(0, 4)
     same(plain(nothing, None), quick(nothing, None))
     same(*(scale(nothing, None) for scale in both(ResidualScale, momentum=0.9)))
+
+
+def test_nothing_is_left_to_compile():
+    cpu_between.compile_between((torch.float32,))
+    functions = (cpu_between._between, cpu_between._count_positives, cpu_between._move_and_read_median)
+    before = [len(function.signatures) for function in functions]
+    for build in (GHMCLoss, GHMCLoss.published):
+        build()(*classification(0))
+    GHMRLoss()(torch.randn(30, 4), torch.zeros(30, 4))
+    assert [len(function.signatures) for function in functions] == before

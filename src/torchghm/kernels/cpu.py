@@ -10,6 +10,7 @@ from torch import Tensor
 from torchghm.functional.examples import Activation
 from torchghm.kernels import cpu_residual, cpu_sigmoid, cpu_softmax
 from torchghm.kernels.checks import check_examples, check_residual, check_table
+from torchghm.kernels.cpu_between import compile_between
 from torchghm.kernels.cpu_call import Arguments, chunking, compile_kernel, run
 from torchghm.kernels.cpu_memory import empty_gradient
 from torchghm.kernels.cpu_storage import STORAGE, TILE
@@ -92,6 +93,7 @@ def compile_ahead(dtypes: tuple[torch.dtype, ...] = (torch.float32,)) -> None:
         for (_, dtype), function in kernels.items():
             if dtype in dtypes:
                 compile_kernel(function)
+    compile_between(dtypes)
 
 
 def _examples(

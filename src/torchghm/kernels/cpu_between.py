@@ -105,6 +105,23 @@ def move_and_read_median(
     )
 
 
+def compile_between(dtypes: tuple[torch.dtype, ...]) -> None:
+    """Compile everything here now.
+
+    Arguments:
+        dtypes: of the residuals.
+    """
+    fractions, seen = torch.zeros(1), torch.zeros(())
+    state = {"momentum": 0.0, "training": False}
+    counts = torch.zeros(1, dtype=torch.float64)
+    options = {"bins": 1, "occupied": True, "max_weight": None, "mean": True, "ranks": 1, "largest": math.inf}
+    between_passes(counts, fractions, seen, total=None, **state, **options)  # type: ignore[arg-type]
+    count_positives(torch.zeros(0, dtype=torch.int64), 1, -1)
+    for dtype in dtypes:
+        residual = torch.zeros(0, dtype=dtype)
+        move_and_read_median(residual, None, fractions, seen, smallest=1.0, cells_per_decade=1, **state)  # type: ignore[arg-type]
+
+
 @compiled
 def _between(
     histogram: Any,
