@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import sys
 import traceback
@@ -18,6 +19,7 @@ FAILURE = 1
 MISTAKE = 2
 INTERRUPTED = 130
 LOST = "the processes of this run have lost each other; if one of them stopped, its own message says why"
+KILLED = "a process that loads images was ended from outside, perhaps for want of memory: lower data.workers, or resume"
 
 _settings = {"traceback": False}
 
@@ -44,10 +46,12 @@ def plain_errors(command: Callable[Arguments, Result]) -> Callable[Arguments, Re
         except ModuleNotFoundError as error:
             _exit(needs(error), MISTAKE)
         except (ValueError, TypeError, OSError, ArithmeticError) as error:
-            _exit(str(error), FAILURE if isinstance(error, WriteError) else MISTAKE)  # a full disk is nobody's mistake
+            _exit(str(error), FAILURE if _is_of_the_disk(error) else MISTAKE)
         except RuntimeError as error:
             if _is_of_communication(error):
                 _exit(f"{LOST} ({_first_line(error)})", MISTAKE)
+            if str(error).startswith("DataLoader worker"):
+                _exit(f"{KILLED} ({_first_line(error)})", FAILURE)
             if type(error).__name__ != "OutOfMemoryError":  # torch's, without importing torch to say so
                 raise
             _exit(f"{error} Lower data.batch_size or data.image_size, or raise trainer.accumulate", MISTAKE)
@@ -65,6 +69,12 @@ def _leave_processes() -> None:
 def needs(error: ModuleNotFoundError) -> str:
     """Return what to install."""
     return f"this command needs {error.name}, which is not installed: pip install 'torchghm[train]'"
+
+
+def _is_of_the_disk(error: BaseException) -> bool:
+    """Whether a file could not be written: a full disk is nobody's mistake."""
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+    return isinstance(error, WriteError) or (isinstance(error, OSError) and error.errno in full)
 
 
 def _is_of_communication(error: RuntimeError) -> bool:
