@@ -2,7 +2,8 @@
 
 Pass 1 reads the logits and fills a histogram of gradient norms. Every variant of the density is then computed on
 that small table in plain torch, or on a CPU in one call (`cpu_between`). Pass 2 reads the logits once more and writes
-the loss and its gradient, each example weighed by the table's entry for its region. A backend knows the table, never the variant.
+the loss and its gradient, each example weighed by the table's entry for its region. A backend knows the table, never
+the variant.
 """
 
 from __future__ import annotations
