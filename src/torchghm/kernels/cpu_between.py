@@ -76,33 +76,35 @@ def count_positives(targets: Tensor, classes: int, ignore_index: int) -> Tensor:
     return count
 
 
-def move_and_read_median(
-    residual: Tensor,
-    weight: Tensor | None,
-    fractions: Tensor,
-    seen: Tensor,
-    *,
-    momentum: float,
-    training: bool,
-    smallest: float,
-    cells_per_decade: int,
-) -> float:
-    """Move the distribution of log |d| (`ResidualScale`), and return its median.
+def count_residuals(
+    residual: Tensor, weight: Tensor | None, cells: int, smallest: float, cells_per_decade: int
+) -> Tensor:
+    """Histogram of log |d| (`ResidualScale`): [cells] float64.
 
     Arguments:
-        residual: [n] contiguous, float32 or float64.
-        weight: None or [n] contiguous, of the same dtype.
-        fractions, seen, momentum, training: as of `between_passes`.
+        residual: d, [n], float32 or float64.
+        weight: None or [n], of the same dtype.
+        cells: the last one also holds what lies beyond.
         smallest: |d| that the first cell begins at.
         cells_per_decade: of |d|.
     """
     values = residual.numpy()
-    amounts = values[:0] if weight is None else weight.numpy()
-    return float(
-        _move_and_read_median(
-            values, amounts, fractions.numpy(), seen.numpy(), momentum, training, smallest, cells_per_decade
-        )
-    )
+    histogram = np.zeros(cells)
+    _count_residuals(values, values[:0] if weight is None else weight.numpy(), smallest, cells_per_decade, histogram)
+    return torch.from_numpy(histogram)
+
+
+def move_and_read_median(
+    histogram: Tensor, fractions: Tensor, seen: Tensor, *, momentum: float, training: bool, part_below: float
+) -> float:
+    """Move the averages over iterations, and return the median's place in cells; -1 where there was no example yet.
+
+    Arguments:
+        histogram, fractions, seen, momentum, training: as of `between_passes`.
+        part_below: of the distribution that lies below the median.
+    """
+    arrays = (histogram.numpy(), fractions.numpy(), seen.numpy())
+    return float(_move_and_read_median(*arrays, momentum, training, part_below))
 
 
 def compile_between(dtypes: tuple[torch.dtype, ...]) -> None:
@@ -118,8 +120,8 @@ def compile_between(dtypes: tuple[torch.dtype, ...]) -> None:
     between_passes(counts, fractions, seen, total=None, **state, **options)  # type: ignore[arg-type]
     count_positives(torch.zeros(0, dtype=torch.int64), 1, -1)
     for dtype in dtypes:
-        residual = torch.zeros(0, dtype=dtype)
-        move_and_read_median(residual, None, fractions, seen, smallest=1.0, cells_per_decade=1, **state)  # type: ignore[arg-type]
+        count_residuals(torch.zeros(0, dtype=dtype), None, 1, 1.0, 1)
+    move_and_read_median(counts, fractions, seen, part_below=0.5, **state)  # type: ignore[arg-type]
 
 
 @compiled
@@ -169,36 +171,33 @@ def _count_positives(targets: Any, classes: Any, ignore_index: Any, count: Any) 
 
 
 @compiled
-def _move_and_read_median(
-    residual: Any,
-    weight: Any,
-    fractions: Any,
-    seen: Any,
-    momentum: Any,
-    training: Any,
-    smallest: Any,
-    cells_per_decade: Any,
-) -> Any:
-    cells = fractions.size
-    histogram, estimate, batch = np.zeros(cells), np.empty(cells), np.empty(cells)
+def _count_residuals(residual: Any, weight: Any, smallest: Any, cells_per_decade: Any, histogram: Any) -> None:
     for i in range(residual.size):
         distance = abs(residual[i])
         if distance < np.inf:
             cell = int(np.log10(max(distance, smallest) / smallest) * cells_per_decade)
-            histogram[min(cell, cells - 1)] += weight[i] if weight.size else 1.0
+            histogram[min(cell, histogram.size - 1)] += weight[i] if weight.size else 1.0
+
+
+@compiled
+def _move_and_read_median(
+    histogram: Any, fractions: Any, seen: Any, momentum: Any, training: Any, part_below: Any
+) -> Any:
+    cells = fractions.size
+    estimate, batch = np.empty(cells), np.empty(cells)
     _move(histogram, fractions, seen, momentum, training, estimate, batch)
     half = 0.0
     for cell in range(cells):
         half += estimate[cell]
-    half /= 2
+    half *= part_below
     if not half > 0:
-        return 1.0
+        return -1.0
     below, cell = 0.0, 0
     while cell < cells - 1 and below + estimate[cell] < half:
         below += estimate[cell]
         cell += 1
     inside = (half - below) / estimate[cell] if estimate[cell] > 0 else 0.0
-    return smallest * 10.0 ** ((cell + min(max(inside, 0.0), 1.0)) / cells_per_decade)
+    return cell + min(max(inside, 0.0), 1.0)
 
 
 @compiled

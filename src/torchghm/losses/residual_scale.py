@@ -11,6 +11,8 @@ from torchghm.losses.density_state import DensityEstimate, DensityState
 CELLS_PER_DECADE = 128
 SMALLEST, DECADES = 1e-6, 10
 """Residuals outside 1e-6 to 1e4 count as those; a cell in between is 1.8 % wide."""
+HALF = 0.5 - 1e-5
+"""Of the distribution lies below the median. Less than 1/2, or rounding decides where that is between two cells."""
 
 
 class ResidualScale(nn.Module):
@@ -45,9 +47,8 @@ class ResidualScale(nn.Module):
         Returns:
             A scalar above 0 of the dtype of ``residual``; 1 where there was no example yet.
         """
-        alone = self.state.ranks == 1 or not self.training
-        if alone and between_in_one_call(residual, self.backend):
-            return self._in_one_call(residual, weight)
+        if between_in_one_call(residual, self.backend):
+            return self._on_cpu(residual, weight)
         accumulated = torch.float32 if residual.device.type == "mps" else torch.float64
         distance = residual.abs().clamp(min=SMALLEST).flatten()
         finite = distance.isfinite()
@@ -60,21 +61,22 @@ class ResidualScale(nn.Module):
         estimate: DensityEstimate = self.state(self.state.of_all_ranks(histogram))
         return _median(estimate.fractions).to(residual.dtype)
 
-    def _in_one_call(self, residual: Tensor, weight: Tensor | None) -> Tensor:
-        """The same on a CPU."""
-        from torchghm.kernels.cpu_between import move_and_read_median
+    def _on_cpu(self, residual: Tensor, weight: Tensor | None) -> Tensor:
+        """The same in two calls, around the sum over ranks."""
+        from torchghm.kernels.cpu_between import count_residuals, move_and_read_median
 
+        state = self.state
+        weight = None if weight is None else weight.flatten().to(residual.dtype)
+        histogram = count_residuals(residual.flatten(), weight, state.fractions.numel(), SMALLEST, CELLS_PER_DECADE)
         median = move_and_read_median(
-            residual.flatten(),
-            None if weight is None else weight.flatten().to(residual.dtype),
-            self.state.fractions,
-            self.state.seen,
-            momentum=self.state.momentum,
+            state.of_all_ranks(histogram),
+            state.fractions,
+            state.seen,
+            momentum=state.momentum,
             training=self.training,
-            smallest=SMALLEST,
-            cells_per_decade=CELLS_PER_DECADE,
+            part_below=HALF,
         )
-        return residual.new_tensor(median)
+        return residual.new_tensor(SMALLEST * 10 ** (median / CELLS_PER_DECADE) if median >= 0 else 1.0)
 
     @property
     def median(self) -> Tensor:
@@ -85,7 +87,7 @@ class ResidualScale(nn.Module):
 def _median(fractions: Tensor) -> Tensor:
     """The residual below which half of the (not necessarily normalised) distribution lies."""
     cumulated = fractions.cumsum(0)
-    half = cumulated[-1:] / 2
+    half = cumulated[-1:] * HALF
     # All of shape [1]: a scalar index would wait for the device.
     cell = torch.searchsorted(cumulated, half).clamp(max=fractions.numel() - 1)
     content = fractions.gather(0, cell)
