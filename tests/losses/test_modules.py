@@ -321,3 +321,14 @@ def test_neither_loss_nor_diagnostics_wait_for_a_device(loss):
     for name in ("plain_loss", "positive_share", "histogram", "fractions", "beta", "occupied_regions", "largest_beta"):
         value = getattr(seen, name)
         assert value is None or value.device.type == "meta"
+
+
+@pytest.mark.parametrize("backend", ["auto", "eager"])
+@pytest.mark.parametrize("options", [{}, {"average": "examples"}, {"activation": "softmax"}, {"reduction": "none"}])
+def test_no_gradient_flows_into_targets(backend, options):
+    # a teacher's probabilities, not detached
+    logits, targets = classification_batch(rows=6)[0].requires_grad_(), torch.rand(6, 4, requires_grad=True)
+    loss = GHMCLoss(backend=backend, **options)
+    loss(logits, targets.softmax(-1)).sum().backward()
+    assert logits.grad is not None
+    assert targets.grad is None

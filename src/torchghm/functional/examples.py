@@ -41,7 +41,8 @@ def arrange_examples(
 
     Arguments:
         inputs: logits [..., K], or with ``class_dim=1`` [N, K, ...].
-        targets: integers shaped like ``inputs`` less the class axis, or floats (or booleans) shaped like it.
+        targets: integers shaped like ``inputs`` less the class axis, or floats (or booleans) shaped like it; the
+            gradient stops at them.
         weight: None, or non-negative numbers shaped like ``inputs`` or like ``inputs`` less the class axis.
         activation: ``"softmax"`` refuses one weight a logit, because there the row is the example.
         class_dim: the axis of ``inputs`` that holds the K classes.
@@ -75,7 +76,7 @@ def arrange_examples(
                 f"Expected argument `targets` (floats) to be shaped like `inputs` {list(inputs.shape)}, "
                 f"but got {list(targets.shape)}. Class indices must be integers."
             )
-        arranged = as_rows(targets.to(inputs.dtype) if targets.dtype == torch.bool else targets)
+        arranged = as_rows(targets.to(inputs.dtype) if targets.dtype == torch.bool else targets.detach())
     elif targets.is_complex():
         raise TypeError(f"Expected argument `targets` to be integers or floats, but got {targets.dtype}.")
     elif classes == 0:

@@ -21,11 +21,14 @@ from torchghm.kernels.checks import check_table
 
 Backend = Literal["auto", "eager", "cpu", "triton"]
 BACKENDS: tuple[str, ...] = ("auto", "eager", "cpu", "triton")
+Resolved = Literal["eager", "cpu", "triton"]
 
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 _NEEDS = {"cpu": ("cpu", "numba", "torchghm[cpu]"), "triton": ("cuda", "triton", "triton")}
 """Device, module and what to install, of every backend but eager."""
 _INSTALLED = {module: find_spec(module) is not None for _, module, _ in _NEEDS.values()}
+_FASTEST = {device: (cast(Resolved, name), module) for name, (device, module, _) in _NEEDS.items()}
+"""Backend and module, by device."""
 
 
 class HarmonizedLoss(NamedTuple):
@@ -37,7 +40,7 @@ class HarmonizedLoss(NamedTuple):
     """[3], without a gradient: sum w L (the plain loss), sum of |gradient|, its part that belongs to positives."""
 
 
-def resolve_backend(backend: Backend, inputs: Tensor) -> Literal["eager", "cpu", "triton"]:
+def resolve_backend(backend: Backend, inputs: Tensor) -> Resolved:
     """Which backend runs for these logits or residuals.
 
     Arguments:
@@ -58,12 +61,10 @@ def resolve_backend(backend: Backend, inputs: Tensor) -> Literal["eager", "cpu",
     device = inputs.device.type
     # The ops have no rule for torch.func and forward-mode derivatives, plain torch has.
     transformed = torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
-    if backend == "auto" and not transformed:
-        for name, (runs_on, module, _) in _NEEDS.items():
-            if device == runs_on and inputs.dtype in _DTYPES and _INSTALLED[module]:
-                return cast(Literal["cpu", "triton"], name)
-        return "eager"
-    if backend in ("auto", "eager"):
+    if backend == "auto":
+        fastest, module = _FASTEST.get(device, ("eager", None))
+        return fastest if _INSTALLED.get(module) and inputs.dtype in _DTYPES and not transformed else "eager"
+    if backend == "eager":
         return "eager"
     check_choice("backend", backend, BACKENDS)
     runs_on, module, package = _NEEDS[backend]
@@ -84,7 +85,7 @@ def resolve_backend(backend: Backend, inputs: Tensor) -> Literal["eager", "cpu",
             "Expected argument `backend` to be 'auto' or 'eager' under torch.func and forward-mode derivatives, "
             f"but got {backend!r}."
         )
-    return cast(Literal["cpu", "triton"], backend)
+    return cast(Resolved, backend)
 
 
 def between_in_one_call(histogram: Tensor, backend: Backend) -> bool:

@@ -64,7 +64,8 @@ def classification_loss(
     inputs = (logits, targets, weight, table.detach(), activation, ignore_index, leave_out_nonfinite)
     if stand_aside(logits):
         return _attach(inputs, *_kernels(logits).classification_loss_and_gradient(*inputs))
-    return cast(tuple[Tensor, Tensor], torch.ops.torchghm.classification_loss_and_gradient(*inputs)[:2])
+    loss, sums, _ = torch.ops.torchghm.classification_loss_and_gradient(*inputs)
+    return loss, sums
 
 
 def regression_histogram(
@@ -84,7 +85,8 @@ def regression_loss(
     inputs = (residual, weight, table.detach(), mu, leave_out_nonfinite)
     if stand_aside(residual):
         return _attach(inputs, *_kernels(residual).regression_loss_and_gradient(*inputs))
-    return cast(tuple[Tensor, Tensor], torch.ops.torchghm.regression_loss_and_gradient(*inputs)[:2])
+    loss, sums, _ = torch.ops.torchghm.regression_loss_and_gradient(*inputs)
+    return loss, sums
 
 
 def stand_aside(tensor: Tensor) -> bool:

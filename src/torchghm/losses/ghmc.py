@@ -125,7 +125,7 @@ class GHMCLoss(HarmonizedLoss):
         Arguments:
             inputs: logits [..., K], or with ``class_dim=1`` [N, K, ...]; any floating dtype.
             targets: integers shaped like ``inputs`` less the class axis (a class index, -1 for background,
-                ``ignore_index``), or floats in [0, 1] shaped like ``inputs``.
+                ``ignore_index``), or floats in [0, 1] shaped like ``inputs``; the gradient stops at them.
             weight: None or non-negative numbers shaped like ``inputs`` (sigmoid) or like it less the class axis; they
                 count in the density too: weight 2 is the example twice.
 

@@ -53,7 +53,8 @@ class HarmonizedLoss(nn.Module):
         self.nonfinite = nonfinite
         self.reduction = reduction
         self.backend = backend
-        self.density_state = DensityState(region_count(bins, density), momentum, sync)
+        self._regions = region_count(bins, density)
+        self.density_state = DensityState(self._regions, momentum, sync)
         self.diagnostics = None
         self.last_total: Tensor | None = None
         """What the last call's mean is over (of all ranks): N, or the number of positives, of which 0 count as 1."""
@@ -64,14 +65,9 @@ class HarmonizedLoss(nn.Module):
         return self.density_state.momentum
 
     @property
-    def _regions(self) -> int:
-        return self.density_state.fractions.numel()
-
-    @property
     def _leave_out_nonfinite(self) -> bool:
         return self.nonfinite == "ignore"
 
-    @torch.no_grad()
     def _weigh(
         self, histogram: Tensor, dtype: torch.dtype, positives: Tensor | None = None
     ) -> tuple[DensityEstimate, Tensor, Tensor]:
@@ -94,6 +90,13 @@ class HarmonizedLoss(nn.Module):
             counts, positives = joint[:regions], None if positives is None else joint[regions]
         if between_in_one_call(counts, self.backend):
             return self._weigh_in_one_call(counts, dtype, positives, ranks)
+        return self._weigh_in_torch(counts, dtype, positives, ranks)
+
+    @torch.no_grad()
+    def _weigh_in_torch(
+        self, counts: Tensor, dtype: torch.dtype, positives: Tensor | None, ranks: int
+    ) -> tuple[DensityEstimate, Tensor, Tensor]:
+        """What follows the sum over ranks in `_weigh`."""
         estimate: DensityEstimate = self.density_state(counts)
         self.last_total = estimate.examples if positives is None else positives
         total = estimate.examples if positives is None else positives.clamp(min=1)
@@ -113,7 +116,7 @@ class HarmonizedLoss(nn.Module):
     def _weigh_in_one_call(
         self, counts: Tensor, dtype: torch.dtype, positives: Tensor | None, ranks: int
     ) -> tuple[DensityEstimate, Tensor, Tensor]:
-        """What follows the sum over ranks in `_weigh`, on a CPU."""
+        """The same on a CPU."""
         from torchghm.kernels.cpu_between import between_passes
 
         state = self.density_state
