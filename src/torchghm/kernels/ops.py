@@ -27,8 +27,8 @@ _DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 _NEEDS = {"cpu": ("cpu", "numba", "torchghm[cpu]"), "triton": ("cuda", "triton", "triton")}
 """Device, module and what to install, of every backend but eager."""
 _INSTALLED = {module: find_spec(module) is not None for _, module, _ in _NEEDS.values()}
-_FASTEST = {device: (cast(Resolved, name), module) for name, (device, module, _) in _NEEDS.items()}
-"""Backend and module, by device."""
+_FASTEST = {device: cast(Resolved, name) for name, (device, _, _) in _NEEDS.items()}
+"""By device."""
 
 
 class HarmonizedLoss(NamedTuple):
@@ -62,8 +62,9 @@ def resolve_backend(backend: Backend, inputs: Tensor) -> Resolved:
     # The ops have no rule for torch.func and forward-mode derivatives, plain torch has.
     transformed = torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
     if backend == "auto":
-        fastest, module = _FASTEST.get(device, ("eager", None))
-        return fastest if _INSTALLED.get(module) and inputs.dtype in _DTYPES and not transformed else "eager"
+        fastest = _FASTEST.get(device, "eager")
+        runs = fastest in _NEEDS and _INSTALLED[_NEEDS[fastest][1]] and inputs.dtype in _DTYPES and not transformed
+        return fastest if runs else "eager"
     if backend == "eager":
         return "eager"
     check_choice("backend", backend, BACKENDS)

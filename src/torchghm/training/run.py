@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import threading
@@ -39,6 +40,8 @@ from torchghm.training.recipe import Recipe
 from torchghm.training.recipe_files import load_recipe
 from torchghm.training.run_folder import RunFolder
 from torchghm.training.samples import write_samples
+
+_log = logging.getLogger("torchghm")
 
 
 def train(
@@ -147,7 +150,16 @@ def _trainer(recipe: Recipe, folder: RunFolder, *, progress: bool) -> tuple[Trai
             f"trainer.precision: expected 32-true or bf16-mixed on a CPU, where Lightning does not scale the loss as "
             f"fp16 needs it, got {settings.precision!r}"
         )
+    on_cpu = trainer.strategy.root_device.type == "cpu"
+    if settings.precision == "bf16-mixed" and on_cpu and is_first() and not _computes_in_bfloat16():
+        _log.warning("trainer.precision: this processor has no bfloat16 arithmetic, 32-true is several times as fast")
     return trainer, history
+
+
+def _computes_in_bfloat16() -> bool:
+    """Whether the processor's convolutions do."""
+    supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)  # none in builds without oneDNN
+    return supported is not None and bool(supported())
 
 
 def _fit(
