@@ -1,7 +1,7 @@
 """The end of pass 2: look up the table, and weigh losses and derivatives with what it says.
 
-A processor's gather reads one number after the other. Up to 32 entries stay in two vector registers instead, and
-looking one up is a permutation of them; above, plain loads beat the gather.
+A processor's gather reads one number after the other. Up to 32 entries stay in two or four vector registers instead,
+and looking one up is a permutation of each; above, plain loads beat the gather.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from torchghm.kernels.cpu_intrinsics import elementwise, look_up_sixteen, scalar, summing, vectorize
+from torchghm.kernels.cpu_intrinsics import LANES, elementwise, look_up_in_registers, scalar, summing, vectorize
 from torchghm.kernels.cpu_storage import TILE, array_at
 
 SMALL = 32
@@ -28,7 +28,7 @@ def load_table(address: Any, regions: Any, real: Any) -> Any:
 @scalar
 def look_up(table: Any, index: Any, entries: Any) -> None:
     """``entries[j] = table[index[j]]`` for a tile."""
-    if table.size == SMALL and table.itemsize == 4:
+    if LANES and table.size == SMALL and table.itemsize == 4:
         _look_up_small(table, index, entries)
     else:
         for j in range(np.uint64(0), np.uint64(TILE), np.uint64(1)):
@@ -38,8 +38,8 @@ def look_up(table: Any, index: Any, entries: Any) -> None:
 @elementwise
 def _look_up_small(table: Any, index: Any, entries: Any) -> None:
     vectorize()
-    for j in range(0, TILE, 16):
-        look_up_sixteen(table, index, entries, j)
+    for j in range(0, TILE, LANES):
+        look_up_in_registers(table, index, entries, j)
 
 
 @scalar

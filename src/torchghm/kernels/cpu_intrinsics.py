@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, cast
 
+import llvmlite.binding
 import numba
 import numba.extending
 from llvmlite import ir  # type: ignore[import-untyped]
@@ -12,13 +13,14 @@ from numba import types
 from numba.np.numpy_support import carray
 
 __all__ = [
+    "LANES",
     "bits",
     "carray",
     "element",
     "elementwise",
     "fetch_add",
     "from_bits",
-    "look_up_sixteen",
+    "look_up_in_registers",
     "overload",
     "prefetch_line",
     "prefetch_line_for_writing",
@@ -130,15 +132,27 @@ def _prefetch(for_writing: int) -> Callable[..., Any]:
 prefetch_line, prefetch_line_for_writing = _prefetch(0), _prefetch(1)
 
 
+def _float32_lanes() -> int:
+    """Of the widest vector that the processor permutes by an index; 0 if it does not."""
+    try:
+        features = llvmlite.binding.get_host_cpu_features()
+    except RuntimeError:  # a system that does not tell
+        return 0
+    return 16 if features.get("avx512f") else 8 if features.get("avx2") else 0
+
+
+LANES = _float32_lanes()
+"""Numbers that `look_up_in_registers` looks up at once; where it is 0, plain loads are faster."""
+
+
 @_intrinsic
-def look_up_sixteen(typing_context: Any, table: Any, index: Any, entries: Any, start: Any) -> Any:
-    """``entries[start + i] = table[index[start + i]]`` for 16 indices and a table of 32, all in registers.
+def look_up_in_registers(typing_context: Any, table: Any, index: Any, entries: Any, start: Any) -> Any:
+    """``entries[start + i] = table[index[start + i]]`` for `LANES` indices and a float32 table of 32.
 
     Written element by element, as LLVM recognises a permutation of a vector by (vpermps on x86).
     """
-    lanes = 16
-    number = ir.DoubleType() if table.dtype == types.float64 else ir.FloatType()
-    numbers, integers = ir.VectorType(number, lanes), ir.VectorType(ir.IntType(32), lanes)
+    lanes = LANES
+    numbers, integers = ir.VectorType(ir.FloatType(), lanes), ir.VectorType(ir.IntType(32), lanes)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         def place(argument: int, kind: Any, offset: Any) -> Any:
@@ -153,14 +167,17 @@ def look_up_sixteen(typing_context: Any, table: Any, index: Any, entries: Any, s
                 result = builder.insert_element(result, entry, at)
             return result
 
-        first, second = (
-            builder.load(place(0, numbers, ir.Constant(ir.IntType(64), offset)), align=4) for offset in (0, lanes)
-        )
         places = builder.load(place(1, integers, arguments[3]), align=4)
-        highest = ir.Constant(integers, [lanes - 1] * lanes)
-        within = builder.and_(places, highest)
-        in_second = builder.icmp_signed(">", places, highest)
-        chosen = builder.select(in_second, permute(second, within), permute(first, within))
+        within = builder.and_(places, ir.Constant(integers, [lanes - 1] * lanes))
+        chosen = None
+        for first in range(0, 32, lanes):
+            part = builder.load(place(0, numbers, ir.Constant(ir.IntType(64), first)), align=4)
+            found = permute(part, within)
+            if chosen is None:
+                chosen = found
+            else:
+                beyond = builder.icmp_signed(">=", places, ir.Constant(integers, [first] * lanes))
+                chosen = builder.select(beyond, found, chosen)
         builder.store(chosen, place(2, numbers, arguments[3]), align=4)
         return context.get_dummy_value()
 
