@@ -57,6 +57,17 @@ def test_anchors():
     assert wide.head.classification_head.cls_logits.out_channels == 3 * 4 * 2
 
 
+@pytest.mark.parametrize("name", ["retinanet", "retinanet_v2"])
+@pytest.mark.parametrize(("finest_level", "sides"), [(3, [32, 16, 8, 4, 2]), (2, [64, 32, 16, 8, 4])])
+def test_finest_level(name, finest_level, sides):
+    model = build_detector(
+        name, num_classes=2, backbone="resnet18", finest_level=finest_level, pyramid_channels=32, image_size=(256, 256)
+    ).eval()
+    levels = list(model.backbone(torch.zeros(1, 3, 256, 256)).values())
+    assert [level.shape for level in levels] == [(1, 32, side, side) for side in sides]
+    assert model.head(levels)["cls_logits"].shape == (1, 9 * sum(side**2 for side in sides), 2)
+
+
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_every_backbone(backbone):
     with torch.device("meta"):
@@ -106,6 +117,8 @@ def test_bad_weights_files(tmp_path):
         ({"anchor_scales": ()}, "`anchor_scales`"),
         ({"anchor_scales": (1, 0)}, "`anchor_scales`"),
         ({"name": "faster_rcnn", "anchor_scales": (1, 2)}, "no argument `anchor_scales` for faster_rcnn"),
+        ({"finest_level": 4}, "`finest_level`.*2, 3, but got 4"),
+        ({"name": "fcos", "finest_level": 2}, "no argument `finest_level` for fcos"),
         ({"trainable_layers": 6}, "`trainable_layers`"),
     ],
 )

@@ -43,14 +43,18 @@ def retinanet(
     anchor_scales: Sequence[float],
     aspect_ratios: Sequence[float],
     pyramid_channels: int,
+    finest_level: int,
     head_norm: str = "group",
     version: int = 1,
 ) -> RetinaNet:
-    """RetinaNet (Lin et al., ICCV 2017), levels P3 to P7.
+    """RetinaNet (Lin et al., ICCV 2017), levels P3 to P7, or P2 to P6 as Faster R-CNN has them.
 
     torchvision's second version has P6 from the trunk's last stage and is trained with generalized IoU.
     """
-    levels = _levels_3_to_7(trunk, backbone, pyramid_channels, from_trunk=version == 2)
+    if finest_level == 2:
+        levels = _levels_2_to_6(trunk, backbone, pyramid_channels)
+    else:
+        levels = _levels_3_to_7(trunk, backbone, pyramid_channels, from_trunk=version == 2)
     anchors = AnchorGenerator(
         sizes=tuple(tuple(round(size * scale) for scale in anchor_scales) for size in anchor_sizes),
         aspect_ratios=(tuple(aspect_ratios),) * PYRAMID_LEVELS,
@@ -95,6 +99,12 @@ def _levels_3_to_7(trunk: Trunk, backbone: str, channels: int, *, from_trunk: bo
     """A pyramid whose sixth level comes from the trunk's last stage, or from the fifth level."""
     return resnet_pyramid(
         trunk, backbone, channels, (2, 3, 4), lambda width: LastLevelP6P7(width if from_trunk else channels, channels)
+    )
+
+
+def _levels_2_to_6(trunk: Trunk, backbone: str, channels: int, norm_layer: type[nn.Module] | None = None) -> nn.Module:
+    return resnet_pyramid(
+        trunk, backbone, channels, (1, 2, 3, 4), lambda width: LastLevelMaxPool(), norm_layer=norm_layer
     )
 
 
@@ -162,7 +172,7 @@ def faster_rcnn(
     torchvision's second version has batch norm in the pyramid and deeper heads (Li et al., 2021).
     """
     channels, norm = pyramid_channels, nn.BatchNorm2d if version == 2 else None
-    levels = resnet_pyramid(trunk, backbone, channels, (1, 2, 3, 4), lambda width: LastLevelMaxPool(), norm_layer=norm)
+    levels = _levels_2_to_6(trunk, backbone, channels, norm)
     heads: dict[str, nn.Module] = {}
     if version == 2:
         heads["rpn_head"] = RPNHead(channels, len(aspect_ratios), conv_depth=2)

@@ -41,10 +41,10 @@ class _Architecture(NamedTuple):
 _IMAGE: dict[str, Any] = {"image_size": (800, 1333)}
 _PYRAMID = {"backbone": "resnet50", "pyramid_channels": 256, **_IMAGE}
 _ANCHORS = {"anchor_sizes": (32.0, 64.0, 128.0, 256.0, 512.0), "aspect_ratios": (0.5, 1.0, 2.0)}
-_SCALES = {"anchor_scales": (1.0, 2 ** (1 / 3), 2 ** (2 / 3))}
+_RETINANET = {**_PYRAMID, "finest_level": 3, **_ANCHORS, "anchor_scales": (1.0, 2 ** (1 / 3), 2 ** (2 / 3))}
 _ARCHITECTURES: dict[DetectorName, _Architecture] = {
-    "retinanet": _Architecture(architectures.retinanet, {**_PYRAMID, **_ANCHORS, **_SCALES, "head_norm": "none"}),
-    "retinanet_v2": _Architecture(partial(architectures.retinanet, version=2), {**_PYRAMID, **_ANCHORS, **_SCALES}),
+    "retinanet": _Architecture(architectures.retinanet, {**_RETINANET, "head_norm": "none"}),
+    "retinanet_v2": _Architecture(partial(architectures.retinanet, version=2), _RETINANET),
     "fcos": _Architecture(architectures.fcos, _PYRAMID),
     "ssd300": _Architecture(architectures.ssd300, {}, stages_with_weights=4),
     "ssdlite320": _Architecture(architectures.ssdlite320, {}, stages=6, stages_with_weights=6),
@@ -69,6 +69,7 @@ def build_detector(
     anchor_scales: Sequence[float] | None = None,
     aspect_ratios: Sequence[float] | None = None,
     pyramid_channels: int | None = None,
+    finest_level: Literal[2, 3] | None = None,
     head_norm: Literal["none", "group"] | None = None,
     prior: float = 0.01,
     trainable_layers: int | None = None,
@@ -102,6 +103,9 @@ def build_detector(
         aspect_ratios: of those anchors: height / width, by default 0.5, 1 and 2.
         pyramid_channels: of detectors on a ResNet: width of the pyramid and of the heads, at least 1; by default 256
             as published, less for small machines.
+        finest_level: of both RetinaNets: 3 as published, a cell every 8 pixels up to one every 128 (P3 to P7); 2 finds
+            smaller objects, a cell every 4 up to 64 (P2 to P6): four times the anchors, and `anchor_sizes` half as
+            large belong to it.
         head_norm: of ``"retinanet"``: ``"group"`` puts group norm (32 groups) into the heads, as torchvision's second
             RetinaNet and its FCOS always have it: from scratch it trains much faster. ``"none"`` as published.
         prior: probability that every class (Faster R-CNN: the RPN's objectness) starts with: see `set_prior`.
@@ -135,6 +139,7 @@ def build_detector(
         "anchor_scales": anchor_scales,
         "aspect_ratios": aspect_ratios,
         "pyramid_channels": pyramid_channels,
+        "finest_level": finest_level,
         "head_norm": head_norm,
     }
     chosen = {option: value for option, value in given.items() if value is not None}
@@ -165,6 +170,8 @@ def _check_options(name: str, options: Mapping[str, Any]) -> None:
         check_choice("backbone", options["backbone"], BACKBONES)
     channels = options.get("pyramid_channels", 1)
     check_number("pyramid_channels", channels, "an integer of at least 1", ok=channels >= 1)
+    if "finest_level" in options:
+        check_choice("finest_level", options["finest_level"], (2, 3))
     norm = "group" if name in _ALWAYS_GROUP_NORM else options.get("head_norm", "none")
     check_choice("head_norm", norm, ("none", "group"))
     if norm == "group" and channels % NORM_GROUPS:

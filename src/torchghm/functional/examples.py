@@ -199,7 +199,7 @@ def compute_dtype(inputs: Tensor) -> torch.dtype:
     return torch.promote_types(inputs.dtype, torch.float32)
 
 
-def check_choice(argument: str, value: object, choices: tuple[str, ...]) -> None:
+def check_choice(argument: str, value: object, choices: tuple[object, ...]) -> None:
     """Raise a ValueError unless ``value`` is one of ``choices``."""
     if value not in choices:
         expected = ", ".join(repr(choice) for choice in choices)

@@ -104,6 +104,10 @@ class ModelRecipe(_Section):
     pyramid_channels: PositiveInt | None = Field(
         default=None, description="width of the pyramid and of the heads, a multiple of 32 with group norm; null is 256"
     )
+    finest_level: Literal[2, 3] | None = Field(
+        default=None,
+        description="of retinanet's pyramid: 2 finds smaller objects, with anchor_sizes half as large; null is 3",
+    )
     head_norm: Literal["none", "group"] | None = Field(
         default=None,
         description="of retinanet's heads: group norm trains much faster from scratch, none is the published; null is "

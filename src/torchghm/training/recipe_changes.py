@@ -9,7 +9,7 @@ from torchghm.detection.build import DETECTORS, has_option
 from torchghm.training.losses import USUAL
 from torchghm.training.recipe_values import merged
 
-DETECTOR_OPTIONS = ("backbone", "anchor_sizes", "anchor_scales", "pyramid_channels", "head_norm")
+DETECTOR_OPTIONS = ("backbone", "anchor_sizes", "anchor_scales", "pyramid_channels", "finest_level", "head_norm")
 """Keys of a recipe's `model` that not every detector has."""
 
 
