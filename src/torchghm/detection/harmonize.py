@@ -38,7 +38,7 @@ def harmonize(
     scope: Scope = "batch",
     stage: Stage | None = None,
     background_channel: bool = False,
-    ignore_padding: bool = True,
+    ignore_padding: bool = False,
 ) -> Detector:
     """Give a torchvision detector harmonized losses, in place.
 
@@ -62,7 +62,9 @@ def harmonize(
             proposals of all images in one row, [1, R, K + 1]).
         background_channel: for RetinaNet and FCOS, the labels start at 1 and channel 0 is never positive, as in
             torchvision's COCO weights: leave the channel out. The other heads have a background by construction.
-        ignore_padding: leave out anchors whose centre lies in the padding of a batch of unlike images.
+        ignore_padding: leave out anchors whose centre lies in the padding, below and right of an image, which torchvision
+            teaches to be background. They predict like all others when the detector is used, so that left out they
+            may fill the image's edge with false detections: only for a model that detects without padding.
 
     Returns:
         ``model``, its class now a subclass of the one it had.
