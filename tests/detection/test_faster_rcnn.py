@@ -35,7 +35,6 @@ def test_the_rpn_without_its_sampler(model):
         torchghm.CrossEntropyLoss(average="examples"),
         torchghm.SmoothL1Loss(reduction="sum"),
         stage="rpn",
-        ignore_padding=False,
     )
     model.rpn.fg_bg_sampler = None  # not asked any more
     losses = run(model, batch)
@@ -63,12 +62,12 @@ def test_both_stages_by_default(model):
     assert model.roi_heads.cls_loss is None
 
 
-def test_padding_and_ignored_anchors_are_no_examples(model):
+def test_ignored_anchors_are_no_examples_and_padding_may_be_none(model):
     images, targets = small_batch()
     images[1] = images[1][:, :, :48]
-    harmonize(model, torchghm.GHMCLoss(), torchghm.GHMRLoss.published())
+    harmonize(model, torchghm.GHMCLoss(), torchghm.GHMRLoss.published(), ignore_padding=True)
     masked = detection_examples(model, images, targets).targets
-    harmonize(model, torchghm.GHMCLoss(), torchghm.GHMRLoss.published(), ignore_padding=False)
+    harmonize(model, torchghm.GHMCLoss(), torchghm.GHMRLoss.published())
     unmasked = detection_examples(model, images, targets).targets
     assert set(masked.unique().tolist()) == {-100, -1, 0}
     assert (unmasked[1] == -1).all()  # no object

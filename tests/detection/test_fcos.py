@@ -18,7 +18,7 @@ def test_focal_loss_behind_the_hook_is_torchvisions():
     images, targets = small_batch()
     model = small_detector("fcos")
     expected = model(images, targets)
-    harmonize(model, torchghm.FocalLoss(), ignore_padding=False)
+    harmonize(model, torchghm.FocalLoss())
     losses = model(images, targets)
     for name in ("classification", "bbox_regression", "bbox_ctrness"):
         torch.testing.assert_close(losses[name], expected[name], rtol=1e-5, atol=0)
