@@ -80,9 +80,13 @@ def test_background_channel():
     assert examples.logits.shape[-1] == 3
     assert set(examples.targets.unique().tolist()) <= {-100, -1, 0, 2}
     model(images, targets)["classification"].backward()
-    bias = model.head.classification_head.cls_logits.bias.grad
-    assert bias[0] == 0
-    assert (bias[1:] != 0).all()
+    bias = model.head.classification_head.cls_logits.bias
+    assert bias.grad[0] == 0
+    assert (bias.grad[1:] != 0).all()
+    with torch.no_grad():
+        bias[:2] = 1.0  # both channels are loud, one of them untaught
+    detections = model.eval()(images)
+    assert all(set(detection["labels"].tolist()) == {1} for detection in detections)
 
 
 class OwnHead(FCOSHead):

@@ -134,6 +134,10 @@ def test_background_channel(batch):
     head = model.head.classification_head.cls_logits
     assert (head.bias.grad.view(9, 4)[:, 0] == 0).all()
     assert (head.bias.grad.view(9, 4)[:, 1:] != 0).any()
+    with torch.no_grad():
+        head.bias.view(9, 4)[:, :2] = 1.0  # both channels are loud, one of them untaught
+    detections = model.eval()(images)
+    assert all(set(detection["labels"].tolist()) == {1} for detection in detections)
 
 
 def test_box_coder_weights_do_not_change_the_residuals(batch):

@@ -61,10 +61,11 @@ def harmonize(
             loss), ``"rpn"``, or ``"roi"`` (there ``cls_loss`` has ``activation="softmax"`` and sees the sampled
             proposals of all images in one row, [1, R, K + 1]).
         background_channel: for RetinaNet and FCOS, the labels start at 1 and channel 0 is never positive, as in
-            torchvision's COCO weights: leave the channel out. The other heads have a background by construction.
-        ignore_padding: leave out anchors whose centre lies in the padding, below and right of an image, which torchvision
-            teaches to be background. They predict like all others when the detector is used, so that left out they
-            may fill the image's edge with false detections: only for a model that detects without padding.
+            torchvision's COCO weights: leave the channel out of losses and detections. The other heads have a
+            background by construction.
+        ignore_padding: leave out anchors whose centre lies in the padding below and right of an image, which
+            torchvision teaches to be background. They predict like all others when the detector is used, so that
+            left out they may fill the image's edge with false detections: only for detecting without padding.
 
     Returns:
         ``model``, its class now a subclass of the one it had.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.ops import boxes as box_ops
 
 from torchghm.detection import scope
@@ -66,6 +67,18 @@ class OneStageDetector(HarmonizedDetector):
         if self.background_channel:  # never positive: a K-th of all examples would say nothing but "easy"
             return logits[..., 1:], [image_labels - 1 for image_labels in labels], "sigmoid"
         return logits, labels, "sigmoid"
+
+    def postprocess_detections(
+        self, head_outputs: dict[str, Any], anchors: list[list[Tensor]], image_shapes: list[tuple[int, int]]
+    ) -> list[dict[str, Tensor]]:
+        """Detections of each image; none of a background channel, which no loss has taught to be silent."""
+        if self.background_channel:
+            levels = [nn.functional.pad(level[..., 1:], (1, 0), value=-inf) for level in head_outputs["cls_logits"]]
+            head_outputs = {**head_outputs, "cls_logits": levels}
+        detections: list[dict[str, Tensor]] = super().postprocess_detections(  # type: ignore[misc]
+            head_outputs, anchors, image_shapes
+        )
+        return detections
 
     def examples(
         self,
