@@ -69,7 +69,7 @@ class OneStageDetector(HarmonizedDetector):
         return logits, labels, "sigmoid"
 
     def postprocess_detections(
-        self, head_outputs: dict[str, Any], anchors: list[list[Tensor]], image_shapes: list[tuple[int, int]]
+        self, head_outputs: dict[str, Any], anchors: list[Any], image_shapes: list[tuple[int, int]], /
     ) -> list[dict[str, Tensor]]:
         """Detections of each image; none of a background channel, which no loss has taught to be silent."""
         if self.background_channel:
