@@ -52,73 +52,43 @@ class DetectionExamples(NamedTuple):
         return split
 
 
-class AnchorGeometry(NamedTuple):
-    """Where the anchors of a batch lie."""
-
-    image_sizes: list[tuple[int, int]]
-    """(height, width) of each image within the padded batch."""
-    level_sizes: tuple[int, ...]
-    """Anchors of each level."""
-
-
-def remember_geometry(generator: nn.Module, arguments: tuple[ImageList, list[Tensor]], output: object) -> None:
-    """Forward hook of an anchor generator: the only place that sees both the padding and the levels."""
-    images, features = arguments
+def remember_levels(generator: nn.Module, arguments: tuple[ImageList, list[Tensor]], output: object) -> None:
+    """Forward hook of an anchor generator, which alone sees the levels: how many anchors each of them has."""
+    _, features = arguments
     anchors_per_cell: list[int] = generator.num_anchors_per_location()  # type: ignore[operator]
-    level_sizes = tuple(
+    generator.level_sizes = tuple(  # type: ignore[assignment]
         feature.shape[-2] * feature.shape[-1] * anchors
         for feature, anchors in zip(features, anchors_per_cell, strict=True)
     )
-    generator.geometry = AnchorGeometry(images.image_sizes, level_sizes)  # type: ignore[assignment]
 
 
-def forget_geometry(generator: nn.Module) -> None:
+def forget_levels(generator: nn.Module) -> None:
     """Take the hook away, and what it remembered."""
     hooks = generator._forward_hooks
-    for handle in [handle for handle, hook in hooks.items() if hook is remember_geometry]:
+    for handle in [handle for handle, hook in hooks.items() if hook is remember_levels]:
         del hooks[handle]
-    if hasattr(generator, "geometry"):
-        del generator.geometry
+    if hasattr(generator, "level_sizes"):
+        del generator.level_sizes
 
 
-def anchor_targets(
-    labels: list[Tensor],
-    matched: list[Tensor],
-    anchors: list[Tensor],
-    geometry: AnchorGeometry,
-    *,
-    ignore_padding: bool,
-    background: int = BACKGROUND,
-) -> Tensor:
+def anchor_targets(labels: list[Tensor], matched: list[Tensor], background: int = BACKGROUND) -> Tensor:
     """Label of every anchor, [B, A].
+
+    Those in the padding of a batch are background as torchvision has it: they predict too when the detector is used,
+    and left untaught they fill the image's edge with false detections.
 
     Arguments:
         labels: [n] class of each object, an image.
         matched: [A] object of each anchor, an image; -1 for background, -2 between the thresholds.
-        anchors: [A, 4] boxes xyxy in pixels, an image.
-        geometry: image sizes within the batch.
-        ignore_padding: anchors whose centre lies in the padding are no examples.
         background: the label of background.
     """
     rows = []
-    for image_labels, image_matched, image_anchors, image_size in zip(
-        labels, matched, anchors, geometry.image_sizes, strict=True
-    ):
-        positive = image_matched >= 0
+    for image_labels, image_matched in zip(labels, matched, strict=True):
         row = torch.where(image_matched == -1, background, IGNORED)
         if image_labels.numel():
-            row = torch.where(positive, image_labels[image_matched.clamp(min=0)], row)
-        if ignore_padding:
-            row = row.where(positive | centred_in(image_size, image_anchors), IGNORED)
+            row = torch.where(image_matched >= 0, image_labels[image_matched.clamp(min=0)], row)
         rows.append(row)
     return torch.stack(rows)
-
-
-def centred_in(image_size: tuple[int, int], anchors: Tensor) -> Tensor:
-    """Whether the centre of each anchor [A, 4] lies in the image and not in the padding below and right of it, [A]."""
-    height, width = image_size
-    centre = (anchors[:, :2] + anchors[:, 2:]) / 2
-    return (centre[:, 0] < width) & (centre[:, 1] < height)
 
 
 def matched_boxes(targets: list[dict[str, Tensor]], matched: list[Tensor]) -> Tensor:

@@ -78,7 +78,7 @@ class HarmonizedFCOS(OneStageDetector, FCOS):  # type: ignore[misc]
 
     def match(self, targets: list[dict[str, Tensor]], anchors: list[Tensor]) -> list[Tensor]:
         """Object of each anchor, [A] an image; -1 for background (there is no band between)."""
-        level_sizes = list(self.anchor_generator.geometry.level_sizes)
+        level_sizes = list(self.anchor_generator.level_sizes)
         matched: list[Tensor] = FCOS.compute_loss(self, targets, {}, anchors, level_sizes)
         return matched
 

@@ -38,7 +38,6 @@ def harmonize(
     scope: Scope = "batch",
     stage: Stage | None = None,
     background_channel: bool = False,
-    ignore_padding: bool = False,
 ) -> Detector:
     """Give a torchvision detector harmonized losses, in place.
 
@@ -63,9 +62,6 @@ def harmonize(
         background_channel: for RetinaNet and FCOS, the labels start at 1 and channel 0 is never positive, as in
             torchvision's COCO weights: leave the channel out of losses and detections. The other heads have a
             background by construction.
-        ignore_padding: leave out anchors whose centre lies in the padding below and right of an image, which
-            torchvision teaches to be background. They predict like all others when the detector is used, so that
-            left out they may fill the image's edge with false detections: only for detecting without padding.
 
     Returns:
         ``model``, its class now a subclass of the one it had.
@@ -105,7 +101,7 @@ def harmonize(
     for name, (_, part) in ours.parts.items():
         getattr(detector, name).__class__ = part
     detector.__class__ = ours
-    detector.attach(LossPlan(cls_loss, box_loss, scope, stage, background_channel, ignore_padding))
+    detector.attach(LossPlan(cls_loss, box_loss, scope, stage, background_channel))
     return model
 
 

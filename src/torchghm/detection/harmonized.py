@@ -21,7 +21,6 @@ class LossPlan(NamedTuple):
     scope: Scope
     stage: Stage
     background_channel: bool
-    ignore_padding: bool
 
     def by_level(self, loss: nn.Module | None, anchor_generator: Any) -> nn.Module | None:
         """The loss, or one for each level where the scope asks for it and the loss has a density."""

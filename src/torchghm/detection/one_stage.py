@@ -12,13 +12,12 @@ from torchvision.ops import boxes as box_ops
 from torchghm.detection import scope
 from torchghm.detection.examples import (
     BACKGROUND,
-    AnchorGeometry,
     DetectionExamples,
     anchor_targets,
     feature_maps,
-    forget_geometry,
+    forget_levels,
     matched_boxes,
-    remember_geometry,
+    remember_levels,
 )
 from torchghm.detection.harmonized import HarmonizedDetector, LossPlan
 from torchghm.functional.examples import Activation
@@ -28,7 +27,6 @@ class OneStageDetector(HarmonizedDetector):
     """Losses over all anchors of all images and levels at once."""
 
     background_channel: bool
-    ignore_padding: bool
 
     # Of torchvision's classes:
     head: Any
@@ -39,13 +37,12 @@ class OneStageDetector(HarmonizedDetector):
         self.cls_loss = plan.by_level(plan.cls_loss, self.anchor_generator)
         self.box_loss = plan.by_level(plan.box_loss, self.anchor_generator)
         self.background_channel = plan.background_channel
-        self.ignore_padding = plan.ignore_padding
-        self.anchor_generator.register_forward_hook(remember_geometry)
+        self.anchor_generator.register_forward_hook(remember_levels)
 
     def detach(self) -> None:
         """Give everything back but the classes."""
-        forget_geometry(self.anchor_generator)
-        for name in ("cls_loss", "box_loss", "background_channel", "ignore_padding"):
+        forget_levels(self.anchor_generator)
+        for name in ("cls_loss", "box_loss", "background_channel"):
             delattr(self, name)
 
     def match(self, targets: list[dict[str, Tensor]], anchors: list[Tensor]) -> list[Tensor]:
@@ -88,25 +85,16 @@ class OneStageDetector(HarmonizedDetector):
         matched: list[Tensor],
     ) -> DetectionExamples:
         """What the losses see."""
-        geometry: AnchorGeometry = self.anchor_generator.geometry
         logits, labels, activation = self.read_classes(
             head_outputs["cls_logits"], [target["labels"] for target in targets]
         )
-        label = anchor_targets(
-            labels,
-            matched,
-            anchors,
-            geometry,
-            ignore_padding=self.ignore_padding,
-            background=0 if activation == "softmax" else BACKGROUND,
-        )
+        label = anchor_targets(labels, matched, background=0 if activation == "softmax" else BACKGROUND)
         positive = torch.stack(matched) >= 0
         predicted, encoded = self.residuals(
             head_outputs["bbox_regression"][positive], matched_boxes(targets, matched), torch.stack(anchors)[positive]
         )
-        return DetectionExamples(
-            logits, label, predicted, encoded, positive.nonzero()[:, 1], geometry.level_sizes, activation
-        )
+        level_sizes = self.anchor_generator.level_sizes
+        return DetectionExamples(logits, label, predicted, encoded, positive.nonzero()[:, 1], level_sizes, activation)
 
     def replace_losses(self, losses: dict[str, Tensor], examples: DetectionExamples) -> dict[str, Tensor]:
         """Return torchvision's losses with ours in place of those that are replaced."""

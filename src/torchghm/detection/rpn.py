@@ -11,11 +11,9 @@ from torchghm.detection import scope
 from torchghm.detection.examples import (
     BACKGROUND,
     IGNORED,
-    AnchorGeometry,
     DetectionExamples,
-    centred_in,
-    forget_geometry,
-    remember_geometry,
+    forget_levels,
+    remember_levels,
     without_weights,
 )
 from torchghm.detection.harmonized import LossPlan
@@ -26,34 +24,19 @@ class HarmonizedRPN(RegionProposalNetwork):  # type: ignore[misc]
 
     cls_loss: nn.Module | None
     box_loss: nn.Module | None
-    ignore_padding: bool
 
     def attach(self, plan: LossPlan) -> None:
         """Take the losses that are meant for the RPN."""
         chosen = plan.stage in ("both", "rpn")
         self.cls_loss = plan.by_level(plan.cls_loss, self.anchor_generator) if chosen else None
         self.box_loss = plan.by_level(plan.box_loss, self.anchor_generator) if chosen else None
-        self.ignore_padding = plan.ignore_padding
-        self.anchor_generator.register_forward_hook(remember_geometry)
+        self.anchor_generator.register_forward_hook(remember_levels)
 
     def detach(self) -> None:
         """Give everything back but the class."""
-        forget_geometry(self.anchor_generator)
-        for name in ("cls_loss", "box_loss", "ignore_padding"):
+        forget_levels(self.anchor_generator)
+        for name in ("cls_loss", "box_loss"):
             delattr(self, name)
-
-    def assign_targets_to_anchors(
-        self, anchors: list[Tensor], targets: list[dict[str, Tensor]]
-    ) -> tuple[list[Tensor], list[Tensor]]:
-        """Return label (1 object, 0 background, -1 no example) [A] and matched box [A, 4] of an image's anchors."""
-        labels, boxes = super().assign_targets_to_anchors(anchors, targets)
-        if self.cls_loss is not None and self.ignore_padding:
-            sizes = self.anchor_generator.geometry.image_sizes
-            labels = [
-                label.where((label == 1) | centred_in(size, image_anchors), -1.0)
-                for label, size, image_anchors in zip(labels, sizes, anchors, strict=True)
-            ]
-        return labels, boxes
 
     def compute_loss(
         self,
@@ -88,7 +71,6 @@ class HarmonizedRPN(RegionProposalNetwork):  # type: ignore[misc]
             labels: [A] an image; 1 object, 0 background, -1 no example.
             regression_targets: [A, 4] an image.
         """
-        geometry: AnchorGeometry = self.anchor_generator.geometry
         label = torch.stack(labels)
         positive = label == 1
         targets = torch.where(positive, 0, torch.where(label == 0, BACKGROUND, IGNORED))
@@ -98,7 +80,7 @@ class HarmonizedRPN(RegionProposalNetwork):  # type: ignore[misc]
             without_weights(self.box_coder, pred_bbox_deltas.view(*label.shape, 4)[positive]),
             without_weights(self.box_coder, torch.stack(regression_targets)[positive]),
             positive.nonzero()[:, 1],
-            geometry.level_sizes,
+            self.anchor_generator.level_sizes,
         )
 
     def loss_examples(
