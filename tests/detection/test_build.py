@@ -68,6 +68,19 @@ def test_finest_level(name, finest_level, sides):
     assert model.head(levels)["cls_logits"].shape == (1, 9 * sum(side**2 for side in sides), 2)
 
 
+@pytest.mark.parametrize("name", ["faster_rcnn", "faster_rcnn_v2", "faster_rcnn_mobilenet"])
+def test_proposals_per_image(name):
+    images = [torch.rand(3, 64, 96)] * 2
+    targets = [{"boxes": torch.tensor([[4.0, 4, 40, 44]]), "labels": torch.tensor([1])}] * 2
+    for given, trained_on in ((None, 512), (16, 16)):
+        model = build_detector(name, num_classes=2, image_size=(64, 96), proposals_per_image=given).train()
+        assert model.roi_heads.fg_bg_sampler.batch_size_per_image == trained_on
+    seen = []
+    model.roi_heads.box_head.register_forward_hook(lambda module, arguments, output: seen.append(len(output)))
+    model(images, targets)
+    assert seen == [32]
+
+
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_every_backbone(backbone):
     with torch.device("meta"):
@@ -119,6 +132,8 @@ def test_bad_weights_files(tmp_path):
         ({"name": "faster_rcnn", "anchor_scales": (1, 2)}, "no argument `anchor_scales` for faster_rcnn"),
         ({"finest_level": 4}, "`finest_level`.*2, 3, but got 4"),
         ({"name": "fcos", "finest_level": 2}, "no argument `finest_level` for fcos"),
+        ({"name": "faster_rcnn", "proposals_per_image": 0}, "`proposals_per_image`.*at least 1, but got 0"),
+        ({"proposals_per_image": 128}, "no argument `proposals_per_image` for retinanet"),
         ({"trainable_layers": 6}, "`trainable_layers`"),
     ],
 )

@@ -165,6 +165,7 @@ def faster_rcnn(
     anchor_sizes: Sequence[float],
     aspect_ratios: Sequence[float],
     pyramid_channels: int,
+    proposals_per_image: int,
     version: int = 1,
 ) -> FasterRCNN:
     """Faster R-CNN (Ren et al., NeurIPS 2015) on a pyramid, levels P2 to P6.
@@ -178,7 +179,7 @@ def faster_rcnn(
         heads["rpn_head"] = RPNHead(channels, len(aspect_ratios), conv_depth=2)
         heads["box_head"] = FastRCNNConvFCHead((channels, 7, 7), [256, 256, 256, 256], [1024], norm_layer=norm)
     sizes = [(size,) for size in anchor_sizes]
-    return _faster_rcnn(levels, sizes, aspect_ratios, num_classes, kept, image_size, **heads)
+    return _faster_rcnn(levels, sizes, aspect_ratios, num_classes, kept, image_size, proposals_per_image, **heads)
 
 
 def faster_rcnn_mobilenet(
@@ -189,11 +190,13 @@ def faster_rcnn_mobilenet(
     image_size: tuple[int, int],
     anchor_sizes: Sequence[float],
     aspect_ratios: Sequence[float],
+    proposals_per_image: int,
 ) -> FasterRCNN:
     """Faster R-CNN on MobileNetV3's last two stages and a third level; each has anchors of every size."""
     mobilenet = trunk.build("mobilenet_v3_large", norm_layer=trunk.norm_layer)
     levels = mobilenet_pyramid(mobilenet, True, trunk.trainable_layers)
-    return _faster_rcnn(levels, [tuple(anchor_sizes)] * 3, aspect_ratios, num_classes, kept, image_size)
+    sizes = [tuple(anchor_sizes)] * 3
+    return _faster_rcnn(levels, sizes, aspect_ratios, num_classes, kept, image_size, proposals_per_image)
 
 
 def _faster_rcnn(
@@ -203,6 +206,7 @@ def _faster_rcnn(
     num_classes: int,
     kept: Threshold,
     image_size: tuple[int, int],
+    proposals_per_image: int,
     **heads: nn.Module,
 ) -> FasterRCNN:
     model = FasterRCNN(
@@ -213,6 +217,7 @@ def _faster_rcnn(
         rpn_anchor_generator=AnchorGenerator(tuple(anchor_sizes), (tuple(aspect_ratios),) * len(anchor_sizes)),
         box_score_thresh=kept.score,
         box_detections_per_img=kept.detections,
+        box_batch_size_per_image=proposals_per_image,
         **heads,
     )
     return _labels_from_zero(model)

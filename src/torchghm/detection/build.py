@@ -42,15 +42,16 @@ _IMAGE: dict[str, Any] = {"image_size": (800, 1333)}
 _PYRAMID = {"backbone": "resnet50", "pyramid_channels": 256, **_IMAGE}
 _ANCHORS = {"anchor_sizes": (32.0, 64.0, 128.0, 256.0, 512.0), "aspect_ratios": (0.5, 1.0, 2.0)}
 _RETINANET = {**_PYRAMID, "finest_level": 3, **_ANCHORS, "anchor_scales": (1.0, 2 ** (1 / 3), 2 ** (2 / 3))}
+_FASTER_RCNN = {**_IMAGE, **_ANCHORS, "proposals_per_image": 512}
 _ARCHITECTURES: dict[DetectorName, _Architecture] = {
     "retinanet": _Architecture(architectures.retinanet, {**_RETINANET, "head_norm": "none"}),
     "retinanet_v2": _Architecture(partial(architectures.retinanet, version=2), _RETINANET),
     "fcos": _Architecture(architectures.fcos, _PYRAMID),
     "ssd300": _Architecture(architectures.ssd300, {}, stages_with_weights=4),
     "ssdlite320": _Architecture(architectures.ssdlite320, {}, stages=6, stages_with_weights=6),
-    "faster_rcnn": _Architecture(architectures.faster_rcnn, {**_PYRAMID, **_ANCHORS}),
-    "faster_rcnn_v2": _Architecture(partial(architectures.faster_rcnn, version=2), {**_PYRAMID, **_ANCHORS}),
-    "faster_rcnn_mobilenet": _Architecture(architectures.faster_rcnn_mobilenet, {**_IMAGE, **_ANCHORS}, stages=6),
+    "faster_rcnn": _Architecture(architectures.faster_rcnn, {**_PYRAMID, **_FASTER_RCNN}),
+    "faster_rcnn_v2": _Architecture(partial(architectures.faster_rcnn, version=2), {**_PYRAMID, **_FASTER_RCNN}),
+    "faster_rcnn_mobilenet": _Architecture(architectures.faster_rcnn_mobilenet, _FASTER_RCNN, stages=6),
 }
 _ALWAYS_GROUP_NORM = ("retinanet_v2", "fcos")
 SOFTMAX_DETECTORS: tuple[DetectorName, ...] = ("ssd300", "ssdlite320")
@@ -71,6 +72,7 @@ def build_detector(
     pyramid_channels: int | None = None,
     finest_level: Literal[2, 3] | None = None,
     head_norm: Literal["none", "group"] | None = None,
+    proposals_per_image: int | None = None,
     prior: float = 0.01,
     trainable_layers: int | None = None,
     score_threshold: float = 0.05,
@@ -108,6 +110,9 @@ def build_detector(
             large belong to it.
         head_norm: of ``"retinanet"``: ``"group"`` puts group norm (32 groups) into the heads, as torchvision's second
             RetinaNet and its FCOS always have it: from scratch it trains much faster. ``"none"`` as published.
+        proposals_per_image: of Faster R-CNN: on how many proposals of an image its second stage is trained, a quarter
+            of them on objects, by default 512. With few objects an image fewer do, and cost less: most of a step is
+            theirs on a CPU.
         prior: probability that every class (Faster R-CNN: the RPN's objectness) starts with: see `set_prior`.
         trainable_layers: stages of the backbone that are trained, up to 5 (MobileNet: 6); by default all without
             weights, and with weights as torchvision does: 3, of SSD300 4, of SSDLite 6.
@@ -141,6 +146,7 @@ def build_detector(
         "pyramid_channels": pyramid_channels,
         "finest_level": finest_level,
         "head_norm": head_norm,
+        "proposals_per_image": proposals_per_image,
     }
     chosen = {option: value for option, value in given.items() if value is not None}
     for option in chosen:
@@ -170,6 +176,8 @@ def _check_options(name: str, options: Mapping[str, Any]) -> None:
         check_choice("backbone", options["backbone"], BACKBONES)
     channels = options.get("pyramid_channels", 1)
     check_number("pyramid_channels", channels, "an integer of at least 1", ok=channels >= 1)
+    proposals = options.get("proposals_per_image", 1)
+    check_number("proposals_per_image", proposals, "an integer of at least 1", ok=proposals >= 1)
     if "finest_level" in options:
         check_choice("finest_level", options["finest_level"], (2, 3))
     norm = "group" if name in _ALWAYS_GROUP_NORM else options.get("head_norm", "none")

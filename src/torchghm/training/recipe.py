@@ -113,6 +113,9 @@ class ModelRecipe(_Section):
         description="of retinanet's heads: group norm trains much faster from scratch, none is the published; null is "
         "group",
     )
+    proposals_per_image: PositiveInt | None = Field(
+        default=None, description="on which the second stage of a Faster R-CNN is trained; null is 512"
+    )
     prior: float = Field(default=0.01, gt=0, lt=1, description="probability that every class starts with")
     trainable_layers: int | None = Field(
         default=None,

@@ -9,7 +9,15 @@ from torchghm.detection.build import DETECTORS, has_option
 from torchghm.training.losses import USUAL
 from torchghm.training.recipe_values import merged
 
-DETECTOR_OPTIONS = ("backbone", "anchor_sizes", "anchor_scales", "pyramid_channels", "finest_level", "head_norm")
+DETECTOR_OPTIONS = (
+    "backbone",
+    "anchor_sizes",
+    "anchor_scales",
+    "pyramid_channels",
+    "finest_level",
+    "head_norm",
+    "proposals_per_image",
+)
 """Keys of a recipe's `model` that not every detector has."""
 
 
