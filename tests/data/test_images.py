@@ -216,3 +216,14 @@ def test_errors_leave_a_worker_process_whole(kind):
     assert type(error) is kind
     assert str(error) == "image 'x.png': is gone"
     assert (error.path, error.reason) == (Path("x.png"), "is gone")
+
+
+def test_images_of_which_scaling_leaves_nothing(tmp_path):
+    for size, fits in (((2000, 20), True), ((2001, 20), False), ((1, 101), False)):
+        Image.new("RGB", size).save(tmp_path / "thin.png")
+        if fits:
+            assert read_image(tmp_path / "thin.png").shape == (20, 2000, 3)
+            continue
+        for read in (read_image, read_size):
+            with pytest.raises(ImageError, match=rf"is {size[0]} x {size[1]}, more than 100 times"):
+                read(tmp_path / "thin.png")

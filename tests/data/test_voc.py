@@ -128,3 +128,10 @@ def test_the_layout_of_bccd(tmp_path):
     assert record.path.name == "BloodImage_00000.jpg"
     assert record.boxes.tolist() == [[26, 17, 49, 37], [7, 33, 18, 43], [1, 1, 64, 48], [40, 40, 44, 45]]
     assert record.labels.tolist() == [2, 1, 1, 0]
+
+
+def test_two_lists_of_one_split(tmp_path):
+    root = write_voc(tmp_path / "data")
+    (root / "ImageSets" / "Main" / "valid.txt").write_text("")
+    with pytest.raises(DataError, match=r"valid\.txt: duplicate-split: is a second list of 'val'"):
+        load_data(root)

@@ -100,3 +100,38 @@ def test_only_the_last_images_folder_stands_for_labels(tmp_path):
     (root / "images" / "x" / "labels" / "a.txt").write_text("1 0.5 0.5 0.5 0.5\n")
     (root / "data.yaml").write_text("train: images/x\nval: images/y\n" + NAMES)
     assert load_data(root).splits["train"][0].labels.tolist() == [1]
+
+
+@pytest.mark.parametrize(("shape", "numbers"), [("[2, 2]", 4), ("[2, 3]", 6), ("[1, 3]", 3)])
+def test_key_points_after_the_box_are_left_out(tmp_path, shape, numbers):
+    root = with_settings(tmp_path / "data", SETTINGS + NAMES + f"kpt_shape: {shape}\n")
+    write_image(root / "images" / "train" / "pose.png", 40, 30)
+    line = "1 0.5 0.5 0.4 0.4" + " 0.1" * numbers
+    (root / "labels" / "train" / "pose.txt").write_text(line + "\n1 0.5 0.5 0.4 0.4 0.1 0.1 0.2 0.2 0.3 0.3 0.9 0.9\n")
+    data = load_data(root)
+    records = data.splits["train"]
+    index = [records.name(i) for i in range(len(records))].index("images/train/pose.png")
+    boxes = records[index].boxes
+    assert boxes.tolist() == [pytest.approx([12, 9, 28, 21])]  # the second line has other key points
+    assert [problem.what for problem in data.problems].count("box-malformed") == 1
+
+
+def test_a_shape_of_key_points_that_is_none(tmp_path):
+    with pytest.raises(DataError, match="two whole numbers under the key 'kpt_shape', got 'many'"):
+        load_data(with_settings(tmp_path / "data", SETTINGS + NAMES + "kpt_shape: many\n"))
+
+
+def test_two_keys_of_one_split(tmp_path):
+    with pytest.raises(DataError, match="'valid' is a second list of 'val'"):
+        load_data(with_settings(tmp_path / "data", SETTINGS + NAMES + "valid: images/test\n"))
+
+
+@pytest.mark.parametrize("name", [r'"\U00110000"', r'"\UFFFFFFFF"'])
+def test_characters_that_do_not_exist(tmp_path, name):
+    with pytest.raises(DataError, match="data.yaml.*is not YAML"):
+        load_data(with_settings(tmp_path / "data", SETTINGS + f"names: [ant, bee, {name}]\n"))
+
+
+def test_half_a_character(tmp_path):
+    with pytest.raises(DataError, match=r"the class name '\\ud800' is no text"):
+        load_data(with_settings(tmp_path / "data", SETTINGS + r'names: [ant, bee, "\ud800"]'))

@@ -26,10 +26,12 @@ LOSSES = {
     "exact GHM": (lambda: GHMCLoss(density="exact"), lambda: GHMRLoss.published(density="exact"), "batch"),
     "GHM by level": (GHMCLoss, GHMRLoss, "level"),
     "focal": (FocalLoss, lambda: SmoothL1Loss(average="boxes"), "batch"),
+    "GHM in FCOS": (GHMCLoss, GHMRLoss, "batch"),  # whose centerness is torchvision's
 }
 CASES = [
     *(("GHM", case) for case in BATCHES),
     *((name, "a rank without an object") for name in LOSSES if name != "GHM"),
+    ("GHM in FCOS", "unequal objects"),
 ]
 
 
@@ -49,12 +51,14 @@ def batch(boxes, step):
 def detector(name):
     build_cls, build_box, scope = LOSSES[name]
     torch.manual_seed(0)
+    options = {} if "FCOS" in name else {"anchor_sizes": (16, 32, 64, 128, 256)}
     model = build_detector(
+        "fcos" if "FCOS" in name else "retinanet",
         num_classes=3,
         backbone="resnet18",
         image_size=(64, 64),
-        anchor_sizes=(16, 32, 64, 128, 256),
         pyramid_channels=32,
+        **options,
     )
     harmonize(model, build_cls(), build_box(), scope=scope)
     for module in model.train().modules():
@@ -71,7 +75,8 @@ def gradients(model, parts):
     for images, targets in parts:
         losses = model(images, targets)
         optimizer.zero_grad()
-        (losses["classification"] + 10 * losses["bbox_regression"]).backward()
+        losses["bbox_regression"] = 10 * losses["bbox_regression"]
+        sum(losses.values()).backward()
         found.append({name: parameter.grad.clone() for name, parameter in network.named_parameters()})
         optimizer.step()
     return found
@@ -98,7 +103,9 @@ def test_two_ranks_equal_one(ranks, name, case):
     joint = gradients(detector(name), [batch(boxes, step) for step in range(STEPS)])
     for step in range(STEPS):
         first, second = (rank[name, case][step] for rank in ranks)
+        everywhere = max(float(gradient.abs().max()) for gradient in joint[step].values())
         for key, expected in joint[step].items():
             assert torch.equal(first[key], second[key])
-            largest = float(expected.abs().max())
-            torch.testing.assert_close(first[key], expected, rtol=1e-5, atol=1e-9 * largest, msg=f"{key}, step {step}")
+            # The second term for gradients that are 0 but for rounding: of a bias in front of a normalisation.
+            atol = 1e-9 * float(expected.abs().max()) + 1e-14 * everywhere
+            torch.testing.assert_close(first[key], expected, rtol=1e-5, atol=atol, msg=f"{key}, step {step}")

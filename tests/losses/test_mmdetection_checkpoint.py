@@ -40,3 +40,15 @@ def test_a_checkpoint_of_mmdetection_gives_its_counts(tmp_path):
 
     with pytest.raises(RuntimeError, match="saved with 30 regions, but this loss has 10"):
         GHMCLoss(10, 0.75).load_state_dict(theirs["loss_cls"].state_dict())
+
+
+@pytest.mark.parametrize(("saved", "loaded"), [(0.0, 0.75), (0.75, 0.0)])
+def test_a_momentum_may_be_switched_on_or_off(saved, loaded):
+    mmdetection = load_ghm_losses()
+    for theirs, ours in (
+        (mmdetection.GHMC(30, saved), ReferenceGHMC(30, loaded)),
+        (mmdetection.GHMR(0.02, 10, saved), ReferenceGHMR(0.02, 10, loaded)),
+    ):
+        ours.load_state_dict(theirs.state_dict())
+        assert hasattr(ours, "acc_sum") == (loaded > 0)
+        assert torch.equal(ours.edges, theirs.edges)

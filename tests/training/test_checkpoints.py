@@ -24,12 +24,14 @@ def test_no_code_is_read_from_a_checkpoint(tmp_path):
         SafeCheckpointIO().load_checkpoint(tmp_path / "code.ckpt")
 
 
-@pytest.mark.parametrize("name", ["other.pt", "broken.ckpt", "code.pt", "empty.ckpt"])
+@pytest.mark.parametrize("name", ["other.pt", "broken.ckpt", "code.pt", "empty.ckpt", "part.ckpt", "number.ckpt"])
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, name):
     torch.save({"model": {}}, tmp_path / "other.pt")
     (tmp_path / "broken.ckpt").write_bytes(b"PK\x03\x04 but not for long")
     torch.save(TINY, tmp_path / "code.pt")
     (tmp_path / "empty.ckpt").touch()
+    torch.save({"torchghm": {}}, tmp_path / "part.ckpt")
+    torch.save({"torchghm": 3}, tmp_path / "number.ckpt")
     with pytest.raises(ValueError, match=name) as error:
         load_checkpoint(tmp_path / name)
     assert "\n" not in str(error.value)

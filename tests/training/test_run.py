@@ -176,12 +176,29 @@ def test_a_checkpoint_of_other_classes_is_refused(trained, tmp_path):
 
 def test_what_a_killed_process_left_behind_is_removed(tmp_path):
     folder = RunFolder(tmp_path)
-    folder.prepare(TINY)
+    folder.prepare(TINY, "cpu")
     folder.checkpoints.mkdir()
     for name in (".last.ckpt.123", "last.ckpt"):
         (folder.checkpoints / name).touch()
-    folder.prepare(TINY, resume=True)
+    (folder.path / ".results.json.7").touch()
+    folder.prepare(TINY, "cpu", resume=True)
     assert [path.name for path in folder.checkpoints.iterdir()] == ["last.ckpt"]
+    assert sorted(path.name for path in folder.path.iterdir()) == ["checkpoints", "recipe.yaml", "versions.json"]
+
+
+def test_a_run_killed_before_its_first_file_was_whole_is_started(tmp_path):
+    folder = RunFolder(tmp_path)
+    (tmp_path / ".versions.json.123").touch()
+    folder.check(TINY, resume=True)
+    folder.prepare(TINY, "cpu")
+    folder.recipe.unlink()  # killed between the two files
+    folder.check(TINY, resume=True)
+    with pytest.raises(FileExistsError, match="holds another run"):
+        folder.check(TINY)
+    (tmp_path / ".mine").touch()
+    folder.versions.unlink()
+    with pytest.raises(FileExistsError, match="holds no run"):
+        folder.check(TINY, resume=True)
 
 
 @pytest.mark.parametrize(
@@ -240,12 +257,11 @@ def test_a_folder_with_a_recipe_of_its_owner_is_no_run(tiny_data, tmp_path):
 
 def test_overwriting_a_run_removes_all_of_it(tmp_path):
     folder = RunFolder(tmp_path)
-    folder.prepare(TINY)
-    folder.write_versions("cpu")
+    folder.prepare(TINY, "cpu")
     for file in (folder.page, folder.results, folder.class_metrics):
         file.write_text("{}")
-    folder.prepare(TINY)
-    assert [path.name for path in tmp_path.iterdir()] == ["recipe.yaml"]
+    folder.prepare(TINY, "cpu")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["recipe.yaml", "versions.json"]
 
 
 def test_a_complete_run_is_evaluated_again_if_asked_in_another_way(tiny_data, run_path):
@@ -255,6 +271,12 @@ def test_a_complete_run_is_evaluated_again_if_asked_in_another_way(tiny_data, ru
         tiny_data, recipe=recipe.with_values({"data.evaluate": "test"}), out=run_path, resume=True, progress=False
     )
     assert (first["split"], again["split"]) == ("val", "test")
+    # One that was interrupted in the evaluation: the recipe is the new one already, the results are not.
+    RunFolder(run_path).write_recipe(recipe.with_values({"data.evaluate": "val,test"}))
+    both = recipe.with_values({"data.evaluate": "val,test"})
+    assert train(tiny_data, recipe=both, out=run_path, resume=True, progress=False)["split"] == "val,test"
+    again = train(tiny_data, recipe=recipe, out=run_path, resume=True, progress=False)
+    assert again["split"] == "val"
     assert again["seconds"] == first["seconds"]
     assert RunFolder(run_path).read_results() == again
 

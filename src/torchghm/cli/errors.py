@@ -52,9 +52,10 @@ def plain_errors(command: Callable[Arguments, Result]) -> Callable[Arguments, Re
                 _exit(f"{LOST} ({_first_line(error)})", MISTAKE)
             if str(error).startswith("DataLoader worker"):
                 _exit(f"{KILLED} ({_first_line(error)})", FAILURE)
-            if type(error).__name__ != "OutOfMemoryError":  # torch's, without importing torch to say so
+            # torch's of a GPU, without importing torch to say so, and of a CPU
+            if type(error).__name__ != "OutOfMemoryError" and "can't allocate memory" not in str(error):
                 raise
-            _exit(f"{error} Lower data.batch_size or data.image_size, or raise trainer.accumulate", MISTAKE)
+            _exit(f"{error}. Lower data.batch_size or data.image_size, or raise trainer.accumulate", MISTAKE)
 
     return run
 

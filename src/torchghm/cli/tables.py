@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from torchghm.data.problems import printable
+
 HEADINGS = {
     "ap": "AP",
     "ap50": "AP50",
@@ -28,7 +30,7 @@ def print_metrics(results: Mapping[str, Any], title: str) -> None:
     by_class = Table("class", title="AP by class", title_justify="left")
     by_class.add_column("AP", justify="right")
     for name, value in results["per_class"].items():
-        by_class.add_row(Text(name), _number(value))
+        by_class.add_row(Text(printable(name)), _number(value))
     console = Console()
     console.print(overall)
     console.print(by_class)

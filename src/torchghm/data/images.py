@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 SUFFIXES = (".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
+THINNEST = 100
+"""How many times the shorter side the longer one may be."""
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -106,6 +108,8 @@ def _opened(source: Path | Member) -> Iterator[Image.Image]:
             limit = Image.MAX_IMAGE_PIXELS
             if limit is not None and image.width * image.height > limit:
                 raise ImageError(f"has {image.width} x {image.height} pixels, more than the limit {limit}", path)
+            if max(image.size) > THINNEST * min(image.size):  # scaled to fit, nothing would be left of it
+                raise ImageError(f"is {image.width} x {image.height}, more than {THINNEST} times as long as wide", path)
             yield image
     except ImageError:
         raise
@@ -138,8 +142,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         raise ValueError("has floating-point pixels; convert it to 8 or 16 bits")
     if image.mode == "I" or image.mode.startswith("I;16"):
-        levels = np.asarray(image).astype(np.int64)
-        if levels.size and (levels.min() < 0 or levels.max() > 65535):
+        levels = np.asarray(image)
+        if levels.size and (int(levels.min()) < 0 or int(levels.max()) > 65535):
             raise ValueError("has 32-bit pixels; convert it to 8 or 16 bits")
         image = Image.fromarray((levels >> 8).astype(np.uint8))
     if image.has_transparency_data:

@@ -138,6 +138,11 @@ def read_data(
         folder.shards_at = shards_at
     problems: list[Problem] = []
     classes, splits = LAYOUTS[found_layout][1](folder, problems)
+    problems += [
+        Problem(str(folder.root), "malformed-annotations", f"the class name {name!a} is no text")
+        for name in classes
+        if name.encode("utf-8", "replace").decode() != name  # half a character, which no file could be written with
+    ]
     divided = to_divide(splits)
     if divided and not any(problem.fatal for problem in problems):
         rest = {name: records for name, records in splits.items() if name != divided}

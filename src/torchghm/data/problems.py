@@ -18,6 +18,7 @@ KINDS: dict[str, tuple[bool, str]] = {
     "path-outside": (True, "a name leads out of the data folder"),
     "unknown-category": (True, "an object has a category that is not defined"),
     "duplicate-category": (True, "two categories share an id"),
+    "duplicate-split": (True, "two lists of images are of one split"),
     "duplicate-image-id": (True, "two images share an id"),
     "no-training-boxes": (True, "there is no box at all to train with"),
     "not-trainable": (True, "training needs boxes in 'train' to learn from, and in 'val' to be judged by"),

@@ -59,6 +59,8 @@ def _split_lists(folder: DataFolder, problems: list[Problem]) -> dict[str, list[
         if split is None:
             continue
         with reported(problems, file):
+            if split in lists:
+                raise FileError(f"is a second list of {split!r}", "duplicate-split")
             lines = folder.read_text(file, LARGEST_LIST).splitlines()
             lists[split] = [line.strip() for line in lines if line.strip()]
     if lists or any(problem.fatal for problem in problems):

@@ -1,7 +1,8 @@
 """YOLO: `data.yaml` with the splits and class names, and for each image a text file of objects.
 
 An object is a line `class x y width height`, with the box's centre and size as fractions of the image's sides, or
-`class x1 y1 x2 y2 x3 y3 ...`, a polygon, of which the enclosing box is taken.
+`class x1 y1 x2 y2 x3 y3 ...`, a polygon, of which the enclosing box is taken. Where `data.yaml` has a `kpt_shape`, the
+box is followed by key points, which are left out.
 """
 
 from __future__ import annotations
@@ -45,18 +46,23 @@ def read_yolo(folder: DataFolder, problems: list[Problem]) -> tuple[tuple[str, .
         parsed = _parse(folder.read_text(file, LARGEST_SETTINGS))
         classes, settings = _classes(parsed), parsed
     annotations = Annotations(folder.root, unit="line", normalised=True)
+    key_points = 0
+    with reported(problems, file):
+        key_points = _key_points(settings)
     indices: dict[str, int] = {}
     splits: dict[str, list[int]] = {}
     for key, places in settings.items():
         if (split := SPLIT_NAMES.get(key)) is None or not places:
             continue
         images: list[str] = []
+        if split in splits:
+            problems.append(Problem(file, "duplicate-split", f"{key!r} is a second list of {split!r}"))
         with reported(problems, file):
             images = _split_images(folder, file, key, places, settings.get("path", ""), problems)
         for image in (image for image in images if image not in indices):
             indices[image] = annotations.add_image(image, _label_file(image), len(indices) + 1)
             with reported(problems, _label_file(image)):
-                _read_labels(folder, indices[image], len(classes), annotations, problems)
+                _read_labels(folder, indices[image], len(classes), key_points, annotations, problems)
         splits[split] = [indices[image] for image in images]
     if not splits and not problems:
         problems.append(Problem(file, "malformed-annotations", "expected images under the key 'train', got none"))
@@ -68,7 +74,7 @@ def _parse(content: str) -> dict[str, Any]:
     try:
         # The loader that builds nothing but text, lists and mappings: a class called `no` stays one.
         settings = yaml.load(content, Loader=yaml.BaseLoader)
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:  # the latter of \U00110000 and longer
         raise FileError(f"is not YAML: {error}") from error
     if not isinstance(settings, dict):
         raise FileError(f"expected the keys train, val and names, got {type(settings).__name__}")
@@ -89,6 +95,20 @@ def _classes(settings: dict[str, Any]) -> tuple[str, ...]:
     if stated != str(len(names)):
         raise FileError(f"expected {len(names)}, the number of 'names', under the key 'nc', got {brief(stated)}")
     return tuple(names)
+
+
+def _key_points(settings: dict[str, Any]) -> int:
+    """Return how many numbers follow the box on a line of a pose data set, 0 for any other."""
+    shape = settings.get("kpt_shape")
+    if shape is None:
+        return 0
+    if (
+        not isinstance(shape, list)
+        or len(shape) != 2
+        or not all(str(side).isascii() and str(side).isdigit() for side in shape)
+    ):
+        raise FileError(f"expected two whole numbers under the key 'kpt_shape', got {brief(shape)}")
+    return int(shape[0]) * int(shape[1])
 
 
 def _split_images(
@@ -149,7 +169,7 @@ def _label_file(image: str) -> str:
 
 
 def _read_labels(
-    folder: DataFolder, image: int, classes: int, annotations: Annotations, problems: list[Problem]
+    folder: DataFolder, image: int, classes: int, key_points: int, annotations: Annotations, problems: list[Problem]
 ) -> None:
     source = annotations.sources[image]
     faults: dict[str, list[str]] = {"unknown-category": [], "box-malformed": [], "box-not-normalised": []}
@@ -158,7 +178,10 @@ def _read_labels(
         values = _numbers(line)
         if values == []:
             continue
-        if values is None or not (len(values) == 5 or (len(values) >= 7 and len(values) % 2)):
+        if key_points and values is not None and len(values) == 5 + key_points:
+            del values[5:]
+        is_polygon = values is not None and not key_points and len(values) >= 7 and len(values) % 2
+        if values is None or not (len(values) == 5 or is_polygon):
             faults["box-malformed"].append(f"line {number}")
         elif values[0] not in range(classes):
             faults["unknown-category"].append(f"line {number} has class {line.split()[0][:20]} of {classes}")

@@ -11,6 +11,7 @@ from torchvision.models.detection.fcos import FCOSHead
 
 from torchghm.detection.examples import matched_boxes
 from torchghm.detection.one_stage import OneStageDetector
+from torchghm.losses.ranks import part_of_joint_mean, rank_count
 
 
 class MatchingFCOSHead(FCOSHead):  # type: ignore[misc]
@@ -50,6 +51,9 @@ class HarmonizedFCOS(OneStageDetector, FCOS):  # type: ignore[misc]
             losses: dict[str, Tensor] = FCOSHead.compute_loss(self.head, targets, head_outputs, anchors, matched)
         else:
             losses = self._losses_of_positives(targets, head_outputs, anchors, matched)
+        if rank_count() > 1 and self.training:  # ours are means over all ranks' positives: so is the third
+            positives = torch.stack(matched).ge(0).sum().to(losses["bbox_ctrness"].dtype)
+            losses["bbox_ctrness"] = losses["bbox_ctrness"] * part_of_joint_mean(positives, least=1.0)
         return self.replace_losses(losses, self.examples(targets, head_outputs, anchors, matched))
 
     def _losses_of_positives(

@@ -8,6 +8,9 @@ What does not: the loops over regions and their host synchronisations.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -37,6 +40,15 @@ class _Reference(nn.Module):
         if momentum > 0:
             self.register_buffer("acc_sum", torch.zeros(bins))
         self.diagnostics = None
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
+        """Also read what was saved with a momentum where there is none here, and the other way round."""
+        state = cast(dict[str, Any], state_dict)
+        if self.momentum == 0:
+            state.pop(prefix + "acc_sum", None)
+        elif prefix + "edges" in state:
+            state.setdefault(prefix + "acc_sum", torch.zeros(self.bins))
+        super()._load_from_state_dict(state, prefix, *args)
 
     @torch.no_grad()
     def _weights(

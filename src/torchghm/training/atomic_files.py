@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,10 @@ from typing import Any
 
 class WriteError(OSError):
     """A file could not be written: a full disk, a folder that may not be written to. What was there is still there."""
+
+
+LEFT_OVER = re.compile(r"\..+\.\d+")
+"""Name of a temporary file: one that is still there is of a process that was killed while it wrote."""
 
 
 @contextmanager

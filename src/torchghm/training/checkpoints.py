@@ -76,9 +76,14 @@ def load_checkpoint(path: Path) -> SavedDetector:
     about = content.get(CHECKPOINT_KEY) if isinstance(content, dict) else None
     if about is None:
         raise ValueError(f"expected a checkpoint of `torchghm train`, got {str(path)!r}, which is of something else")
-    recipe = checked(Recipe, about["recipe"], f"the checkpoint {str(path)!r}")
-    epochs = content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-    return SavedDetector(path, recipe, tuple(about["classes"]), epochs, content["global_step"], content)
+    try:
+        values, classes = about["recipe"], tuple(about["classes"])
+        epochs = content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+        steps = content["global_step"]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"the checkpoint {str(path)!r} is incomplete: {error!r}") from error
+    recipe = checked(Recipe, values, f"the checkpoint {str(path)!r}")
+    return SavedDetector(path, recipe, classes, epochs, steps, content)
 
 
 class SafeCheckpointIO(TorchCheckpointIO):

@@ -52,8 +52,11 @@ class EpochTable:
     def keep_before(self, epoch: int) -> None:
         """Take over the rows of an interrupted run up to where it goes on."""
         if self.path.is_file():
-            with self.path.open(encoding="utf-8", newline="") as file:
-                self.rows = [row for row in csv.DictReader(file) if int(row["epoch"]) < epoch]
+            try:
+                with self.path.open(encoding="utf-8", newline="") as file:
+                    self.rows = [row for row in csv.DictReader(file) if int(row["epoch"]) < epoch]
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(f"{str(self.path)!r} can't be read: {error!r}") from error
 
     def add(self, rows: Sequence[Mapping[str, object]]) -> None:
         """Add rows and write the file."""

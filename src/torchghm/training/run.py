@@ -109,8 +109,7 @@ def train(
         with_weights=saved is None,
     )
     if first:
-        folder.prepare(recipe, resume=resume)
-        folder.write_versions(_device_name(trainer.strategy.root_device))
+        folder.prepare(recipe, _device_name(trainer.strategy.root_device), resume=resume)
     trainer.callbacks.append(SameEverywhere(_facts(recipe, data, saved)))  # type: ignore[attr-defined]
     with quiet():
         _fit(trainer, module, datamodule, folder.last, resumed=saved is not None)
@@ -184,11 +183,12 @@ def _finished(folder: RunFolder, recipe: Recipe, data: DetectionData, device: to
     if not first and process_count() == 1:
         return {}  # the processes have not met: the first one does it alone
     results, before = from_first((folder.read_results(), load_recipe(folder.recipe)))
-    asked, done = ((r.data.evaluate, r.trainer.evaluate_checkpoint) for r in (recipe, before))
-    if asked == done:
+    # Of the results: the folder's recipe is that of an evaluation which may have been interrupted.
+    done = (results["split"], results.get("checkpoint", before.trainer.evaluate_checkpoint))
+    if (recipe.data.evaluate, recipe.trainer.evaluate_checkpoint) == done:
         return results if first else {}
     if first:
-        folder.prepare(recipe, resume=True)
+        folder.write_recipe(recipe)
     return _finish(folder, data, device, results["seconds"])
 
 
@@ -213,6 +213,7 @@ def _finish(folder: RunFolder, data: DetectionData, device: torch.device, second
         "box": recipe.loss.box,
         "seed": recipe.seed,
         "split": recipe.data.evaluate,
+        "checkpoint": recipe.trainer.evaluate_checkpoint,
         "epochs": saved.epochs,
         "steps": saved.steps,
         "seconds": round(seconds, 3),

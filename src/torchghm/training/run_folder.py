@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torchghm
-from torchghm.training.atomic_files import write_json, write_text
+from torchghm.training.atomic_files import LEFT_OVER, write_json, write_text
 from torchghm.training.recipe import Recipe
 from torchghm.training.recipe_files import load_recipe, recipe_yaml
 
@@ -70,7 +70,7 @@ class RunFolder:
         if self.path.exists() and not self.path.is_dir():
             raise FileExistsError(f"the output {str(self.path)!r} is a file, expected a folder or nothing")
         if not self.holds_run:
-            if self.path.is_dir() and any(self.path.iterdir()):
+            if self.path.is_dir() and not all(LEFT_OVER.fullmatch(entry.name) for entry in self.path.iterdir()):
                 raise FileExistsError(f"the folder {str(self.path)!r} is not empty and holds no run: not written to")
         elif resume:
             self._check_same(recipe)
@@ -80,15 +80,22 @@ class RunFolder:
                 "--resume, or replace it with --overwrite"
             )
 
-    def prepare(self, recipe: Recipe, *, resume: bool = False) -> None:
+    def prepare(self, recipe: Recipe, device: str, *, resume: bool = False) -> None:
         """Make the folder ready for a run of a recipe: without ``resume``, a run that it holds is removed."""
         if self.holds_run and not resume:
             self._clear()
-        for left_over in self.checkpoints.glob(".*"):  # of a process that was killed while it wrote
-            left_over.unlink()
+        for folder in (self.path, self.checkpoints, self.sample_images):
+            for left_over in folder.glob(".*"):
+                if LEFT_OVER.fullmatch(left_over.name):
+                    left_over.unlink()
+        self._write_versions(device)  # first: with them alone the folder is known as a run's, to be gone on with
+        self.write_recipe(recipe)
+
+    def write_recipe(self, recipe: Recipe) -> None:
+        """Write down what the run is of."""
         write_text(self.recipe, recipe_yaml(recipe))
 
-    def write_versions(self, device: str) -> None:
+    def _write_versions(self, device: str) -> None:
         """Write down what the run is made with."""
         packages = {name: version(name) for name in PACKAGES if find_spec(name.replace("-", "_"))}
         facts: dict[str, Any] = {"torchghm": torchghm.__version__, **packages, "python": platform.python_version()}
@@ -107,6 +114,8 @@ class RunFolder:
         return results
 
     def _check_same(self, recipe: Recipe) -> None:
+        if not self.recipe.is_file():  # killed before it was written, or while an old run was being removed
+            return
         before, now = _flat(load_recipe(self.recipe).plain()), _flat(recipe.plain())
         changed = [key for key in now if before.get(key) != now[key] and key not in _MAY_DIFFER]
         if changed:
