@@ -1,5 +1,7 @@
 """Checkpoints are whole, or the ones before."""
 
+import signal
+
 import pytest
 import torch
 from tests.training.tiny import TINY
@@ -40,3 +42,20 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, name):
 def test_a_missing_checkpoint_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no checkpoint .*none\.ckpt"):
         load_checkpoint(tmp_path / "none.ckpt")
+
+
+class Interrupting:
+    """Ctrl-C while this is written."""
+
+    def __reduce__(self):
+        signal.raise_signal(signal.SIGINT)
+        return int, ()
+
+
+def test_ctrl_c_while_a_checkpoint_is_written_comes_after_it(tmp_path):
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        SafeCheckpointIO().save_checkpoint({"epoch": Interrupting(), "weights": torch.ones(9)}, tmp_path / "last.ckpt")
+    assert torch.load(tmp_path / "last.ckpt", weights_only=False)["weights"].sum() == 9
+    assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
+    assert signal.getsignal(signal.SIGINT) is handler

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,6 +89,22 @@ def load_checkpoint(path: Path) -> SavedDetector:
     return SavedDetector(path, recipe, classes, epochs, steps, content)
 
 
+@contextmanager
+def _interrupted_afterwards() -> Iterator[None]:
+    """Let Ctrl-C wait until a file is whole: in the middle, torch makes another error of it, or loses it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    interrupts: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: interrupts.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if interrupts:
+        signal.raise_signal(signal.SIGINT)
+
+
 class SafeCheckpointIO(TorchCheckpointIO):
     """Writes beside the place and renames: a kill or a full disk leaves the one before. Reads data alone, no code."""
 
@@ -95,7 +114,7 @@ class SafeCheckpointIO(TorchCheckpointIO):
         Raises:
             WriteError: it could not be written.
         """
-        with replaced(Path(path)) as temporary, temporary.open("wb") as file:
+        with _interrupted_afterwards(), replaced(Path(path)) as temporary, temporary.open("wb") as file:
             try:
                 torch.save(checkpoint, file)
             except RuntimeError as error:  # with which torch hides why a file could not be written
