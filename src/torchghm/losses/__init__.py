@@ -1,4 +1,4 @@
-"""The losses as modules: thin over the two passes; all mutable state is in `DensityState`."""
+"""The losses as modules: thin over the two passes; what is averaged over iterations is in `DensityState`."""
 
 from torchghm.losses.baselines import ASL1Loss, CrossEntropyLoss, FocalLoss, OHEMLoss, SmoothL1Loss
 from torchghm.losses.density_state import DensityState
