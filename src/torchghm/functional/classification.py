@@ -43,8 +43,9 @@ def ghmc_loss(
 ) -> Tensor:
     """GHM-C without state: L = (1/N) sum_i beta_i L_CE(i), beta_i = N / GD(g_i) (equation 9).
 
-    The plain-torch form, every step visible: any device, double backward, ``torch.func``. `torchghm.GHMCLoss` adds
-    the EMA, the sum over ranks and the fast kernels.
+    The plain-torch form, every step visible: any device, double backward, ``torch.func``. `torchghm.GHMCLoss` adds the
+    average over iterations, the sum over ranks and the fast kernels; `GHMCLoss.published` has these defaults, the class
+    itself a cap and a mean over positives.
 
     Arguments:
         inputs: logits [..., K], any floating dtype; arithmetic is at least float32.

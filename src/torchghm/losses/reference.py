@@ -1,4 +1,4 @@
-"""mmdetection's GHMC and GHMR, their numbers within rounding: for its configurations, checkpoints and published results.
+"""mmdetection's GHMC and GHMR, their numbers within rounding: for its configurations, checkpoints and results.
 
 What differs from `GHMCLoss` and `GHMRLoss` on purpose: the average over iterations is over counts, starts at 0 without
 correction and leaves empty regions as they were; ``label_weight`` only says what is valid; the normaliser is the number

@@ -58,7 +58,8 @@ REWEIGHTED_BOX = (
     "What each loss makes of a gradient: box regression",
     "The gradient that each box loss gives a coordinate, scaled to the same total over this model's residuals; "
     "dashed is ASL1, which leaves its gradient norm as it is, and the upper axis gives the residual. Look at the "
-    "right end: GHM-R quiets the crowd of large residuals, smooth L1 gives them its full strength.",
+    "right end: a crowd of large residuals is quieted by GHM-R, here with weights of at most 1 and as published "
+    "without a cap; smooth L1 gives them its full strength.",
 )
 WEIGHTS = (
     "Harmonizing weights over training",

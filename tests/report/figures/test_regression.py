@@ -16,15 +16,20 @@ def test_the_reweighted_gradients():
     mu, delta = 0.05, 0.2
     _, ax = plot_reweighted_regression(EDGES, COUNTS, mu=mu, delta=delta, bins=10)
     lines = {line.get_label(): line.get_ydata() for line in ax.get_lines()}
-    assert list(lines) == ["ASL1", "smooth L1", "GHM-R"]
+    assert list(lines) == ["ASL1", "smooth L1", "GHM-R", "GHM-R as published"]
     g = ax.get_lines()[0].get_xdata()
     np.testing.assert_array_equal(lines["ASL1"], g)
     # Smooth L1 has one gradient for every residual beyond delta.
     beyond = g > delta / np.hypot(delta, mu)
     np.testing.assert_allclose(lines["smooth L1"][beyond], lines["smooth L1"][-1])
     of_g = residuals_to_gradient_norm(EDGES, COUNTS, mu)
-    level = lines["GHM-R"] / g * np.repeat(region_counts(of_g, 10), 100)
+    level = lines["GHM-R as published"] / g * np.repeat(region_counts(of_g, 10), 100)
     np.testing.assert_allclose(level, level[0])
+    # With the cap a crowd is quieted, and no sparse region is louder than one that holds its equal share.
+    counts = region_counts(of_g, 10)
+    capped = (lines["GHM-R"] / g).reshape(10, 100).mean(1)
+    expected = np.minimum(counts.sum() / 10 / counts, 1)
+    np.testing.assert_allclose(capped / capped.max(), expected / expected.max())
     np.testing.assert_allclose([np.nansum(of_g * line) for line in lines.values()], (of_g * g).sum())
 
 

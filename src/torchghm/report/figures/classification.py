@@ -23,7 +23,7 @@ from torchghm.report.gradient_table import (
 )
 
 MAX_WEIGHT = 1.0
-"""The cap that `torchghm.GHMCLoss` has unless told otherwise."""
+"""The cap that `torchghm.GHMCLoss` and `GHMRLoss` have unless told otherwise."""
 
 
 def plot_gradient_norm_distribution(

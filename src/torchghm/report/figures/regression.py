@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 from numpy.typing import ArrayLike
 
-from torchghm.report.figures.classification import draw_reweighted
+from torchghm.report.figures.classification import MAX_WEIGHT, draw_reweighted
 from torchghm.report.figures.palette import LOSS_LABELS, axes_for, color, dress
 from torchghm.report.gradient_table import (
     cell_centres,
@@ -31,8 +31,9 @@ def plot_reweighted_regression(
 ) -> tuple[Figure, Axes]:
     """Draw the re-weighted gradient of smooth L1, ASL1 and GHM-R against ASL1's gradient norm g.
 
-    ASL1: g. Smooth L1: `min(|d| / delta, 1)`. GHM-R: `beta(g) g`, undrawn where a region is empty. Each is scaled so
-    that its sum over all these residuals is that of ASL1. The upper axis gives the residual |d| that belongs to g.
+    ASL1: g. Smooth L1: `min(|d| / delta, 1)`. GHM-R: `beta(g) g`, beta at most 1, and as published without that cap;
+    undrawn where a region is empty. Each is scaled so that its sum over all these residuals is that of ASL1. The upper
+    axis gives the residual |d| that belongs to g.
 
     Args:
         edges: ascending edges of the cells of the absolute residual |d|, [n + 1], from 0.
@@ -53,7 +54,7 @@ def plot_reweighted_regression(
     Example:
         >>> fig, ax = plot_reweighted_regression([0, 0.01, 0.1, 1], [5, 3, 1], bins=3)
         >>> [line.get_label() for line in ax.get_lines()]
-        ['ASL1', 'smooth L1', 'GHM-R']
+        ['ASL1', 'smooth L1', 'GHM-R', 'GHM-R as published']
     """
     of_g = residuals_to_gradient_norm(edges, counts, mu)
     if not of_g.any():
@@ -62,7 +63,8 @@ def plot_reweighted_regression(
     curves = {
         "asl1": g,
         "smooth_l1": equal_total(smooth_l1_gradient_norm(g, mu, delta), g, of_g),
-        "ghmr": equal_total(harmonizing_weights(of_g, bins) * g, g, of_g),
+        "ghmr": equal_total(harmonizing_weights(of_g, bins, MAX_WEIGHT) * g, g, of_g),
+        "ghmr_published": equal_total(harmonizing_weights(of_g, bins) * g, g, of_g),
     }
     fig, ax = axes_for(ax)
     draw_reweighted(ax, g, curves)
