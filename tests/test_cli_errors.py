@@ -5,10 +5,11 @@ import signal
 from pathlib import Path
 
 import pytest
+import torch
 import typer
 from torch.utils.data import DataLoader, Dataset
 
-from torchghm.cli.errors import FAILURE, KILLED, plain_errors
+from torchghm.cli.errors import FAILURE, KILLED, MISTAKE, plain_errors
 from torchghm.report import write_report
 
 
@@ -44,3 +45,9 @@ def test_a_page_that_is_nowhere(capsys, tmp_path):
     code, message = outcome(lambda: write_report(tmp_path), capsys)
     assert code != FAILURE
     assert "results.json" in message
+
+
+def test_a_batch_that_does_not_fit_into_memory(capsys):
+    code, message = outcome(lambda: torch.empty(2**50), capsys)
+    assert code == MISTAKE
+    assert "Lower data.batch_size or data.image_size" in message
