@@ -135,3 +135,15 @@ def test_characters_that_do_not_exist(tmp_path, name):
 def test_half_a_character(tmp_path):
     with pytest.raises(DataError, match=r"the class name '\\ud800' is no text"):
         load_data(with_settings(tmp_path / "data", SETTINGS + r'names: [ant, bee, "\ud800"]'))
+
+
+def test_label_files_without_an_image_are_counted(tmp_path):
+    root = with_settings(tmp_path / "data", SETTINGS + NAMES)
+    assert not [problem for problem in load_data(root).problems if problem.what == "annotation-without-image"]
+    for name in ("zzz.txt", "classes.txt"):
+        (root / "labels" / "train" / name).write_text("1 0.5 0.5 0.4 0.4\n")
+    (problem,) = [p for p in load_data(root).problems if p.what == "annotation-without-image"]
+    assert (problem.file, problem.count) == ("labels/train", 1)
+    assert "zzz.txt" in problem.detail
+    with pytest.raises(DataError, match="annotation-without-image"):
+        load_data(root, strict=True)

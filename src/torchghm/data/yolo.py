@@ -8,6 +8,8 @@ box is followed by key points, which are left out.
 from __future__ import annotations
 
 import posixpath
+import unicodedata
+from collections.abc import Iterable
 from reprlib import repr as brief
 from typing import Any
 
@@ -64,6 +66,7 @@ def read_yolo(folder: DataFolder, problems: list[Problem]) -> tuple[tuple[str, .
             with reported(problems, _label_file(image)):
                 _read_labels(folder, indices[image], len(classes), key_points, annotations, problems)
         splits[split] = [indices[image] for image in images]
+    _report_orphans(folder, indices, problems)
     if not splits and not problems:
         problems.append(Problem(file, "malformed-annotations", "expected images under the key 'train', got none"))
     records = annotations.records(problems)
@@ -166,6 +169,22 @@ def _label_file(image: str) -> str:
         last = len(parts) - 2 - parts[:-1][::-1].index("images")
         parts[last] = "labels"
     return "/".join(parts) + ".txt"
+
+
+def _report_orphans(folder: DataFolder, images: Iterable[str], problems: list[Problem]) -> None:
+    """Report label files without an image, in the folders that hold the labels of images."""
+    places = {posixpath.dirname(_label_file(image)): posixpath.dirname(image) for image in images}
+    for labels, pictures in places.items():
+        known = {_stem(image) for image in folder.files(pictures, SUFFIXES)} | {"classes"}  # which labelling tools add
+        orphans = [file for file in folder.files(labels, (".txt",)) if labels != pictures and _stem(file) not in known]
+        if orphans:
+            found = f"{len(orphans)} files: {examples(posixpath.basename(file) for file in orphans)}"
+            problems.append(Problem(labels, "annotation-without-image", found, len(orphans)))
+
+
+def _stem(file: str) -> str:
+    # A file system may store the same name in another spelling than the one that was listed.
+    return unicodedata.normalize("NFC", posixpath.splitext(posixpath.basename(file))[0])
 
 
 def _read_labels(
