@@ -106,6 +106,6 @@ def test_two_ranks_equal_one(ranks, name, case):
         everywhere = max(float(gradient.abs().max()) for gradient in joint[step].values())
         for key, expected in joint[step].items():
             assert torch.equal(first[key], second[key])
-            # The second term for gradients that are 0 but for rounding: of a bias in front of a normalisation.
-            atol = 1e-9 * float(expected.abs().max()) + 1e-14 * everywhere
+            # The second term for gradients that are 0 but for rounding: FCOS has biases in front of a normalisation.
+            atol = 1e-9 * float(expected.abs().max()) + (1e-14 * everywhere if "FCOS" in name else 0.0)
             torch.testing.assert_close(first[key], expected, rtol=1e-5, atol=atol, msg=f"{key}, step {step}")

@@ -55,7 +55,10 @@ def plain_errors(command: Callable[Arguments, Result]) -> Callable[Arguments, Re
             # torch's of a GPU, without importing torch to say so, and of a CPU
             if type(error).__name__ != "OutOfMemoryError" and "can't allocate memory" not in str(error):
                 raise
-            _exit(f"{error}. Lower data.batch_size or data.image_size, or raise trainer.accumulate", MISTAKE)
+            _exit(
+                f"{str(error).rstrip('. ')}. Lower data.batch_size or data.image_size, or raise trainer.accumulate",
+                MISTAKE,
+            )
 
     return run
 
