@@ -1,8 +1,12 @@
 """For all tests: the gate draws the same examples every time, a developer draws new ones; Ctrl-C works everywhere."""
 
 import os
+import resource
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("gate", derandomize=True, print_blob=True)
@@ -12,3 +16,19 @@ if os.environ.get("CI"):
 # A suite that was started in the background ignores Ctrl-C, and so would the programs that its tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def no_file_beyond() -> Callable[[int], AbstractContextManager[None]]:
+    """Writing fails beyond so many bytes of a file, for root too: to a writer it is what a full disk is."""
+
+    @contextmanager
+    def limited(bytes_: int) -> Iterator[None]:
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_, limits[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    return limited

@@ -16,9 +16,9 @@ ALLOWED = {
     "kernels": {"functional"},
     "losses": {"functional", "kernels"},
     "detection": {"functional", "losses"},
-    "data": set(),
-    "report": {"functional"},
-    "training": {"functional", "losses", "detection", "data"},
+    "data": {"atomic_files"},
+    "report": {"functional", "atomic_files"},
+    "training": {"functional", "losses", "detection", "data", "atomic_files"},
 }
 
 

@@ -47,6 +47,13 @@ def test_categories_of_one_name_are_one_class(tmp_path):
     assert [(problem.what, problem.detail) for problem in data.problems] == [("repeated-category-name", "'bee'")]
 
 
+def test_an_annotation_listed_twice_counts_once(tmp_path):
+    annotations = [annotation(), annotation(), annotation(bbox=[3, 2, 10, 10]), annotation(id=8)]
+    data = load_data(write_coco(tmp_path / "data", annotations=annotations))
+    assert data.splits["train"][0].boxes.tolist() == [[1, 2, 11, 12], [3, 2, 13, 12], [1, 2, 11, 12]]
+    assert [(problem.what, problem.count) for problem in data.problems] == [("repeated-annotation", 1)]
+
+
 def test_ids_crowds_and_mask_areas_are_kept(tmp_path):
     annotations = [
         annotation(area=42.5, iscrowd=0),

@@ -46,6 +46,15 @@ def test_a_list_that_is_a_pipe_or_links_out_is_named(tmp_path):
     assert "val" not in load_data(root, val_fraction=0).splits
 
 
+def test_annotations_that_no_list_names_are_counted(tmp_path):
+    root = write_voc(tmp_path / "data")
+    (root / "ImageSets" / "Main" / "train.txt").write_text("a\nc\n")
+    data = load_data(root)
+    unlisted = [problem for problem in data.problems if problem.what == "unlisted-annotations"]
+    assert [(problem.file, problem.count, problem.fatal) for problem in unlisted] == [("Annotations", 1, False)]
+    assert "b.xml" in unlisted[0].detail
+
+
 def test_without_lists_all_images_are_divided(tmp_path):
     data = load_data(write_voc(tmp_path / "data", lists=False))
     assert sorted(name for records in data.splits.values() for name in records.names()) == [

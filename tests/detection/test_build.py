@@ -61,10 +61,10 @@ def test_anchors():
 @pytest.mark.parametrize(("finest_level", "sides"), [(3, [32, 16, 8, 4, 2]), (2, [64, 32, 16, 8, 4])])
 def test_finest_level(name, finest_level, sides):
     model = build_detector(
-        name, num_classes=2, backbone="resnet18", finest_level=finest_level, pyramid_channels=32, image_size=(256, 256)
+        name, num_classes=2, backbone="resnet18", finest_level=finest_level, pyramid_channels=64, image_size=(256, 256)
     ).eval()
     levels = list(model.backbone(torch.zeros(1, 3, 256, 256)).values())
-    assert [level.shape for level in levels] == [(1, 32, side, side) for side in sides]
+    assert [level.shape for level in levels] == [(1, 64, side, side) for side in sides]
     assert model.head(levels)["cls_logits"].shape == (1, 9 * sum(side**2 for side in sides), 2)
 
 
@@ -108,6 +108,10 @@ def test_bad_weights_files(tmp_path):
     (tmp_path / "noise.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(ValueError, match=r"noise\.pt to hold a state dict"):
         build_detector(num_classes=2, backbone="resnet18", weights=tmp_path / "noise.pt")
+    torch.save(torch.nn.Linear(1, 1), tmp_path / "model.pt")
+    with pytest.raises(ValueError, match=r"model\.pt to hold a state dict, but it holds Python objects") as error:
+        build_detector(num_classes=2, backbone="resnet18", weights=tmp_path / "model.pt")
+    assert "weights_only" not in str(error.value)
     torch.save(torch.zeros(3), tmp_path / "tensor.pt")
     with pytest.raises(ValueError, match=r"tensor\.pt to hold a state dict, but got Tensor"):
         build_detector(num_classes=2, backbone="resnet18", weights=tmp_path / "tensor.pt")
@@ -124,7 +128,8 @@ def test_bad_weights_files(tmp_path):
         ({"num_classes": 0}, "`num_classes`"),
         ({"prior": 1.0}, "`prior`"),
         ({"pyramid_channels": 0}, "`pyramid_channels`"),
-        ({"pyramid_channels": 48, "head_norm": "group"}, "multiple of 32 with head_norm='group', but got 48"),
+        ({"pyramid_channels": 48, "head_norm": "group"}, "multiple of 32 from 64 with head_norm='group', but got 48"),
+        ({"pyramid_channels": 32, "head_norm": "group"}, "multiple of 32 from 64 with head_norm='group', but got 32"),
         ({"head_norm": "batch"}, "`head_norm`.*'batch'"),
         ({"anchor_sizes": (32, 64)}, "`anchor_sizes`.*5 levels"),
         ({"anchor_scales": ()}, "`anchor_scales`"),

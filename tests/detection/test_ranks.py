@@ -57,7 +57,7 @@ def detector(name):
         num_classes=3,
         backbone="resnet18",
         image_size=(64, 64),
-        pyramid_channels=32,
+        pyramid_channels=64,
         **options,
     )
     harmonize(model, build_cls(), build_box(), scope=scope)

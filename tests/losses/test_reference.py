@@ -71,6 +71,32 @@ def test_softmax_and_sums_are_refused():
         ReferenceGHMC(reduction="sum")(torch.zeros(1, 1), torch.zeros(1, 1), torch.ones(1, 1))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_the_memory_stays_float32(dtype):
+    logits, weight = torch.randn(100_000, 1), torch.ones(100_000, 1)
+    cast, kept = ReferenceGHMC(10, 0.75).to(dtype), ReferenceGHMC(10, 0.75)
+    for loss in (cast, kept):
+        value = loss(logits.to(dtype), torch.zeros(100_000, 1), weight)
+        assert torch.isfinite(value)
+    assert cast.acc_sum.dtype == cast.edges.dtype == torch.float32
+    torch.testing.assert_close(cast.acc_sum, kept.acc_sum, rtol=2e-2, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("loss", "arguments"),
+    [
+        (ReferenceGHMC(), (torch.zeros(4, 3), torch.zeros(4, 1), torch.ones(4, 3))),
+        (ReferenceGHMC(), (torch.zeros(4, 3), torch.zeros(4, 3), torch.ones(4))),
+        (ReferenceGHMC(), (torch.zeros(4, 3), torch.zeros(3), torch.ones(3))),
+        (ReferenceGHMR(), (torch.zeros(4, 4), torch.zeros(1, 4), torch.ones(4, 4))),
+        (ReferenceGHMR(), (torch.zeros(4, 4), torch.zeros(4, 4), torch.ones(4, 1))),
+    ],
+)
+def test_unlike_shapes_are_refused(loss, arguments):
+    with pytest.raises(ValueError, match=r"`(target|label_weight)` to be shaped like `pred` \["):
+        loss(*arguments)
+
+
 def test_a_state_saved_without_momentum_loads_as_no_memory():
     criterion = GHMCLoss.published(bins=10)
     criterion.load_state_dict(ReferenceGHMC(bins=10, momentum=0).state_dict())

@@ -153,6 +153,6 @@ def test_mistakes_are_named():
         torchghm.GHMRLoss.published(mu="median")
     with pytest.raises(ValueError, match="`mu`.*-1"):
         torchghm.GHMRLoss.published(mu=-1)
-    with pytest.raises(ValueError, match="`mu`.*'auto'"):
+    with pytest.raises(TypeError, match="`mu`.*'auto'"):
         torchghm.ReferenceGHMR(mu="auto")
     assert "mu='auto'" in repr(torchghm.GHMRLoss.published(mu="auto"))

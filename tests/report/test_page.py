@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from matplotlib import rc_context, rcParams
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from tests.report.conftest import HOSTILE, HOSTILE_FILE
 from tests.report.synthetic_folders import write_comparison, write_run
 
-from torchghm.report import write_report
+from torchghm.atomic_files import WriteError
+from torchghm.report import plot_reweighted_classification, plot_reweighted_regression, write_report
 
 SECTIONS = [
     "over-epochs",
@@ -218,7 +220,7 @@ def test_a_page_that_cannot_be_put_in_place_leaves_nothing_behind(run_folder: Pa
 
     monkeypatch.setattr(Path, "replace", refuse)
     before = sorted(run_folder.iterdir())
-    with pytest.raises(PermissionError):
+    with pytest.raises(WriteError, match="can't write '.*report.html'.*: no"):
         write_report(run_folder)
     assert sorted(run_folder.iterdir()) == before
 
@@ -262,6 +264,36 @@ def test_a_run_without_any_positive_example_has_a_page(tmp_path: Path):
         arrays = {**stored, "cls_positive": np.zeros(1000), "box_residual_counts": np.zeros(1000)}
     np.savez(folder / "gradient_norms.npz", **arrays)
     assert {"norm-box", "reweighted-box", "samples"}.isdisjoint(Page(write_report(folder)).sections())
+
+
+def test_the_figures_are_of_the_run_s_own_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = write_run(tmp_path / "run", images=0)
+    own = {"cls_max_weight": np.inf, "box_max_weight": 3.0, "cls_by_regions": 1.0, "box_exact": 1.0, "delta": 0.5}
+    with np.load(folder / "gradient_norms.npz") as stored:
+        arrays = {**stored, **own}
+    np.savez(folder / "gradient_norms.npz", **arrays)
+    drawn: list[dict[str, Line2D]] = []
+    savefig = Figure.savefig
+    monkeypatch.setattr(
+        Figure,
+        "savefig",
+        lambda self, *given, **more: (drawn.append(_lines(self)), savefig(self, *given, **more)),
+    )
+    write_report(folder)
+    counts = arrays["cls_positive"], arrays["cls_negative"]
+    residuals = arrays["box_residual_edges"], arrays["box_residual_counts"]
+    expected = (
+        ("GHM-C", plot_reweighted_classification(*counts, max_weight=None, normalize="regions")),
+        ("GHM-R", plot_reweighted_regression(*residuals, max_weight=3.0, density="exact", delta=0.5)),
+        ("smooth L1", plot_reweighted_regression(*residuals, max_weight=3.0, density="exact", delta=0.5)),
+    )
+    for label, (fig, _) in expected:
+        on_page = next(lines[label] for lines in drawn if label in lines)
+        np.testing.assert_array_equal(on_page.get_ydata(), _lines(fig)[label].get_ydata())
+
+
+def _lines(fig: Figure) -> dict[str, Line2D]:
+    return {str(line.get_label()): line for line in fig.axes[0].get_lines()}
 
 
 @pytest.mark.usefixtures("undrawn")

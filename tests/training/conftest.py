@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import resource
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,19 +35,3 @@ def run_path(tmp_path: Path) -> Iterator[Path]:
     """Where a test may train; removed afterwards."""
     yield tmp_path / "run"
     shutil.rmtree(tmp_path / "run", ignore_errors=True)
-
-
-@pytest.fixture
-def no_file_beyond() -> Callable[[int], AbstractContextManager[None]]:
-    """Writing fails beyond so many bytes of a file, for root too: to a writer it is what a full disk is."""
-
-    @contextmanager
-    def limited(bytes_: int) -> Iterator[None]:
-        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_, limits[1]))
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-    return limited

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tests.training.tiny import TINY
 
-from torchghm.training.atomic_files import WriteError
+from torchghm.atomic_files import WriteError
 from torchghm.training.checkpoints import SafeCheckpointIO, load_checkpoint
 
 

@@ -10,8 +10,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from scipy import stats
 from tests.data.layouts import SAMPLES, write_coco
 
+from torchghm.atomic_files import write_json
 from torchghm.report import read_comparison
-from torchghm.training.atomic_files import write_json
 from torchghm.training.compare import compare
 from torchghm.training.comparison_table import terminal_table
 from torchghm.training.recipe import Recipe

@@ -32,9 +32,9 @@ def test_norm_of_the_heads(norm, expected):
 
 
 def test_width_of_pyramid_and_heads():
-    detector = built(pyramid_channels=32)
-    assert detector.backbone.out_channels == 32
-    assert detector.head.classification_head.cls_logits.in_channels == 32
+    detector = built(pyramid_channels=64)
+    assert detector.backbone.out_channels == 64
+    assert detector.head.classification_head.cls_logits.in_channels == 64
 
 
 def test_anchors_prior_and_trained_layers():

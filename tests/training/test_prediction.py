@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 from tests.data.layouts import write_image
 
+from torchghm.atomic_files import WriteError
 from torchghm.data import ImageError
 from torchghm.training import predict
 from torchghm.training.drawing import class_colour, draw_boxes
@@ -36,17 +37,24 @@ def test_nothing_is_left_of_a_prediction_that_fails(trained, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.png", "good.png"]
 
 
+def test_a_prediction_that_has_no_room_is_named(trained, tmp_path, no_file_beyond):
+    write_image(tmp_path / "good.png")
+    with no_file_beyond(100), pytest.raises(WriteError, match="can't write '.*/out': File too large"):
+        predict(trained.folder.last, [tmp_path / "good.png"], tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["good.png"]
+
+
 def test_other_predictions_are_not_overwritten_unasked(trained, tmp_path):
     write_image(tmp_path / "one.png")
     out = predict(trained.folder.last, [tmp_path / "one.png"], tmp_path / "out")
     shutil.copy(tmp_path / "one.png", tmp_path / "two.png")
-    with pytest.raises(FileExistsError, match="holds other predictions"):
+    with pytest.raises(FileExistsError, match="is not empty: name another"):
         predict(trained.folder.last, [tmp_path / "two.png"], out)
     predict(trained.folder.last, [tmp_path / "two.png"], out, overwrite=True)
     assert sorted(path.name for path in out.iterdir()) == ["predictions.json", "two.jpg"]
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "file.txt").touch()
-    with pytest.raises(FileExistsError, match="holds no predictions"):
+    with pytest.raises(FileExistsError, match="does not hold predictions"):
         predict(trained.folder.last, [tmp_path / "two.png"], tmp_path / "own", overwrite=True)
 
 

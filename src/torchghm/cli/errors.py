@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable
 from typing import NoReturn, ParamSpec, TypeVar
 
-from torchghm.training.atomic_files import WriteError
+from torchghm.atomic_files import WriteError
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")

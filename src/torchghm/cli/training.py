@@ -58,7 +58,8 @@ def train(
 
     results = run(data, recipe=chosen, out=out, overwrite=overwrite, resume=resume, progress=progress)
     if results:  # only the first of several processes has any
-        print_metrics(results, f"{results['name']} on {results['split']}, after {results['epochs']} epochs")
+        epochs = "1 epoch" if results["epochs"] == 1 else f"{results['epochs']} epochs"
+        print_metrics(results, f"{results['name']} on {results['split']}, after {epochs}")
         typer.echo(f"run folder: {out}")
 
 
@@ -71,8 +72,8 @@ def evaluate(
     device: Device = None,
 ) -> None:
     """Measure the average precision of a trained detector."""
+    from torchghm.atomic_files import write_text
     from torchghm.cli.tables import print_metrics
-    from torchghm.training.atomic_files import write_text
     from torchghm.training.evaluation import evaluate as run
     from torchghm.training.processes import is_first
 

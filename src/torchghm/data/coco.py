@@ -144,11 +144,15 @@ def _objects(
     annotations: Annotations,
     problems: list[Problem],
 ) -> None:
-    strays, unknown, malformed = [], [], []
+    strays, unknown, malformed, again = [], [], [], []
+    seen: dict[int, dict[str, Any]] = {}
     for entry in entries:
         annotation_id, image_id, category = (entry.get(key) for key in ("id", "image_id", "category_id"))
         reference = annotation_id if _is_id(annotation_id) else -1
-        if not _is_id(image_id) or image_id not in images:
+        # The same id for different objects is common and harmless: only what is the same in all is a repetition.
+        if reference != -1 and seen.setdefault(reference, entry) is not entry and seen[reference] == entry:
+            again.append(f"annotation id {reference}")
+        elif not _is_id(image_id) or image_id not in images:
             strays.append(f"annotation id {brief(annotation_id)} of image {brief(image_id)}")
         elif not _is_id(category) or category not in categories:
             unknown.append(f"annotation id {brief(annotation_id)} has category {brief(category)}")
@@ -168,6 +172,7 @@ def _objects(
         ("annotation-without-image", strays),
         ("unknown-category", unknown),
         ("box-malformed", malformed),
+        ("repeated-annotation", again),
     ):
         if found:
             problems.append(Problem(file, what, f"{len(found)}: {examples(found)}", len(found)))

@@ -41,7 +41,7 @@ class DataFolder:
         """
         parent, leaf = posixpath.split(self._relative(name, start))
         listing = self._listing(parent)
-        entry = listing.get(leaf) or listing.get(_normal(leaf))
+        entry = listing.get(leaf) or listing.get(normal_name(leaf))
         if entry is None:
             return None
         relative, is_link = posixpath.join(parent, entry[0]), entry[1]
@@ -164,10 +164,10 @@ class DataFolder:
             self._refuse_outside(folder)
         listing = {name: (name, is_link) for name, is_link in links.items()}
         for name, entry in list(listing.items()):
-            listing.setdefault(_normal(name), entry)
+            listing.setdefault(normal_name(name), entry)
         return listing
 
 
-def _normal(name: str) -> str:
-    # An accented letter is one code point or two, by the system that packed the archive.
+def normal_name(name: str) -> str:
+    """The one spelling of a name: an accented letter is one code point or two, by the system that packed it."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)

@@ -27,6 +27,8 @@ KINDS: dict[str, tuple[bool, str]] = {
     "repeated-image": (False, "an image is listed twice in one split"),
     "repeated-category-name": (False, "categories of the same name are taken as one class"),
     "annotation-without-image": (False, "objects of an image that is not listed, dropped"),
+    "unlisted-annotations": (False, "annotation files that no list of a split names, left out"),
+    "repeated-annotation": (False, "objects listed again with the same id and all else, dropped"),
     "box-malformed": (False, "boxes that are not four numbers, dropped"),
     "box-not-finite": (False, "boxes with NaN or infinite coordinates, dropped"),
     "box-without-area": (False, "boxes of zero or negative width or height, dropped"),

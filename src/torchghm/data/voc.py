@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.ElementTree import fromstring
 
 from torchghm.data.annotations import Annotations
-from torchghm.data.folder import DataFolder
+from torchghm.data.folder import DataFolder, normal_name
 from torchghm.data.images import SUFFIXES
 from torchghm.data.problems import FileError, Problem, examples, reported
 from torchghm.data.records import Records
@@ -63,10 +63,16 @@ def _split_lists(folder: DataFolder, problems: list[Problem]) -> dict[str, list[
                 raise FileError(f"is a second list of {split!r}", "duplicate-split")
             lines = folder.read_text(file, LARGEST_LIST).splitlines()
             lists[split] = [line.strip() for line in lines if line.strip()]
-    if lists or any(problem.fatal for problem in problems):
+    if not lists and any(problem.fatal for problem in problems):
         return lists
     stems = [posixpath.splitext(posixpath.basename(file))[0] for file in folder.files("Annotations", (".xml",))]
-    return {"all": stems}
+    if not lists:
+        return {"all": stems}
+    listed = {normal_name(stem) for stem in chain.from_iterable(lists.values())}
+    if unlisted := [stem for stem in stems if normal_name(stem) not in listed]:
+        detail = f"{len(unlisted)} files: {examples(f'{stem}.xml' for stem in unlisted)}"
+        problems.append(Problem("Annotations", "unlisted-annotations", detail, len(unlisted)))
+    return lists
 
 
 def _read_image(

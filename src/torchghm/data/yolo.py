@@ -8,7 +8,6 @@ box is followed by key points, which are left out.
 from __future__ import annotations
 
 import posixpath
-import unicodedata
 from collections.abc import Iterable
 from reprlib import repr as brief
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import yaml
 
 from torchghm.data.annotations import Annotations
-from torchghm.data.folder import DataFolder
+from torchghm.data.folder import DataFolder, normal_name
 from torchghm.data.images import SUFFIXES
 from torchghm.data.problems import FileError, Problem, examples, reported
 from torchghm.data.records import Records
@@ -183,8 +182,7 @@ def _report_orphans(folder: DataFolder, images: Iterable[str], problems: list[Pr
 
 
 def _stem(file: str) -> str:
-    # A file system may store the same name in another spelling than the one that was listed.
-    return unicodedata.normalize("NFC", posixpath.splitext(posixpath.basename(file))[0])
+    return normal_name(posixpath.splitext(posixpath.basename(file))[0])
 
 
 def _read_labels(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -103,7 +105,7 @@ def _load(classifier: nn.Module, name: str, path: Path) -> None:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(
-            f"Expected the weights file {path} to hold a state dict, but it can't be read: {error}"
+            f"Expected the weights file {path} to hold a state dict, but {why_unreadable(path, error)}"
         ) from error
     if not isinstance(state, dict):
         raise ValueError(f"Expected the weights file {path} to hold a state dict, but got {type(state).__name__}.")
@@ -115,3 +117,15 @@ def _load(classifier: nn.Module, name: str, path: Path) -> None:
         classifier.load_state_dict(state)
     except RuntimeError as error:
         raise ValueError(f"Expected the weights file {path} to fit a {name}, but {error}") from error
+
+
+def why_unreadable(path: Path, error: Exception) -> str:
+    """Return why ``torch.load(path, weights_only=True)`` failed, in words for whoever has the file.
+
+    torch's own advice, to load it with ``weights_only=False``, would run what the file says.
+    """
+    if isinstance(error, pickle.UnpicklingError) and zipfile.is_zipfile(path):
+        return (
+            "it holds Python objects beside tensors; torch.save(model.state_dict(), ...) saves a model's weights alone"
+        )
+    return "it is not a whole file of torch.save"

@@ -134,8 +134,8 @@ def build_detector(
         3
     """
     check_choice("name", name, DETECTORS)
-    check_number("num_classes", num_classes, "an integer of at least 1", ok=num_classes >= 1)
-    check_number("prior", prior, "a number in (0, 1)", ok=0 < prior < 1)
+    check_number("num_classes", num_classes, "an integer of at least 1", ok=lambda value: value >= 1)
+    check_number("prior", prior, "a number in (0, 1)", ok=lambda value: 0 < value < 1)
     architecture = _ARCHITECTURES[name]
     given = {
         "backbone": backbone,
@@ -158,7 +158,10 @@ def build_detector(
     if layers is None:
         layers = architecture.stages if str(weights) == "none" else architecture.stages_with_weights
     check_number(
-        "trainable_layers", layers, f"an integer from 0 to {architecture.stages}", ok=0 <= layers <= architecture.stages
+        "trainable_layers",
+        layers,
+        f"an integer from 0 to {architecture.stages}",
+        ok=lambda value: 0 <= value <= architecture.stages,
     )
     model = architecture.build(
         Trunk(weights, load_weights, layers), num_classes, Threshold(score_threshold, detections_per_image), **options
@@ -175,17 +178,19 @@ def _check_options(name: str, options: Mapping[str, Any]) -> None:
     if "backbone" in options:
         check_choice("backbone", options["backbone"], BACKBONES)
     channels = options.get("pyramid_channels", 1)
-    check_number("pyramid_channels", channels, "an integer of at least 1", ok=channels >= 1)
+    check_number("pyramid_channels", channels, "an integer of at least 1", ok=lambda value: value >= 1)
     proposals = options.get("proposals_per_image", 1)
-    check_number("proposals_per_image", proposals, "an integer of at least 1", ok=proposals >= 1)
+    check_number("proposals_per_image", proposals, "an integer of at least 1", ok=lambda value: value >= 1)
     if "finest_level" in options:
         check_choice("finest_level", options["finest_level"], (2, 3))
     norm = "group" if name in _ALWAYS_GROUP_NORM else options.get("head_norm", "none")
     check_choice("head_norm", norm, ("none", "group"))
-    if norm == "group" and channels % NORM_GROUPS:
+    # With a channel a group there would be nothing to normalise on a level of one cell.
+    if norm == "group" and (channels % NORM_GROUPS or channels == NORM_GROUPS):
         reason = "with head_norm='group'" if "head_norm" in options else f"for {name}, whose heads have group norm"
         raise ValueError(
-            f"Expected argument `pyramid_channels` to be a multiple of {NORM_GROUPS} {reason}, but got {channels}."
+            f"Expected argument `pyramid_channels` to be a multiple of {NORM_GROUPS} from {2 * NORM_GROUPS} {reason}, "
+            f"but got {channels}."
         )
     sizes = options.get("anchor_sizes")
     if sizes is not None and len(sizes) != PYRAMID_LEVELS:

@@ -46,7 +46,7 @@ def set_prior(model: Detector, prior: float) -> Detector:
         >>> model.head.classification_head.module_list[0][1].bias[:4].softmax(0)
         tensor([0.9700, 0.0100, 0.0100, 0.0100], grad_fn=<...>)
     """
-    check_number("prior", prior, "a number in (0, 1)", ok=0 < prior < 1)
+    check_number("prior", prior, "a number in (0, 1)", ok=lambda value: 0 < value < 1)
     bias = -math.log((1 - prior) / prior)
     head: Any = getattr(model, "head", None)
     if isinstance(model, RetinaNet | FCOS):
@@ -66,7 +66,12 @@ def set_prior(model: Detector, prior: float) -> Detector:
 @torch.no_grad()
 def _set_ssd_prior(head: Any, prior: float, bias: float) -> None:
     classes = head.num_columns - 1
-    check_number("prior", prior, f"below 1 / {classes}, the share of each of {classes} classes", ok=prior * classes < 1)
+    check_number(
+        "prior",
+        prior,
+        f"below 1 / {classes}, the share of each of {classes} classes",
+        ok=lambda value: value * classes < 1,
+    )
     for level in head.module_list:
         last: Any = level if isinstance(level, nn.Conv2d) else level[-1]  # SSDLite: a depthwise convolution is first
         columns = last.bias.view(-1, head.num_columns)

@@ -105,9 +105,9 @@ def focal_loss(
 
 def focal_factor(alpha: float | None, gamma: float, activation: Activation) -> Factor:
     """alpha_t (1 - p_t)^gamma, through which the gradient flows too."""
-    check_number("gamma", gamma, "a number of at least 0", ok=gamma >= 0)
+    check_number("gamma", gamma, "a number of at least 0", ok=lambda value: value >= 0)
     if alpha is not None:
-        check_number("alpha", alpha, "None or a number in [0, 1]", ok=0 <= alpha <= 1)
+        check_number("alpha", alpha, "None or a number in [0, 1]", ok=lambda value: 0 <= value <= 1)
 
     def factor(cross_entropy: Tensor, examples: Examples, amount: Tensor) -> Tensor:
         if activation == "sigmoid" and examples.targets.is_floating_point():
@@ -169,8 +169,8 @@ def ohem_loss(
 
 def ohem_factor(negatives_per_positive: float, min_negatives: int) -> Factor:
     """1 for positives and for the hardest negatives of the batch, 0 for the others."""
-    check_number("negatives_per_positive", negatives_per_positive, "at least 0", ok=negatives_per_positive >= 0)
-    check_number("min_negatives", min_negatives, "at least 0", ok=min_negatives >= 0)
+    check_number("negatives_per_positive", negatives_per_positive, "at least 0", ok=lambda value: value >= 0)
+    check_number("min_negatives", min_negatives, "at least 0", ok=lambda value: value >= 0)
 
     def factor(cross_entropy: Tensor, examples: Examples, amount: Tensor) -> Tensor:
         with torch.no_grad():
@@ -204,7 +204,7 @@ def smooth_l1_loss(
         tensor(0.5000)
     """
     check_choice("reduction", reduction, ("mean", "sum", "none"))
-    check_number("delta", delta, "a number of at least 0", ok=delta >= 0)
+    check_number("delta", delta, "a number of at least 0", ok=lambda value: value >= 0)
     residual, amount = arrange_residual(inputs, targets, weight)
     loss = F.smooth_l1_loss(residual, torch.zeros_like(residual), reduction="none", beta=delta)
     return reduce_weighted(amount * loss, amount.sum(), reduction)

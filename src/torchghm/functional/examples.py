@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from numbers import Real
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -206,9 +208,11 @@ def check_choice(argument: str, value: object, choices: tuple[object, ...]) -> N
         raise ValueError(f"Expected argument `{argument}` to be one of {expected}, but got {value!r}.")
 
 
-def check_number(argument: str, value: float, expected: str, *, ok: bool) -> None:
-    """Raise a ValueError that names the argument unless ``ok``."""
-    if not ok:
+def check_number(argument: str, value: object, expected: str, *, ok: Callable[[Any], bool]) -> None:
+    """Raise an error that names the argument unless ``value`` is a finite number that is ``ok``."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"Expected argument `{argument}` to be {expected}, but got {value!r}.")
+    if not (math.isfinite(value) and ok(value)):
         raise ValueError(f"Expected argument `{argument}` to be {expected}, but got {value!r}.")
 
 
@@ -216,10 +220,10 @@ def check_harmonizing(
     bins: int, density: str, normalize: str, max_weight: float | None, nonfinite: str, reduction: str
 ) -> None:
     """Check the options that GHM-C and GHM-R share."""
-    check_number("bins", bins, "an integer of at least 1", ok=isinstance(bins, int) and bins >= 1)
+    check_number("bins", bins, "an integer of at least 1", ok=lambda value: isinstance(value, int) and value >= 1)
     check_choice("density", density, ("regions", "exact"))
     check_choice("normalize", normalize, ("occupied", "regions"))
     if max_weight is not None:
-        check_number("max_weight", max_weight, "None or a number above 0", ok=max_weight > 0)
+        check_number("max_weight", max_weight, "None or a number above 0", ok=lambda value: value > 0)
     check_choice("nonfinite", nonfinite, ("propagate", "ignore", "raise"))
     check_choice("reduction", reduction, ("mean", "sum", "none"))

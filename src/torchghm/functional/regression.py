@@ -45,7 +45,7 @@ def asl1_loss(
         tensor(1.)
     """
     check_choice("reduction", reduction, ("mean", "sum", "none"))
-    check_number("mu", mu, "a number above 0", ok=mu > 0)
+    check_number("mu", mu, "a number above 0", ok=lambda value: value > 0)
     residual, amount = arrange_residual(inputs, targets, weight)
     loss = amount * asl1(residual, mu)
     return reduce_weighted(loss, amount.sum(), reduction)
@@ -86,7 +86,7 @@ def ghmr_loss(
         tensor(0.3306)
     """
     check_harmonizing(bins, density, normalize, max_weight, nonfinite, reduction)
-    check_number("mu", mu, "a number above 0", ok=mu > 0)
+    check_number("mu", mu, "a number above 0", ok=lambda value: value > 0)
     residual, amount = arrange_residual(inputs, targets, weight)
     if nonfinite != "propagate":
         finite = residual.isfinite()

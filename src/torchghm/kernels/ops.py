@@ -110,7 +110,7 @@ def classification_histogram(
         region; infinities are in one unless ``leave_out_nonfinite``); the number of targets that are out of range
         (they are in no region, never an index).
     """
-    check_number("regions", regions, "at least 1", ok=regions >= 1)
+    check_number("regions", regions, "at least 1", ok=lambda value: value >= 1)
     if resolve_backend(backend, examples.logits) == "eager":
         return eager.classification_histogram(
             examples,
@@ -165,7 +165,7 @@ def regression_histogram(
         residual: d, any shape, at least float32.
         weight: None or shaped like ``residual``.
     """
-    check_number("regions", regions, "at least 1", ok=regions >= 1)
+    check_number("regions", regions, "at least 1", ok=lambda value: value >= 1)
     if resolve_backend(backend, residual) == "eager":
         return eager.regression_histogram(residual, weight, regions, mu=mu, leave_out_nonfinite=leave_out_nonfinite)
     return ops_registered.regression_histogram(residual, weight, regions, mu, leave_out_nonfinite)

@@ -41,7 +41,7 @@ def classification_histogram(
         [regions + 2] float64: the histogram, the number of valid examples whose logits are not finite, and the number
         of targets that are out of range.
     """
-    check_number("regions", regions, "at least 1", ok=regions >= 1)
+    check_number("regions", regions, "at least 1", ok=lambda value: value >= 1)
     logits, targets, weight = check_examples(logits, targets, weight, activation)
     if logits.numel() == 0:
         return logits.new_zeros(regions + 2, dtype=torch.float64)
@@ -92,7 +92,7 @@ def regression_histogram(
         mu: the parameter of ASL1, above 0.
         leave_out_nonfinite: whether infinite residuals are in no region; NaN never is.
     """
-    check_number("regions", regions, "at least 1", ok=regions >= 1)
+    check_number("regions", regions, "at least 1", ok=lambda value: value >= 1)
     residual, weight = check_residual(residual, weight)
     if residual.numel() == 0:
         return residual.new_zeros(regions + 2, dtype=torch.float64)

@@ -211,7 +211,7 @@ class SmoothL1Loss(_BoxBaseline):
         sync: bool = True,
     ) -> None:
         super().__init__(average, reduction, sync)
-        check_number("delta", delta, "a number of at least 0", ok=delta >= 0)
+        check_number("delta", delta, "a number of at least 0", ok=lambda value: value >= 0)
         self.delta = delta
 
     def _loss(self, inputs: Tensor, targets: Tensor, weight: Tensor | None, reduction: Reduction) -> Tensor:
@@ -235,7 +235,7 @@ class ASL1Loss(_BoxBaseline):
         sync: bool = True,
     ) -> None:
         super().__init__(average, reduction, sync)
-        check_number("mu", mu, "a number above 0", ok=mu > 0)
+        check_number("mu", mu, "a number above 0", ok=lambda value: value > 0)
         self.mu = mu
 
     def _loss(self, inputs: Tensor, targets: Tensor, weight: Tensor | None, reduction: Reduction) -> Tensor:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from torchghm.functional.examples import check_number
 from torchghm.functional.weights import inverse
+from torchghm.losses.float32_buffers import Float32Buffers
 from torchghm.losses.ranks import rank_count, sum_over_ranks
 
 
@@ -24,7 +25,7 @@ class DensityEstimate(NamedTuple):
     """N, the sum of the weights of this batch's valid examples (of all ranks)."""
 
 
-class DensityState(nn.Module):
+class DensityState(Float32Buffers):
     """Exponential moving average of the fraction of examples in each region (section 3.3 of the paper).
 
         S_j(t) = a S_j(t-1) + (1 - a) R_j(t) / N(t),   c(t) = a c(t-1) + (1 - a),   estimate = S_j(t) / c(t)
@@ -45,7 +46,7 @@ class DensityState(nn.Module):
 
     def __init__(self, regions: int, momentum: float, sync: bool = True) -> None:
         super().__init__()
-        check_number("momentum", momentum, "a number in [0, 1)", ok=0 <= momentum < 1)
+        check_number("momentum", momentum, "a number in [0, 1)", ok=lambda value: 0 <= value < 1)
         self.momentum = momentum
         self.sync = sync
         self.register_buffer("fractions", torch.zeros(regions))
@@ -95,16 +96,6 @@ class DensityState(nn.Module):
         # In place: data-parallel wrappers and captured graphs hold on to the buffers themselves.
         self.fractions.lerp_(batch, step)
         self.seen.lerp_(present, step)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> DensityState:
-        before = dict(self.named_buffers(recurse=False))
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        for name, buffer in self.named_buffers(recurse=False):
-            if buffer.dtype != torch.float32:  # .half() and .double() are for the model, not for its memory
-                same = before[name].device == buffer.device or before[name].is_meta
-                value = buffer.float() if before[name].is_meta else before[name]
-                setattr(self, name, value if same else value.to(buffer.device))
-        return self
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
         error_messages = cast(list[str], args[-1])

@@ -71,7 +71,7 @@ class GHMRLoss(HarmonizedLoss):
         if isinstance(mu, str):
             check_choice("mu", mu, ("auto",))
         else:
-            check_number("mu", mu, "'auto' or a number above 0", ok=mu > 0)
+            check_number("mu", mu, "'auto' or a number above 0", ok=lambda value: value > 0)
         self.residual_scale = ResidualScale(momentum, sync, backend) if isinstance(mu, str) else None
         self._mu = 1.0 if isinstance(mu, str) else mu  # of the residuals that the kernels see
 

@@ -44,8 +44,13 @@ class HandoverLoss(nn.Module):
 
     def __init__(self, first: nn.Module, last: nn.Module, *, start: int, end: int) -> None:
         super().__init__()
-        check_number("start", start, "an integer of at least 0", ok=isinstance(start, int) and start >= 0)
-        check_number("end", end, f"an integer of at least `start`, {start}", ok=isinstance(end, int) and end >= start)
+        check_number("start", start, "an integer of at least 0", ok=lambda value: isinstance(value, int) and value >= 0)
+        check_number(
+            "end",
+            end,
+            f"an integer of at least `start`, {start}",
+            ok=lambda value: isinstance(value, int) and value >= start,
+        )
         for option in _SAME:
             values = [getattr(loss, option, None) for loss in (first, last)]
             if None not in values and values[0] != values[1]:

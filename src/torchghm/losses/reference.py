@@ -13,15 +13,16 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from torchghm.functional.examples import Reduction, check_choice, check_number
+from torchghm.functional.examples import Reduction, check_choice, check_number, compute_dtype
 from torchghm.functional.weights import inverse
 from torchghm.losses.density_state import DensityEstimate
 from torchghm.losses.diagnostics import Diagnostics
+from torchghm.losses.float32_buffers import Float32Buffers
 
 
-class _Reference(nn.Module):
+class _Reference(Float32Buffers):
     edges: Tensor
     acc_sum: Tensor
     diagnostics: Diagnostics | None
@@ -29,6 +30,9 @@ class _Reference(nn.Module):
 
     def __init__(self, bins: int, momentum: float, loss_weight: float, reduction: Reduction, last_edge: float) -> None:
         super().__init__()
+        check_number("bins", bins, "an integer of at least 1", ok=lambda value: isinstance(value, int) and value >= 1)
+        check_number("momentum", momentum, "a number in [0, 1)", ok=lambda value: 0 <= value < 1)
+        check_number("loss_weight", loss_weight, "a finite number", ok=lambda value: True)
         check_choice("reduction", reduction, ("mean", "sum", "none"))
         self.bins = bins
         self.momentum = momentum
@@ -138,10 +142,13 @@ class ReferenceGHMC(_Reference):
             reduction_override: in place of ``reduction``.
             kwargs: ignored, as in the reference (``avg_factor``).
         """
-        if pred.dim() != target.dim():
+        if pred.dim() == target.dim() + 1:
             classes = torch.arange(pred.shape[-1], device=pred.device)
+            _check_shapes(pred[..., 0], target=target, label_weight=label_weight)
             target = target[..., None] == classes
             label_weight = label_weight[..., None].expand_as(target)
+        _check_shapes(pred, target=target, label_weight=label_weight)
+        pred = pred.to(compute_dtype(pred))
         target = target.float()
         valid = label_weight > 0
         total = valid.sum().clamp(min=1).to(torch.float32)
@@ -175,7 +182,7 @@ class ReferenceGHMR(_Reference):
         reduction: Reduction = "mean",
     ) -> None:
         super().__init__(bins, momentum, loss_weight, reduction, 1e3)
-        check_number("mu", mu, "a number above 0", ok=isinstance(mu, float | int) and mu > 0)
+        check_number("mu", mu, "a number above 0", ok=lambda value: value > 0)
         self.mu = mu
 
     def forward(
@@ -194,10 +201,20 @@ class ReferenceGHMR(_Reference):
             avg_factor: ignored, as in the reference.
             reduction_override: in place of ``reduction``.
         """
-        residual = pred - target
+        _check_shapes(pred, target=target, label_weight=label_weight)
+        residual = pred.to(compute_dtype(pred)) - target
         root = torch.sqrt(residual * residual + self.mu * self.mu)
         gradient_norm = (residual / root).abs().detach()
         total = label_weight.float().sum().clamp(min=1)
         loss = root - self.mu
         weights = self._weights(loss, gradient_norm, label_weight > 0, total, None)
         return self._reduce(loss, weights, total, reduction_override)
+
+
+def _check_shapes(pred: Tensor, **others: Tensor) -> None:
+    """The reference would broadcast: a column beside a row becomes a square of examples that are not there."""
+    for name, tensor in others.items():
+        if tensor.shape != pred.shape:
+            raise ValueError(
+                f"Expected argument `{name}` to be shaped like `pred` {list(pred.shape)}, but got {list(tensor.shape)}."
+            )

@@ -45,8 +45,8 @@ SHARES = (
     "Each unit region's share of a loss's gradient (lines) over its share of the examples (grey), both logarithmic. "
     "As published GHM-C gives a region of ten examples as much weight as one of a million: its line stays level while "
     "the crowd falls away, so on small data a handful of examples decides where the model goes. With weights of at "
-    "most 1 only the crowd is quieted. Compare the effective numbers of examples below: the fewer share the gradient, "
-    "the noisier the training.",
+    "most 1, the default, only the crowd is quieted. Compare the effective numbers of examples below: the fewer share "
+    "the gradient, the noisier the training.",
 )
 NORMS_BOX = (
     "Where the examples are: box regression",
@@ -58,7 +58,7 @@ REWEIGHTED_BOX = (
     "What each loss makes of a gradient: box regression",
     "The gradient that each box loss gives a coordinate, scaled to the same total over this model's residuals; "
     "dashed is ASL1, which leaves its gradient norm as it is, and the upper axis gives the residual. Look at the "
-    "right end: a crowd of large residuals is quieted by GHM-R, here with weights of at most 1 and as published "
+    "right end: a crowd of large residuals is quieted by GHM-R, here with the run's own options and as published "
     "without a cap; smooth L1 gives them its full strength.",
 )
 WEIGHTS = (

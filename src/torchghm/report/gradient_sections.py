@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TypedDict
 
 import numpy as np
 
+from torchghm.functional.examples import Density, Normalize
 from torchghm.report import captions
 from torchghm.report.figures.classification import (
+    MAX_WEIGHT,
     gradient_shares,
     plot_gradient_norm_distribution,
     plot_gradient_share,
@@ -22,7 +25,16 @@ from torchghm.report.run_folder import GradientNorms, Run
 from torchghm.report.section import Drawn, Methods, Section, Tile, section, tiles_by_method
 
 # The published settings, for runs that have none of their own.
-BINS_CLS, BINS_BOX, MU, GAMMA, ALPHA = 30, 10, 0.02, 2.0, 0.25
+BINS_CLS, BINS_BOX, MU, GAMMA, ALPHA, DELTA = 30, 10, 0.02, 2.0, 0.25, 1 / 9
+
+
+class _Harmonizing(TypedDict):
+    """What the figures are told of a harmonized loss."""
+
+    bins: int
+    max_weight: float | None
+    normalize: Normalize
+    density: Density
 
 
 def classification_sections(methods: Methods) -> list[Section | None]:
@@ -36,9 +48,10 @@ def classification_sections(methods: Methods) -> list[Section | None]:
 
 def regression_sections(methods: Methods) -> list[Section | None]:
     """Where the box coordinates are, their re-weighted gradients, and the curves of the box losses."""
-    settings = [runs[0].norms.mu for runs in methods.values() if runs[0].norms is not None]
-    mu = _known(next((mu for mu in settings if math.isfinite(mu)), math.nan), MU)
-    fig, _ = plot_regression_losses(mu=mu)
+    norms = [runs[0].norms for runs in methods.values() if runs[0].norms is not None]
+    mu = next((of_run.mu for of_run in norms if math.isfinite(of_run.mu)), MU)
+    delta = next((of_run.delta for of_run in norms if math.isfinite(of_run.delta)), DELTA)
+    fig, _ = plot_regression_losses(mu=mu, delta=delta)
     curves = Tile(inline_svg(fig, captions.REGRESSION_LOSSES[0], "curves"))
     return [
         _section(methods, "norm-box", captions.NORMS_BOX, _residual_distribution),
@@ -68,8 +81,8 @@ def _distribution(norms: GradientNorms) -> Drawn | None:
 def _reweighted(norms: GradientNorms) -> Drawn | None:
     if not (norms.cls_positive + norms.cls_negative).any():
         return None
-    bins, gamma = int(_known(norms.bins_cls, BINS_CLS)), _known(norms.focal_gamma, GAMMA)
-    return plot_reweighted_classification(norms.cls_positive, norms.cls_negative, bins=bins, gamma=gamma), ""
+    options, gamma = _classification_options(norms), _known(norms.focal_gamma, GAMMA)
+    return plot_reweighted_classification(norms.cls_positive, norms.cls_negative, gamma=gamma, **options), ""
 
 
 def _share(norms: GradientNorms) -> Drawn | None:
@@ -77,14 +90,14 @@ def _share(norms: GradientNorms) -> Drawn | None:
     total = norms.cls_positive + norms.cls_negative
     if not total.any():
         return None
-    bins = int(_known(norms.bins_cls, BINS_CLS))
+    options = _classification_options(norms)
     gamma, alpha = _known(norms.focal_gamma, GAMMA), _known(norms.focal_alpha, ALPHA)
     counts = norms.cls_positive, norms.cls_negative
-    shares = gradient_shares(*counts, bins=bins, gamma=gamma, alpha=alpha)
+    shares = gradient_shares(*counts, gamma=gamma, alpha=alpha, **options)
     effective = ", ".join(f"{LOSS_LABELS[name]} {share.effective:,.0f}" for name, share in shares.items())
-    in_region = region_counts(total, bins)
+    in_region = region_counts(total, options["bins"])
     sparsest = int(np.argmin(np.where(in_region > 0, in_region, np.inf)))
-    return plot_gradient_share(*counts, bins=bins, gamma=gamma, alpha=alpha), (
+    return plot_gradient_share(*counts, gamma=gamma, alpha=alpha, **options), (
         f"Effective number of examples: {effective}. Sparsest region: {in_region[sparsest]:,.0f} examples carry "
         f"{100 * shares['ghmc'].regions[sparsest]:.2g}% of GHM-C's gradient "
         f"({100 * shares['ghmc_published'].regions[sparsest]:.2g}% as published), "
@@ -104,8 +117,28 @@ def _residual_distribution(norms: GradientNorms) -> Drawn | None:
 def _reweighted_residuals(norms: GradientNorms) -> Drawn | None:
     if not norms.box_residual_counts.any():
         return None
-    edges, counts, bins = norms.box_residual_edges, norms.box_residual_counts, int(_known(norms.bins_box, BINS_BOX))
-    return plot_reweighted_regression(edges, counts, mu=_known(norms.mu, MU), bins=bins), ""
+    options = _options(norms.bins_box, BINS_BOX, norms.box_max_weight, norms.box_by_regions, norms.box_exact)
+    return plot_reweighted_regression(
+        norms.box_residual_edges,
+        norms.box_residual_counts,
+        mu=_known(norms.mu, MU),
+        delta=_known(norms.delta, DELTA),
+        **options,
+    ), ""
+
+
+def _classification_options(norms: GradientNorms) -> _Harmonizing:
+    return _options(norms.bins_cls, BINS_CLS, norms.cls_max_weight, norms.cls_by_regions, norms.cls_exact)
+
+
+def _options(bins: float, usual_bins: int, max_weight: float, by_regions: float, exact: float) -> _Harmonizing:
+    """The loss's own options; the library's where a run has none (nan)."""
+    return _Harmonizing(
+        bins=int(_known(bins, usual_bins)),
+        max_weight=MAX_WEIGHT if math.isnan(max_weight) else None if math.isinf(max_weight) else max_weight,
+        normalize="regions" if by_regions == 1 else "occupied",
+        density="exact" if exact == 1 else "regions",
+    )
 
 
 def _known(value: float, default: float) -> float:

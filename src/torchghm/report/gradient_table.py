@@ -7,7 +7,11 @@ as a whole to the unit region that holds its centre, so with 1000 cells a region
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
+
+from torchghm.functional import weights
+from torchghm.functional.examples import Density, Normalize
 
 Array = NDArray[np.float64]
 
@@ -43,16 +47,24 @@ def region_counts(counts: Array, bins: int) -> Array:
     return np.bincount(region_of_cell(counts.size, bins), weights=counts, minlength=bins).astype(np.float64)
 
 
-def harmonizing_weights(counts: Array, bins: int, max_weight: float | None = None) -> Array:
+def harmonizing_weights(
+    counts: Array,
+    bins: int,
+    max_weight: float | None = None,
+    normalize: Normalize = "occupied",
+    density: Density = "regions",
+) -> Array:
     """Harmonizing weight of each cell: `beta_j = 1 / (fraction_j * occupied regions)`, 0 in an empty region.
 
     Args:
         counts: examples in each of n cells of g, [n].
         bins: number of unit regions M.
         max_weight: cap of the weights, None for none.
+        normalize, density: as in `torchghm.functional.harmonizing_weights`.
 
     Returns:
-        The weight of the cell's region, [n]; without a cap the sum of `counts * beta` is the number of examples.
+        The weight of the cell's region, [n]; by occupied regions and without a cap, the sum of `counts * beta` is the
+        number of examples.
 
     Source: GHM paper, section 3.3 (unit region approximation).
 
@@ -60,13 +72,15 @@ def harmonizing_weights(counts: Array, bins: int, max_weight: float | None = Non
         >>> harmonizing_weights(np.array([3.0, 1.0, 0.0]), bins=3)
         array([0.66666667, 2.        , 0.        ])
     """
-    in_region = region_counts(counts, bins)
-    occupied = in_region > 0
-    beta = np.zeros(bins)
-    beta[occupied] = counts.sum() / (in_region[occupied] * occupied.sum())
-    if max_weight is not None:
-        beta = beta.clip(max=max_weight)
-    return beta[region_of_cell(counts.size, bins)]
+    beta = weights.harmonizing_weights(
+        torch.from_numpy(cell_centres(counts.size)),
+        torch.from_numpy(counts),
+        bins=bins,
+        density=density,
+        normalize=normalize,
+        max_weight=max_weight,
+    )
+    return beta.numpy()
 
 
 def focal_gradient_norm(g: Array, gamma: float = 2.0) -> Array:
@@ -84,8 +98,9 @@ def focal_gradient_norm(g: Array, gamma: float = 2.0) -> Array:
 
 
 def smooth_l1_gradient_norm(g: Array, mu: float = 0.02, delta: float = 1 / 9) -> Array:
-    """Gradient norm of smooth L1, `min(|d| / delta, 1)`, at the residual where ASL1's gradient norm is g in [0, 1)."""
-    return np.asarray(np.minimum(residual_of(g, mu) / delta, 1.0))
+    """Gradient norm of smooth L1, `min(|d| / delta, 1)`, where ASL1's gradient norm is g in [0, 1); L1 with delta 0."""
+    residual = residual_of(g, mu)
+    return np.asarray(np.minimum(residual / delta, 1.0)) if delta > 0 else np.ones_like(residual)
 
 
 def residual_of(g: Array, mu: float) -> Array:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +12,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from matplotlib import style
 
+from torchghm.atomic_files import write_text
 from torchghm.report.comparison_folder import Comparison, read_comparison
 from torchghm.report.figures.palette import PALETTE, method_label, stylesheet_variables
 from torchghm.report.gradient_sections import classification_sections, regression_sections
@@ -42,6 +42,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     Raises:
         FileNotFoundError: if `folder` is neither, or the folder of `out` does not exist.
         ValueError: if a file in `folder` is malformed; the message names the file and the field.
+        WriteError: if the disk is full, or the page may not be written.
 
     Example:
         >>> write_report("runs/demo")  # doctest: +SKIP
@@ -54,14 +55,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     with style.context("default"):
         html = _page(folder)
     page = folder / "report.html" if out is None else Path(out)
-    # A page that is being written must never look like a finished one.
-    temporary = page.with_name(f".{page.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(html.encode("utf-8"))
-        temporary.replace(page)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_text(page, html)
     return page
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +53,14 @@ class GradientNorms:
     mu: float
     focal_gamma: float
     focal_alpha: float
+    # Files may lack these; nan draws the defaults.
+    cls_max_weight: float = math.nan  # inf for no cap
+    cls_by_regions: float = math.nan  # 1 where `normalize="regions"`
+    cls_exact: float = math.nan  # 1 where `density="exact"`
+    box_max_weight: float = math.nan
+    box_by_regions: float = math.nan
+    box_exact: float = math.nan
+    delta: float = math.nan  # of smooth L1
 
 
 @dataclass(frozen=True)
@@ -196,10 +204,11 @@ def _read_weights(path: Path) -> dict[str, WeightHistory]:
 def _read_norms(path: Path) -> GradientNorms | None:
     if not path.is_file():
         return None
-    names = tuple(GradientNorms.__dataclass_fields__)
+    names = tuple(f.name for f in fields(GradientNorms) if f.default is MISSING)
     try:
         with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: np.asarray(stored[name], dtype=np.float64) for name in names}
+            options = [f.name for f in fields(GradientNorms) if f.default is not MISSING and f.name in stored]
+            arrays = {name: np.asarray(stored[name], dtype=np.float64) for name in (*names, *options)}
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"Expected {path} to hold the arrays {', '.join(names)} but got: {error}") from error
     for name in names[:4]:
@@ -215,8 +224,8 @@ def _read_norms(path: Path) -> GradientNorms | None:
         )
     if arrays["cls_positive"].size != arrays["cls_negative"].size:
         raise ValueError(f"Expected `cls_positive` and `cls_negative` in {path} to be of one length")
-    if any(arrays[name].size != 1 for name in names[4:]):
-        raise ValueError(f"Expected {', '.join(names[4:])} in {path} to be single numbers")
+    if any(array.size != 1 for name, array in arrays.items() if name not in names[:4]):
+        raise ValueError(f"Expected {', '.join([*names[4:], *options])} in {path} to be single numbers")
     return GradientNorms(**{n: a if n in names[:4] else a.item() for n, a in arrays.items()})  # type: ignore[arg-type]
 
 

@@ -16,7 +16,8 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from torchghm.training.atomic_files import replaced
+from torchghm.atomic_files import replaced
+from torchghm.detection.backbones import why_unreadable
 from torchghm.training.datamodule import Batch
 from torchghm.training.module import CHECKPOINT_KEY, DetectorModule
 from torchghm.training.recipe import Recipe
@@ -74,8 +75,7 @@ def load_checkpoint(path: Path) -> SavedDetector:
         # Mapped: of a checkpoint, evaluation needs a third, and the optimiser's moments are the rest.
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # a truncated zip, a pickle of other things, a text: each fails in its own way
-        reason = str(error).strip().split("\n")[0]
-        raise ValueError(f"the checkpoint {str(path)!r} can't be read: {reason}") from error
+        raise ValueError(f"the checkpoint {str(path)!r} can't be read: {why_unreadable(path, error)}") from error
     about = content.get(CHECKPOINT_KEY) if isinstance(content, dict) else None
     if about is None:
         raise ValueError(f"expected a checkpoint of `torchghm train`, got {str(path)!r}, which is of something else")

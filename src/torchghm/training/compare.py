@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torchghm.training.atomic_files import write_json, write_text
+from torchghm.atomic_files import write_json, write_text
 from torchghm.training.comparison_plan import Plan, comparison_plan, hold_to_plan
 from torchghm.training.comparison_table import (
     Results,

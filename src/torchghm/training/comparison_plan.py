@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from torchghm.atomic_files import write_json
 from torchghm.data import DetectionData
-from torchghm.training.atomic_files import write_json
 from torchghm.training.methods import Methods, flat, named_methods
 from torchghm.training.recipe import Recipe
 

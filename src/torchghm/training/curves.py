@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from torchghm.training.atomic_files import write_error
+from torchghm.atomic_files import write_error
 
 
 class Curves(TensorBoardLogger):

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from torchghm.atomic_files import replaced
 from torchghm.data import DetectionDataset, Records, collate, evaluation_transforms
 from torchghm.detection import DetectionExamples, detection_examples
-from torchghm.training.atomic_files import replaced
 from torchghm.training.datamodule import to_floats
 from torchghm.training.module import DetectorModule
 
@@ -54,8 +54,7 @@ def write_gradient_norms(path: Path, module: DetectorModule, records: Records) -
         residual += torch.bincount(cell, minlength=CELLS).double().cpu()
     cls_loss, box_loss = module.detector.cls_loss, module.detector.box_loss
     with replaced(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(
-            file,
+        arrays: dict[str, Any] = dict(  # named, as in the file
             cls_positive=positive.numpy(),
             cls_negative=negative.numpy(),
             box_residual_edges=RESIDUAL_EDGES,
@@ -65,7 +64,11 @@ def write_gradient_norms(path: Path, module: DetectorModule, records: Records) -
             mu=_setting(box_loss, "mu"),
             focal_gamma=_setting(cls_loss, "gamma"),
             focal_alpha=_setting(cls_loss, "alpha"),
+            delta=_setting(box_loss, "delta"),
+            **_harmonizing("cls", cls_loss),
+            **_harmonizing("box", box_loss),
         )
+        np.savez_compressed(file, **arrays)
 
 
 def classification_counts(examples: DetectionExamples) -> tuple[Tensor, Tensor]:
@@ -89,6 +92,23 @@ def classification_counts(examples: DetectionExamples) -> tuple[Tensor, Tensor]:
 
 
 def _setting(loss: Any, name: str) -> np.float64:
-    levels = getattr(loss, "levels", None)  # with a density for each level, all have the same settings
-    value = getattr(levels[0] if isinstance(levels, nn.ModuleList) else loss, name, None)
+    value = getattr(_one_level(loss), name, None)
     return np.float64(math.nan if value is None else float(value))
+
+
+def _harmonizing(prefix: str, loss: Any) -> dict[str, np.float64]:
+    """The options that decide a harmonizing weight, nothing for other losses. The reference mode has none to choose."""
+    loss = _one_level(loss)
+    if not hasattr(loss, "bins"):
+        return {}
+    max_weight = getattr(loss, "max_weight", None)
+    return {
+        f"{prefix}_max_weight": np.float64(math.inf if max_weight is None else max_weight),
+        f"{prefix}_by_regions": np.float64(getattr(loss, "normalize", "occupied") == "regions"),
+        f"{prefix}_exact": np.float64(getattr(loss, "density", "regions") == "exact"),
+    }
+
+
+def _one_level(loss: Any) -> Any:
+    levels = getattr(loss, "levels", None)  # with a density for each level, all have the same settings
+    return levels[0] if isinstance(levels, nn.ModuleList) else loss

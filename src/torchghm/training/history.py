@@ -12,7 +12,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from torchghm.training.atomic_files import write_text
+from torchghm.atomic_files import write_text
 from torchghm.training.average_precision import METRICS
 from torchghm.training.datamodule import Batch
 from torchghm.training.module import DetectorModule

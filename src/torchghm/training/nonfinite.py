@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from torchghm.training.atomic_files import write_json
+from torchghm.atomic_files import write_json
 from torchghm.training.processes import from_all, is_everywhere, is_first
 
 

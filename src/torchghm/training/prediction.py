@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from torchghm.atomic_files import write_json
 from torchghm.data import read_image
 from torchghm.data.images import SUFFIXES
-from torchghm.training.atomic_files import write_error, write_json
+from torchghm.data.new_folder import new_folder
 from torchghm.training.checkpoints import load_checkpoint
 from torchghm.training.datamodule import to_floats
 from torchghm.training.drawing import draw_boxes, jpeg
@@ -54,14 +54,10 @@ def predict(
     if not 0 <= threshold <= 1:
         raise ValueError(f"expected argument `threshold` to be in [0, 1], got {threshold}")
     out, files, device = Path(out), _image_files(images), usable_device(device)
-    _refuse_to_replace(out, overwrite)
-    saved = load_checkpoint(checkpoint_of(checkpoint))
-    module = saved.module().to(device)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    # Made beside its place and moved there when complete: an unreadable last image leaves nothing half-done.
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as aside:
-        made = Path(aside, "predictions")
-        made.mkdir()
+    # An unreadable last image leaves nothing half-done.
+    with new_folder(out, RESULTS_FILE, "predictions", overwrite=overwrite) as made:
+        saved = load_checkpoint(checkpoint_of(checkpoint))
+        module = saved.module().to(device)
         results = []
         names = _unlike_names(files)
         for number, file in enumerate(files, start=1):
@@ -75,15 +71,9 @@ def predict(
                 for label, score in zip(labels, found["scores"].tolist(), strict=True)
             ]
             picture = made / next(names)
-            try:
-                picture.write_bytes(jpeg(draw_boxes(pixels, found["boxes"].tolist(), labels, texts)))
-            except OSError as error:
-                raise write_error(out / picture.name, error) from error
+            picture.write_bytes(jpeg(draw_boxes(pixels, found["boxes"].tolist(), labels, texts)))
             results += list(_coco_results(number, file, found, saved.classes))
         write_json(made / RESULTS_FILE, results)
-        if out.exists():
-            out.rename(Path(aside, "replaced"))
-        made.rename(out)
     return out
 
 
@@ -99,17 +89,6 @@ def _image_files(images: Sequence[str | Path]) -> list[Path]:
     if not files:
         raise ValueError(f"expected images, got none in {', '.join(map(str, images)) or 'an empty list'}")
     return files
-
-
-def _refuse_to_replace(out: Path, overwrite: bool) -> None:
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    if not (out / RESULTS_FILE).is_file():
-        raise FileExistsError(f"the output {str(out)!r} is there and holds no predictions: not written to")
-    if not overwrite:
-        raise FileExistsError(
-            f"the folder {str(out)!r} holds other predictions: name another, or replace them with --overwrite"
-        )
 
 
 def _unlike_names(files: Sequence[Path]) -> Iterator[str]:

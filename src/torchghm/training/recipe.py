@@ -102,7 +102,8 @@ class ModelRecipe(_Section):
         description="multiples of its size that each of retinanet's levels has anchors of; null is 1, 1.26, 1.587",
     )
     pyramid_channels: PositiveInt | None = Field(
-        default=None, description="width of the pyramid and of the heads, a multiple of 32 with group norm; null is 256"
+        default=None,
+        description="width of the pyramid and of the heads, with group norm a multiple of 32 from 64; null is 256",
     )
     finest_level: Literal[2, 3] | None = Field(
         default=None,

@@ -14,8 +14,8 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 
 import torchghm
+from torchghm.atomic_files import write_json
 from torchghm.data import DetectionData
-from torchghm.training.atomic_files import write_json
 from torchghm.training.checkpoints import KeepCheckpoints, SafeCheckpointIO, SavedDetector, load_checkpoint
 from torchghm.training.comparison_plan import annotations_digest
 from torchghm.training.curves import Curves

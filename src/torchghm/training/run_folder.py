@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torchghm
-from torchghm.training.atomic_files import LEFT_OVER, write_json, write_text
+from torchghm.atomic_files import LEFT_OVER, write_json, write_text
 from torchghm.training.recipe import Recipe
 from torchghm.training.recipe_files import load_recipe, recipe_yaml
 

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from torchghm.atomic_files import replaced, write_json
 from torchghm.data import Records, read_image
-from torchghm.training.atomic_files import replaced, write_json
 from torchghm.training.average_precision import SeenImage
 from torchghm.training.drawing import jpeg
 from torchghm.training.run_folder import RunFolder

@@ -139,7 +139,7 @@ def test_malformed_counts_are_refused(draw):
         draw([np.nan], [1])
     with pytest.raises(ValueError, match="`positive` to be a list of counts"):
         draw([[1.0]], [1])
-    with pytest.raises(ValueError, match="`bins` to be at least 1"):
+    with pytest.raises(ValueError, match="`bins` to be an integer of at least 1"):
         draw([1], [1], bins=0)
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
+from torchghm.functional import harmonizing_weights
 from torchghm.report import plot_regression_losses, plot_reweighted_regression
 from torchghm.report.gradient_table import region_counts, residuals_to_gradient_norm
 
@@ -31,6 +32,27 @@ def test_the_reweighted_gradients():
     expected = np.minimum(counts.sum() / 10 / counts, 1)
     np.testing.assert_allclose(capped / capped.max(), expected / expected.max())
     np.testing.assert_allclose([np.nansum(of_g * line) for line in lines.values()], (of_g * g).sum())
+
+
+def test_ghmr_is_drawn_with_the_options_given():
+    of_g = residuals_to_gradient_norm(EDGES, COUNTS, 0.05)
+    options = {"bins": 12, "max_weight": 0.7, "normalize": "regions", "density": "exact"}
+    _, ax = plot_reweighted_regression(EDGES, COUNTS, mu=0.05, **options)
+    g, drawn = next(line.get_data() for line in ax.get_lines() if line.get_label() == "GHM-R")
+    expected = harmonizing_weights(torch.tensor(g), torch.tensor(of_g), **options).numpy()
+    np.testing.assert_allclose(drawn / g / drawn[-1] * g[-1], expected / expected[-1])
+    _, ax = plot_reweighted_regression(EDGES, COUNTS, mu=0.05, max_weight=None)
+    lines = {line.get_label(): line.get_ydata() for line in ax.get_lines()}
+    np.testing.assert_array_equal(lines["GHM-R"], lines["GHM-R as published"])
+
+
+@pytest.mark.parametrize("draw", [lambda: plot_reweighted_regression(EDGES, COUNTS, delta=0), plot_regression_losses])
+def test_l1_has_one_gradient_everywhere(draw):
+    _, ax = draw() if draw is not plot_regression_losses else draw(delta=0)
+    gradient = next(
+        line.get_ydata() for line in ax.get_lines() if line.get_label() in ("smooth L1", "smooth L1: gradient norm")
+    )
+    np.testing.assert_allclose(gradient, gradient[0])
 
 
 def test_the_upper_axis_gives_the_residual():
@@ -64,7 +86,7 @@ def test_the_curves_of_the_losses():
 
 @pytest.mark.parametrize("settings", [{"mu": 0.0}, {"delta": -1.0}, {"mu": float("nan")}, {"delta": float("inf")}])
 def test_settings_out_of_range_are_refused(settings: dict[str, float]):
-    with pytest.raises(ValueError, match=f"`{next(iter(settings))}` to be above 0"):
+    with pytest.raises(ValueError, match=f"`{next(iter(settings))}` to be (above|at least) 0 and finite"):
         plot_regression_losses(**settings)
 
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from torchghm.functional.examples import Density, Normalize
 from torchghm.report.figures.palette import LOSS_LABELS, axes_for, color, dress, literal, log_axis
 from torchghm.report.gradient_table import (
     Array,
@@ -73,18 +74,27 @@ def plot_gradient_norm_distribution(
 
 
 def plot_reweighted_classification(
-    positive: ArrayLike, negative: ArrayLike, *, bins: int = 30, gamma: float = 2.0, ax: Axes | None = None
+    positive: ArrayLike,
+    negative: ArrayLike,
+    *,
+    bins: int = 30,
+    max_weight: float | None = MAX_WEIGHT,
+    normalize: Normalize = "occupied",
+    density: Density = "regions",
+    gamma: float = 2.0,
+    ax: Axes | None = None,
 ) -> tuple[Figure, Axes]:
     """Draw the re-weighted gradient of CE, focal and GHM-C against the gradient norm g, as these examples make them.
 
-    CE: g. Focal: `g^gamma (g - gamma (1-g) log(1-g))`, its alpha left out. GHM-C: `beta(g) g`, beta at most 1, and as
-    published without that cap; undrawn where a region is empty. Each is scaled so that its sum over all these examples
+    CE: g. Focal: `g^gamma (g - gamma (1-g) log(1-g))`, its alpha left out. GHM-C: `beta(g) g` by its options, and as
+    published without a cap; undrawn where a region is empty. Each is scaled so that its sum over all these examples
     is that of CE; the vertical axis is logarithmic.
 
     Args:
         positive: counts of positive examples over equal cells of g in [0, 1], [n].
         negative: the same of negative examples.
         bins: number of unit regions of GHM-C.
+        max_weight, normalize, density: options of GHM-C, as in `torchghm.GHMCLoss`.
         gamma: focusing parameter of the focal loss.
         ax: axes to draw on; new ones by default.
 
@@ -106,7 +116,7 @@ def plot_reweighted_classification(
     curves = {
         "ce": g,
         "focal": equal_total(focal_gradient_norm(g, gamma), g, counts),
-        "ghmc": equal_total(harmonizing_weights(counts, bins, MAX_WEIGHT) * g, g, counts),
+        "ghmc": equal_total(harmonizing_weights(counts, bins, max_weight, normalize, density) * g, g, counts),
         "ghmc_published": equal_total(harmonizing_weights(counts, bins) * g, g, counts),
     }
     fig, ax = axes_for(ax)
@@ -146,7 +156,15 @@ class GradientShare:
 
 
 def gradient_shares(
-    positive: ArrayLike, negative: ArrayLike, *, bins: int = 30, gamma: float = 2.0, alpha: float = 0.25
+    positive: ArrayLike,
+    negative: ArrayLike,
+    *,
+    bins: int = 30,
+    max_weight: float | None = MAX_WEIGHT,
+    normalize: Normalize = "occupied",
+    density: Density = "regions",
+    gamma: float = 2.0,
+    alpha: float = 0.25,
 ) -> dict[str, GradientShare]:
     """Share of the total |gradient| by region and by positives, for `ce`, `focal`, `ghmc` and `ghmc_published`.
 
@@ -154,6 +172,7 @@ def gradient_shares(
         positive: counts of positive examples over equal cells of g in [0, 1], [n].
         negative: the same of negative examples.
         bins: number of unit regions.
+        max_weight, normalize, density: options of GHM-C, as in `torchghm.GHMCLoss`.
         gamma: focusing parameter of the focal loss.
         alpha: weight of the positives in the focal loss, the negatives have `1 - alpha`.
 
@@ -166,12 +185,13 @@ def gradient_shares(
     pos, neg = np.asarray(positive, dtype=np.float64), np.asarray(negative, dtype=np.float64)
     g = cell_centres(counts.size)
     focal = focal_gradient_norm(g, gamma)
-    capped, published = harmonizing_weights(counts, bins, MAX_WEIGHT) * g, harmonizing_weights(counts, bins) * g
+    ghmc = harmonizing_weights(counts, bins, max_weight, normalize, density) * g
+    published = harmonizing_weights(counts, bins) * g
     shares = {}
     for name, of_positive, of_negative in (
         ("ce", g, g),
         ("focal", alpha * focal, (1 - alpha) * focal),
-        ("ghmc", capped, capped),
+        ("ghmc", ghmc, ghmc),
         ("ghmc_published", published, published),
     ):
         carried = pos * of_positive + neg * of_negative
@@ -189,6 +209,9 @@ def plot_gradient_share(
     negative: ArrayLike,
     *,
     bins: int = 30,
+    max_weight: float | None = MAX_WEIGHT,
+    normalize: Normalize = "occupied",
+    density: Density = "regions",
     gamma: float = 2.0,
     alpha: float = 0.25,
     ax: Axes | None = None,
@@ -204,6 +227,7 @@ def plot_gradient_share(
         positive: counts of positive examples over equal cells of g in [0, 1], [n].
         negative: the same of negative examples.
         bins: number of unit regions.
+        max_weight, normalize, density: options of GHM-C, as in `torchghm.GHMCLoss`.
         gamma: focusing parameter of the focal loss.
         alpha: weight of the positives in the focal loss.
         ax: axes to draw on; new ones by default.
@@ -221,7 +245,16 @@ def plot_gradient_share(
         >>> ax.get_ylabel()
         'share (log)'
     """
-    shares = gradient_shares(positive, negative, bins=bins, gamma=gamma, alpha=alpha)
+    shares = gradient_shares(
+        positive,
+        negative,
+        bins=bins,
+        max_weight=max_weight,
+        normalize=normalize,
+        density=density,
+        gamma=gamma,
+        alpha=alpha,
+    )
     of_examples = region_counts(_total(positive, negative), bins)
     of_examples = of_examples / of_examples.sum()
     fig, ax = axes_for(ax)

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 from numpy.typing import ArrayLike
 
+from torchghm.functional.examples import Density, Normalize
 from torchghm.report.figures.classification import MAX_WEIGHT, draw_reweighted
 from torchghm.report.figures.palette import LOSS_LABELS, axes_for, color, dress
 from torchghm.report.gradient_table import (
@@ -27,20 +28,24 @@ def plot_reweighted_regression(
     mu: float = 0.02,
     delta: float = 1 / 9,
     bins: int = 10,
+    max_weight: float | None = MAX_WEIGHT,
+    normalize: Normalize = "occupied",
+    density: Density = "regions",
     ax: Axes | None = None,
 ) -> tuple[Figure, Axes]:
     """Draw the re-weighted gradient of smooth L1, ASL1 and GHM-R against ASL1's gradient norm g.
 
-    ASL1: g. Smooth L1: `min(|d| / delta, 1)`. GHM-R: `beta(g) g`, beta at most 1, and as published without that cap;
-    undrawn where a region is empty. Each is scaled so that its sum over all these residuals is that of ASL1. The upper
-    axis gives the residual |d| that belongs to g.
+    ASL1: g. Smooth L1: `min(|d| / delta, 1)`. GHM-R: `beta(g) g` as its options make it, and as published without
+    a cap; undrawn where a region is empty. Each is scaled so that its sum over all these residuals is that of ASL1.
+    The upper axis gives the residual |d| that belongs to g.
 
     Args:
         edges: ascending edges of the cells of the absolute residual |d|, [n + 1], from 0.
         counts: residual coordinates in each cell, [n].
         mu: ASL1's parameter, above 0.
-        delta: residual where smooth L1 turns from a parabola to a line, above 0.
+        delta: residual where smooth L1 turns from a parabola to a line, at least 0 (L1).
         bins: number of unit regions of GHM-R.
+        max_weight, normalize, density: options of GHM-R, as in `torchghm.GHMRLoss`.
         ax: axes to draw on; new ones by default.
 
     Returns:
@@ -63,7 +68,7 @@ def plot_reweighted_regression(
     curves = {
         "asl1": g,
         "smooth_l1": equal_total(smooth_l1_gradient_norm(g, mu, delta), g, of_g),
-        "ghmr": equal_total(harmonizing_weights(of_g, bins, MAX_WEIGHT) * g, g, of_g),
+        "ghmr": equal_total(harmonizing_weights(of_g, bins, max_weight, normalize, density) * g, g, of_g),
         "ghmr_published": equal_total(harmonizing_weights(of_g, bins) * g, g, of_g),
     }
     fig, ax = axes_for(ax)
@@ -87,14 +92,14 @@ def plot_regression_losses(*, mu: float = 0.02, delta: float = 1 / 9, ax: Axes |
 
     Args:
         mu: ASL1's parameter, above 0.
-        delta: residual where smooth L1 turns from a parabola to a line, above 0.
+        delta: residual where smooth L1 turns from a parabola to a line, at least 0 (L1).
         ax: axes to draw on; new ones by default.
 
     Returns:
         The figure and the axes.
 
     Raises:
-        ValueError: if `mu` or `delta` is not above 0.
+        ValueError: if `mu` is not above 0, or `delta` is below.
 
     Source: GHM paper, section 3.4 (ASL1).
 
@@ -103,15 +108,16 @@ def plot_regression_losses(*, mu: float = 0.02, delta: float = 1 / 9, ax: Axes |
         >>> len(ax.get_lines())
         5
     """
-    for name, value in (("mu", mu), ("delta", delta)):
-        if not 0 < value < float("inf"):
-            raise ValueError(f"Expected argument `{name}` to be above 0 and finite but got {value}")
+    if not 0 < mu < float("inf"):
+        raise ValueError(f"Expected argument `mu` to be above 0 and finite but got {mu}")
+    if not 0 <= delta < float("inf"):
+        raise ValueError(f"Expected argument `delta` to be at least 0 and finite but got {delta}")
     fig, ax = axes_for(ax)
     d = np.linspace(0.0, 4 * max(delta, mu), 401)
-    smooth = np.where(d < delta, d * d / (2 * delta), d - delta / 2)
+    smooth = np.where(d < delta, d * d / (2 * (delta or 1.0)), d - delta / 2)
     root = np.hypot(d, mu)
     for name, setting, loss, gradient in (
-        ("smooth_l1", f"δ = {delta:.3g}", smooth, np.minimum(d / delta, 1.0)),
+        ("smooth_l1", f"δ = {delta:.3g}", smooth, np.minimum(d / delta, 1.0) if delta else np.ones_like(d)),
         ("asl1", f"μ = {mu:.3g}", root - mu, d / root),
     ):
         label = LOSS_LABELS[name]

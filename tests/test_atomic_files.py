@@ -7,8 +7,9 @@ import threading
 import pytest
 import torch
 
-from torchghm.data import load_data
-from torchghm.training.atomic_files import WriteError, replaced, write_json
+from torchghm.atomic_files import WriteError, replaced, write_json
+from torchghm.data import load_data, write_scenes, write_shards
+from torchghm.report import write_report
 from torchghm.training.average_precision import SeenImage
 from torchghm.training.curves import Curves
 from torchghm.training.history import EpochTable
@@ -98,3 +99,36 @@ def test_file_names_that_are_no_text_are_written_and_read_back(tmp_path):
     write_json(tmp_path / "a.json", content)
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == content
     assert "K\u00e4fer" in (tmp_path / "a.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("make", ["scenes", "shards"])
+def test_a_folder_that_has_no_room_is_named_and_left_out(tmp_path, no_file_beyond, make):
+    scenes = write_scenes(tmp_path / "scenes", images=4, image_size=(96, 128))
+    out = tmp_path / "out"
+    data = load_data(scenes)
+    with no_file_beyond(1000), pytest.raises(WriteError) as error:
+        write_scenes(out, images=4, image_size=(96, 128)) if make == "scenes" else write_shards(data, out)
+    assert str(error.value) == f"can't write '{out}': File too large"
+    assert list(tmp_path.iterdir()) == [scenes]
+
+
+def test_a_folder_below_a_file_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(WriteError, match="can't write '.*file/scenes': File exists"):
+        write_scenes(tmp_path / "file" / "scenes", images=4)
+
+
+def test_an_image_that_is_gone_is_no_fault_of_the_shards(tmp_path):
+    data = load_data(write_scenes(tmp_path / "scenes", images=4, image_size=(96, 128)))
+    (image := next((tmp_path / "scenes" / "train").iterdir())).unlink()
+    with pytest.raises(OSError, match=image.name) as error:
+        write_shards(data, tmp_path / "shards")
+    assert not isinstance(error.value, WriteError)
+
+
+def test_a_page_that_has_no_room_is_named(tmp_path, no_file_beyond):
+    write_json(tmp_path / "results.json", {"cls": "ghmc", "box": "ghmr"})
+    (tmp_path / "report.html").write_text("the page before")
+    with no_file_beyond(1000), pytest.raises(WriteError, match=r"report\.html' \(the one before is kept\)"):
+        write_report(tmp_path)
+    assert (tmp_path / "report.html").read_text() == "the page before"
