@@ -241,7 +241,9 @@ def test_overwriting_starts_anew_and_a_limit_of_steps_ends_with_a_validation(tin
     assert (results["steps"], results["epochs"], results["name"]) == (1, 1, "focal + smooth_l1")
     [row] = rows(run_path / "metrics.csv")
     assert row["val/ap"]
-    assert row["train/cls_occupied_regions"] == ""
+    assert float(row["train/cls_occupied_regions"]) >= 1
+    assert 0 < float(row["train/cls_positive_share"]) < 1
+    assert row["train/cls_largest_beta"] == ""
     assert not (run_path / "beta_history.csv").exists()
     counts = np.load(run_path / "gradient_norms.npz")
     assert (counts["focal_gamma"], counts["focal_alpha"]) == (2, 0.25)

@@ -3,7 +3,8 @@
 logits --gradient_norm--> g --density--> GD --weights--> beta --> loss
 """
 
-from torchghm.functional.baselines import cross_entropy_loss, focal_loss, ohem_loss, smooth_l1_loss
+from torchghm.functional.baselines import cross_entropy_loss, focal_loss, ohem_loss
+from torchghm.functional.box_baselines import smooth_l1_loss
 from torchghm.functional.classification import ghmc_loss
 from torchghm.functional.density import gradient_density, gradient_histogram
 from torchghm.functional.gradient_norm import gradient_norm_asl1, gradient_norm_sigmoid, gradient_norm_softmax

@@ -1,15 +1,14 @@
-"""What GHM is compared with: cross entropy, OHEM and focal loss, smooth L1. Thin over torch."""
+"""What GHM-C is compared with: cross entropy, OHEM and focal loss. Thin over torch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from torchghm.functional.classification import check_targets, example_weight
+from torchghm.functional.classification import check_targets, checked_for_free, example_weight
 from torchghm.functional.cross_entropy import sigmoid_cross_entropy, softmax_cross_entropy
 from torchghm.functional.examples import (
     Activation,
@@ -20,14 +19,30 @@ from torchghm.functional.examples import (
     check_choice,
     check_number,
     positive_weight,
+    positives,
     valid_rows,
 )
-from torchghm.functional.regression import arrange_residual, reduce_weighted
+from torchghm.functional.regression import reduce_weighted
 
 Average = Literal["positives", "examples"]
-BoxAverage = Literal["coordinates", "boxes"]
 Factor = Callable[[Tensor, Examples, Tensor], Tensor]
 """(cross entropy, examples, weights) -> what the cross entropy of every example is multiplied by."""
+
+
+class WeighedCrossEntropy(NamedTuple):
+    """A loss, and without a gradient what it was made of."""
+
+    loss: Tensor
+    total: Tensor
+    """What ``reduction="mean"`` divides by: at least 1 where it counts positives, which here it need not be."""
+    plain: Tensor
+    """Mean cross entropy."""
+    examples: Examples
+    """Logits of 0 where there is no example."""
+    cross_entropy: Tensor
+    """Of every example."""
+    strength: Tensor
+    """Weight times factor of every example, 0 where there is none."""
 
 
 def cross_entropy_loss(
@@ -62,7 +77,7 @@ def cross_entropy_loss(
         ignore_index=ignore_index,
         class_dim=class_dim,
         reduction=reduction,
-    )[0]
+    ).loss
 
 
 def focal_loss(
@@ -100,7 +115,7 @@ def focal_loss(
         ignore_index=ignore_index,
         class_dim=class_dim,
         reduction=reduction,
-    )[0]
+    ).loss
 
 
 def focal_factor(alpha: float | None, gamma: float, activation: Activation) -> Factor:
@@ -122,7 +137,7 @@ def focal_factor(alpha: float | None, gamma: float, activation: Activation) -> F
             return focus
         if activation == "softmax":
             return alpha * focus
-        positive = _positive(examples, cross_entropy)
+        positive = positives(examples, cross_entropy)
         return (alpha * positive + (1 - alpha) * (1 - positive)) * focus
 
     return factor
@@ -164,7 +179,7 @@ def ohem_loss(
         ignore_index=ignore_index,
         class_dim=class_dim,
         reduction=reduction,
-    )[0]
+    ).loss
 
 
 def ohem_factor(negatives_per_positive: float, min_negatives: int) -> Factor:
@@ -174,7 +189,7 @@ def ohem_factor(negatives_per_positive: float, min_negatives: int) -> Factor:
 
     def factor(cross_entropy: Tensor, examples: Examples, amount: Tensor) -> Tensor:
         with torch.no_grad():
-            positive = (_positive(examples, cross_entropy) > 0.5) & (amount > 0)
+            positive = (positives(examples, cross_entropy) > 0.5) & (amount > 0)
             negative = ~positive & (amount > 0)
             keep = (positive.sum() * negatives_per_positive).clamp(min=min_negatives).floor()
             # Rank by hardness: a computation of fixed size, so that nothing waits for the count.
@@ -183,31 +198,6 @@ def ohem_factor(negatives_per_positive: float, min_negatives: int) -> Factor:
             return (positive | (negative & (rank.view_as(negative) < keep))).to(cross_entropy.dtype)
 
     return factor
-
-
-def smooth_l1_loss(
-    inputs: Tensor,
-    targets: Tensor,
-    weight: Tensor | None = None,
-    *,
-    delta: float = 1.0 / 9.0,
-    reduction: Reduction = "mean",
-) -> Tensor:
-    """Smooth L1 loss, d^2 / (2 delta) below delta and |d| - delta / 2 above (Girshick, ICCV 2015).
-
-    Arguments:
-        inputs, targets, weight, reduction: as in `torchghm.functional.asl1_loss`.
-        delta: where the loss turns from quadratic to linear, at least 0; 0 is L1.
-
-    Example:
-        >>> smooth_l1_loss(torch.tensor([1.0]), torch.tensor([0.0]), delta=1.0)
-        tensor(0.5000)
-    """
-    check_choice("reduction", reduction, ("mean", "sum", "none"))
-    check_number("delta", delta, "a number of at least 0", ok=lambda value: value >= 0)
-    residual, amount = arrange_residual(inputs, targets, weight)
-    loss = F.smooth_l1_loss(residual, torch.zeros_like(residual), reduction="none", beta=delta)
-    return reduce_weighted(amount * loss, amount.sum(), reduction)
 
 
 def weighed_cross_entropy(
@@ -221,15 +211,12 @@ def weighed_cross_entropy(
     ignore_index: int,
     class_dim: int,
     reduction: Reduction,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Cross entropy times a factor an example, reduced; without a gradient, the plain mean cross entropy and n.
-
-    n is what ``reduction="mean"`` divides by: at least 1 where it counts positives, which here it need not be.
-    """
+) -> WeighedCrossEntropy:
+    """Cross entropy times a factor an example, reduced, and what the diagnostics need."""
     check_choice("average", average, ("positives", "examples"))
     check_choice("reduction", reduction, ("mean", "sum", "none"))
     examples = arrange_examples(inputs, targets, weight, activation=activation, class_dim=class_dim)
-    if inputs.device.type == "cpu":
+    if checked_for_free(inputs):
         check_targets(examples, ignore_index, activation)
     valid = valid_rows(examples, ignore_index, activation=activation)
     per_example = sigmoid_cross_entropy if activation == "sigmoid" else softmax_cross_entropy
@@ -238,20 +225,14 @@ def weighed_cross_entropy(
     amount = example_weight(examples, cross_entropy.detach()).where(valid, 0.0)
     total = amount.sum()
     plain = reduce_weighted(amount * cross_entropy.detach(), total, "mean")
-    loss = amount * factor(cross_entropy, examples, amount) * cross_entropy
+    strength = amount * factor(cross_entropy, examples, amount)
+    loss = strength * cross_entropy
+    seen = (plain, examples, cross_entropy.detach(), strength.detach())
     if reduction == "none":
         shape = inputs.movedim(class_dim, -1).shape
         loss = loss.reshape(shape[:-1]) if activation == "softmax" else loss.reshape(shape).movedim(-1, class_dim)
-        return loss, plain, total
+        return WeighedCrossEntropy(loss, total, *seen)
     if activation == "sigmoid" and average == "positives":
         total = positive_weight(examples, ignore_index).to(amount.dtype)
-        return reduce_weighted(loss, total.clamp(min=1), reduction), plain, total
-    return reduce_weighted(loss, total, reduction), plain, total
-
-
-def _positive(examples: Examples, like: Tensor) -> Tensor:
-    """p* of every sigmoid example, [R, K]."""
-    if examples.targets.is_floating_point():
-        return examples.targets.to(like.dtype)
-    columns = torch.arange(like.shape[1], device=like.device)
-    return (examples.targets[:, None] == columns).to(like.dtype)
+        return WeighedCrossEntropy(reduce_weighted(loss, total.clamp(min=1), reduction), total, *seen)
+    return WeighedCrossEntropy(reduce_weighted(loss, total, reduction), total, *seen)

@@ -162,6 +162,14 @@ def positive_weight(examples: Examples, ignore_index: int, *, leave_out_nonfinit
     return own.where(labelled, 0.0).sum(dtype=dtype)
 
 
+def positives(examples: Examples, like: Tensor) -> Tensor:
+    """p* of every sigmoid example, [R, K], of the dtype of ``like``."""
+    if examples.targets.is_floating_point():
+        return examples.targets.to(like.dtype)
+    columns = torch.arange(like.shape[1], device=like.device)
+    return (examples.targets[:, None] == columns).to(like.dtype)
+
+
 def blank_invalid(examples: Examples, valid: Tensor) -> Examples:
     """The examples with logits of 0 where ``valid`` (of `valid_rows`) is False: what they hold reaches no gradient."""
     mask = valid if valid.dim() == 2 else valid[:, None]
@@ -212,7 +220,7 @@ def check_number(argument: str, value: object, expected: str, *, ok: Callable[[A
     """Raise an error that names the argument unless ``value`` is a finite number that is ``ok``."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"Expected argument `{argument}` to be {expected}, but got {value!r}.")
-    if not (math.isfinite(value) and ok(value)):
+    if not (-math.inf < float(value) < math.inf and ok(value)):
         raise ValueError(f"Expected argument `{argument}` to be {expected}, but got {value!r}.")
 
 

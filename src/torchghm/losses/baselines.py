@@ -1,4 +1,4 @@
-"""The losses that GHM is compared with, as modules behind the same call."""
+"""The classification losses that GHM-C is compared with, as modules behind the same call."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from torch import Tensor, nn
 
 from torchghm.functional.baselines import (
     Average,
-    BoxAverage,
     Factor,
     focal_factor,
     ohem_factor,
-    smooth_l1_loss,
     weighed_cross_entropy,
 )
-from torchghm.functional.examples import Activation, Reduction, check_choice, check_number
-from torchghm.functional.regression import arrange_residual, asl1_loss
+from torchghm.functional.examples import Activation, Reduction, arrange_examples, check_choice
+from torchghm.functional.gradient_share import positive_gradient_share
+from torchghm.kernels import ops
 from torchghm.losses.diagnostics import PlainDiagnostics
-from torchghm.losses.ranks import part_of_joint_mean, rank_count
+from torchghm.losses.ranks import is_joint, part_of_joint_mean
+
+BINS = 30
+"""Unit regions of the histogram that baselines show: as many as `torchghm.GHMCLoss` has."""
 
 
 class _ClassificationBaseline(nn.Module):
@@ -50,12 +52,15 @@ class _ClassificationBaseline(nn.Module):
         self.sync = sync
         self.diagnostics = None
 
+    _gamma = 0.0
+    """Power of 1 - p_t in the factor, through which the gradient flows."""
+
     def _factor(self) -> Factor:
         raise NotImplementedError
 
     def forward(self, inputs: Tensor, targets: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the loss of one batch; arguments as in `torchghm.GHMCLoss.forward`."""
-        loss, plain, total = weighed_cross_entropy(
+        weighed = weighed_cross_entropy(
             inputs,
             targets,
             weight,
@@ -66,11 +71,22 @@ class _ClassificationBaseline(nn.Module):
             class_dim=self.class_dim,
             reduction=self.reduction,
         )
-        self.diagnostics = PlainDiagnostics(plain)
-        if _is_joint(self):
+        share = None
+        if self.activation == "sigmoid":
+            share = positive_gradient_share(weighed.examples, weighed.cross_entropy, weighed.strength, self._gamma)
+        examples = arrange_examples(inputs, targets, weight, activation=self.activation, class_dim=self.class_dim)
+        counts = ops.classification_histogram(
+            examples._replace(logits=examples.logits.detach()),
+            BINS,
+            activation=self.activation,
+            ignore_index=self.ignore_index,
+            leave_out_nonfinite=False,
+        )[:BINS]
+        self.diagnostics = PlainDiagnostics(weighed.plain, share, counts)
+        if is_joint(self):
             positives = self.activation == "sigmoid" and self.average == "positives"
-            loss = loss * part_of_joint_mean(total, least=1.0 if positives else 0.0)
-        return loss
+            return weighed.loss * part_of_joint_mean(weighed.total, least=1.0 if positives else 0.0)
+        return weighed.loss
 
     def extra_repr(self) -> str:
         """Shown by ``print``."""
@@ -123,7 +139,7 @@ class FocalLoss(_ClassificationBaseline):
     ) -> None:
         super().__init__(activation, average, ignore_index, class_dim, reduction, sync)
         self.alpha = alpha
-        self.gamma = gamma
+        self.gamma = self._gamma = gamma
         self._factor()  # refuses values out of range now, not in the first step
 
     def _factor(self) -> Factor:
@@ -157,90 +173,3 @@ class OHEMLoss(_ClassificationBaseline):
 
     def _factor(self) -> Factor:
         return ohem_factor(self.negatives_per_positive, self.min_negatives)
-
-
-class _BoxBaseline(nn.Module):
-    """A box loss averaged over coordinates, or over boxes as detectors do (four times as much).
-
-    With ``sync`` the mean of training is over the coordinates of all ranks of ``torch.distributed``.
-    """
-
-    diagnostics: PlainDiagnostics | None
-    """What the last call saw; None before the first."""
-
-    def __init__(self, average: BoxAverage, reduction: Reduction, sync: bool) -> None:
-        super().__init__()
-        check_choice("average", average, ("coordinates", "boxes"))
-        check_choice("reduction", reduction, ("mean", "sum", "none"))
-        self.average: BoxAverage = average
-        self.reduction: Reduction = reduction
-        self.sync = sync
-        self.diagnostics = None
-
-    def _loss(self, inputs: Tensor, targets: Tensor, weight: Tensor | None, reduction: Reduction) -> Tensor:
-        raise NotImplementedError
-
-    def forward(self, inputs: Tensor, targets: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Return the loss of one batch; arguments as in `torchghm.GHMRLoss.forward`."""
-        loss = self._loss(inputs, targets, weight, self.reduction)
-        if self.reduction == "mean":
-            plain = loss.detach()
-        else:
-            with torch.no_grad():
-                plain = self._loss(inputs, targets, weight, "mean")
-        self.diagnostics = PlainDiagnostics(plain)
-        if _is_joint(self):
-            loss = loss * part_of_joint_mean(arrange_residual(inputs, targets, weight)[1].sum())
-        return loss * inputs.shape[-1] if self.average == "boxes" and self.reduction == "mean" else loss
-
-
-class SmoothL1Loss(_BoxBaseline):
-    """Smooth L1 loss (``delta=0``: L1): see `torchghm.functional.smooth_l1_loss`.
-
-    Example:
-        >>> SmoothL1Loss(delta=1.0)(torch.tensor([1.0]), torch.tensor([0.0]))
-        tensor(0.5000)
-    """
-
-    def __init__(
-        self,
-        delta: float = 1.0 / 9.0,
-        *,
-        average: BoxAverage = "coordinates",
-        reduction: Reduction = "mean",
-        sync: bool = True,
-    ) -> None:
-        super().__init__(average, reduction, sync)
-        check_number("delta", delta, "a number of at least 0", ok=lambda value: value >= 0)
-        self.delta = delta
-
-    def _loss(self, inputs: Tensor, targets: Tensor, weight: Tensor | None, reduction: Reduction) -> Tensor:
-        return smooth_l1_loss(inputs, targets, weight, delta=self.delta, reduction=reduction)
-
-
-class ASL1Loss(_BoxBaseline):
-    """Authentic smooth L1 loss, GHM-R without harmonizing: see `torchghm.functional.asl1_loss`.
-
-    Example:
-        >>> ASL1Loss(mu=4.0)(torch.tensor([3.0]), torch.tensor([0.0]))
-        tensor(1.)
-    """
-
-    def __init__(
-        self,
-        mu: float = 0.02,
-        *,
-        average: BoxAverage = "coordinates",
-        reduction: Reduction = "mean",
-        sync: bool = True,
-    ) -> None:
-        super().__init__(average, reduction, sync)
-        check_number("mu", mu, "a number above 0", ok=lambda value: value > 0)
-        self.mu = mu
-
-    def _loss(self, inputs: Tensor, targets: Tensor, weight: Tensor | None, reduction: Reduction) -> Tensor:
-        return asl1_loss(inputs, targets, weight, mu=self.mu, reduction=reduction)
-
-
-def _is_joint(loss: _ClassificationBaseline | _BoxBaseline) -> bool:
-    return loss.training and loss.sync and loss.reduction == "mean" and rank_count() > 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from torchghm.functional.weights import inverse
 from torchghm.losses.density_state import DensityEstimate
 
 
@@ -78,8 +79,18 @@ class PlainDiagnostics:
     """Mean of w L over the examples (cross entropy, the loss itself for boxes): a scalar."""
     positive_share: Tensor | None = None
     """Positives' share of the summed |gradient| of the logits, in [0, 1]: a scalar; None where undefined."""
-    histogram: None = None
+    counts: Tensor | None = None
+    """[bins] what examples of this rank are in each unit region of the gradient norm; None where it has none."""
     fractions: None = None
     beta: None = None
-    occupied_regions: None = None
     largest_beta: None = None
+
+    @property
+    def histogram(self) -> Tensor | None:
+        """[bins] fraction of this batch's examples in each unit region, of this rank."""
+        return None if self.counts is None else self.counts * inverse(self.counts.sum())
+
+    @property
+    def occupied_regions(self) -> Tensor | None:
+        """Unit regions that hold an example of this batch: a scalar."""
+        return None if self.counts is None else (self.counts > 0).sum()

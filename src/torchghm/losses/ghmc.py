@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from torchghm.functional.baselines import Average
+from torchghm.functional.classification import checked_for_free
 from torchghm.functional.examples import (
     Activation,
     Density,
@@ -188,8 +189,7 @@ class GHMCLoss(HarmonizedLoss):
 
     def _check_targets(self, histogram: Tensor, examples: Examples) -> None:
         """Read how many targets pass 1 found out of range."""
-        on_cpu = histogram.device.type == "cpu" and not torch.compiler.is_compiling()
-        if self.validate or (self.validate is None and on_cpu):
+        if self.validate or (self.validate is None and checked_for_free(histogram)):
             invalid = int(histogram[self._regions + 1])
             if invalid:
                 dense = examples.targets.is_floating_point()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 from torchghm.functional.weights import inverse
 
@@ -18,6 +18,11 @@ def sum_over_ranks(values: Tensor) -> Tensor:
     total = values.clone()
     dist.all_reduce(total)
     return total
+
+
+def is_joint(loss: nn.Module) -> bool:
+    """Whether a loss without harmonizing, in training, is a mean over the examples of all ranks."""
+    return bool(loss.training and loss.sync and loss.reduction == "mean" and rank_count() > 1)
 
 
 def part_of_joint_mean(total: Tensor, least: float = 0.0) -> Tensor:
