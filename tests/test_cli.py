@@ -149,11 +149,11 @@ def test_compare(place):
     [
         (
             ["--cls", "fokal"],
-            "expected --cls (in --pairs: its part) to be of ce, ohem, focal, ghmc, ghmc_published, got 'fokal'",
+            "expected --cls (in --pairs: its part) to be of ce, ohem, focal, ghmc, ghmc_published, own, got 'fokal'",
         ),
         (
             ["--box", "giou"],
-            "expected --box (in --pairs: its part) to be of smooth_l1, l1, asl1, ghmr, ghmr_published, got 'giou'",
+            "expected --box (in --pairs: its part) to be of smooth_l1, l1, asl1, ghmr, ghmr_published, own, got 'giou'",
         ),
         (["--pairs", "ghmc"], "expected --pairs as CLS+BOX, for example ghmc+ghmr, got 'ghmc'"),
         (["--pairs", "ghmc+ghmr", "--cls", "ce"], "expected --pairs, or --cls and --box, got both"),

@@ -1,5 +1,6 @@
 """Every key of a recipe's model reaches the detector that is built from it."""
 
+import csv
 import json
 
 import numpy as np
@@ -10,7 +11,8 @@ from tests.training.tiny import TINY
 from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
-from torchghm.detection import DETECTORS, HarmonizedDetector
+from torchghm.detection import DETECTORS, HarmonizedDetector, restore
+from torchghm.report import write_report
 from torchghm.training import Recipe, evaluate, predict, train
 from torchghm.training.checkpoints import load_checkpoint
 from torchghm.training.detector import build
@@ -98,6 +100,33 @@ def test_trained_evaluated_and_predicted(values, own_losses, tiny_data, run_path
     expected = seen["train/classification"] + 4 * seen["train/bbox_regression"]
     expected = expected + sum(seen[f"train/{name}"] for name in others)
     torch.testing.assert_close(loss.detach(), expected)
+
+
+@pytest.mark.parametrize("stage", [None, "roi"])
+def test_a_detector_s_own_losses_and_the_second_stage_alone(stage, tiny_data, run_path):
+    detector = "faster_rcnn_mobilenet" if stage else "ssdlite320"
+    recipe = TINY.with_values({"model.detector": detector, "loss.cls": "own", "loss.stage": stage,
+                               "loss.box": "ghmr" if stage else "own", "trainer.epochs": 1})  # fmt: skip
+    results = train(tiny_data, recipe=recipe, out=run_path, progress=False)
+    assert results["name"] == ("own + ghmr" if stage else "own + own")
+    with np.load(RunFolder(run_path).gradient_norms) as counts:
+        assert counts["cls_positive"].sum() > 0
+        assert np.isnan(counts["bins_cls"])
+        assert np.isfinite(counts["mu"]) == bool(stage)
+    with (run_path / "metrics.csv").open() as file:
+        [row] = csv.DictReader(file)
+    assert bool(row["train/box_plain_loss"]) == bool(stage)
+    assert row["train/cls_plain_loss"] == ""
+    assert write_report(run_path).is_file()
+    module = load_checkpoint(RunFolder(run_path).last).module().train()
+    target = {"boxes": torch.tensor([[4.0, 4, 40, 44]]), "labels": torch.tensor([2])}
+    images = [torch.rand(3, 64, 64)] * 2
+    torch.manual_seed(0)  # of the proposals' draw
+    parts = module.detector(images, [target] * 2)
+    restore(module.detector)
+    torch.manual_seed(0)
+    own = module.detector(images, [target] * 2)
+    assert {name for name in own if not torch.equal(parts[name], own[name])} == ({"loss_box_reg"} if stage else set())
 
 
 def test_weights_that_cannot_be_downloaded(tmp_path, monkeypatch):

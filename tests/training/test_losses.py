@@ -42,6 +42,13 @@ def test_box_losses_by_name(name, kind, weight):
     assert getattr(losses.box_loss, "average", "boxes") == "boxes"
 
 
+def test_a_detector_s_own_losses_are_none():
+    losses = build(cls="own", box="own", warmup="ce")
+    assert losses == (None, None, 1, 1, "batch")
+    with pytest.raises(ValueError, match=r"cls_options: expected none for 'own', the detector's own"):
+        build(cls="own", cls_options={"bins": 3})
+
+
 def test_l1_is_smooth_l1_without_the_smooth_part():
     assert build(box="l1").box_loss.delta == 0
 

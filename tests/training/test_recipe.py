@@ -48,6 +48,9 @@ def test_options_go_with_their_detector():
     ssd = load_recipe("demo", {"model.detector": "ssd300", "loss.cls_options.activation": "softmax"})
     assert (ssd.data.image_size, ssd.model.pyramid_channels) == (None, None)
     assert ssd.loss.cls_options == {"activation": "softmax"}
+    second = load_recipe("demo", {"model.detector": "faster_rcnn", "loss.stage": "roi", "loss.cls": "own"})
+    assert second.loss.stage == "roi"
+    assert second.with_values({"model.detector": "fcos"}).loss.stage is None
 
 
 @pytest.mark.parametrize(
@@ -60,7 +63,10 @@ def test_options_go_with_their_detector():
         ({"optimizer.lr": float("nan")}, "optimizer.lr: "),
         ({"optimizer": 3}, "optimizer: should be a valid dictionary"),
         ({"trainer.devices": "many"}, "trainer.devices: should be 'auto', got 'many'"),
-        ({"loss.cls": "fokal"}, "loss.cls: should be 'ce', 'ohem', 'focal', 'ghmc' or 'ghmc_published', got 'fokal'"),
+        (
+            {"loss.cls": "fokal"},
+            "loss.cls: should be 'ce', 'ohem', 'focal', 'ghmc', 'ghmc_published' or 'own', got 'fokal'",
+        ),
         ({"loss.cls_options.binz": 3}, "'loss.cls_options.binz' of the loss 'ghmc'; the nearest known one is 'bins'"),
         ({"loss.cls_options.bins": 0}, "loss.cls_options: Expected argument `bins`"),
         ({"loss.box_options": {"reduction": "sum"}}, "unknown option 'loss.box_options.reduction'"),
@@ -73,6 +79,11 @@ def test_options_go_with_their_detector():
         (
             {"loss.cls_options.activation": "softmax"},
             "activation: expected sigmoid for retinanet, got 'softmax', which",
+        ),
+        ({"loss.stage": "roi"}, "loss.stage: expected null for retinanet, which has one, got 'roi'; faster_rcnn, "),
+        (
+            {"model.detector": "faster_rcnn", "loss.stage": "roi"},
+            "loss.cls_options.activation: expected softmax with loss.stage=roi (or loss.cls=own), got 'sigmoid'",
         ),
         ({"data.image_size": [240]}, "data.image_size.1: Field required"),
         ({"data.scale_jitter": [2, 1]}, "data.scale_jitter: expected the smaller factor first, got [2.0, 1.0]"),

@@ -132,8 +132,8 @@ def ssd300(trunk: Trunk, num_classes: int, kept: Threshold) -> SSD:
 
 def ssdlite320(trunk: Trunk, num_classes: int, kept: Threshold) -> SSD:
     """SSDLite (Howard et al., ICCV 2019) on MobileNetV3."""
-    # The published momentum averages statistics over some 33 steps, too slow for weights that come from nowhere: after 204
-    # steps on blood cells AP was 0, and 37 with statistics taken anew.
+    # The published momentum averages statistics over some 33 steps, too slow for weights that come from nowhere: after
+    # 204 steps on blood cells AP was 0, and 37 with statistics taken anew.
     momentum = 0.03 if trunk.pretrained else 0.1
     norm_layer = partial(nn.BatchNorm2d, eps=0.001, momentum=momentum)
     mobilenet = trunk.build("mobilenet_v3_large", norm_layer=norm_layer, reduced_tail=not trunk.pretrained)

@@ -55,6 +55,7 @@ _ARCHITECTURES: dict[DetectorName, _Architecture] = {
 }
 _ALWAYS_GROUP_NORM = ("retinanet_v2", "fcos")
 SOFTMAX_DETECTORS: tuple[DetectorName, ...] = ("ssd300", "ssdlite320")
+TWO_STAGE_DETECTORS: tuple[DetectorName, ...] = ("faster_rcnn", "faster_rcnn_v2", "faster_rcnn_mobilenet")
 """Those whose classification loss may read the logits by the softmax too."""
 
 

@@ -56,7 +56,7 @@ def build(
             f"({error.reason}): name a file of them, or none"
         ) from error
     losses = build_losses(recipe.loss, steps * recipe.trainer.accumulate)
-    harmonize(detector, losses.cls_loss, losses.box_loss, scope=losses.scope)
+    harmonize(detector, losses.cls_loss, losses.box_loss, scope=losses.scope, stage=recipe.loss.stage)
     # The layout that convolutions compute in: otherwise each of them converts its input and output.
     detector.to(memory_format=torch.channels_last)
     return cast(HarmonizedDetector, detector), losses

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LossChoice:
-    """A loss by name: what builds it, and what it is multiplied by where the recipe does not say."""
+    """A loss by name: what builds it (None: the detector's own), and its weight where the recipe does not say."""
 
-    build: type[nn.Module]
+    build: type[nn.Module] | None
     settings: Mapping[str, Any] = field(default_factory=dict)
     weight: float = 1.0
 
@@ -46,6 +46,7 @@ CLS_LOSSES: dict[str, LossChoice] = {
     "focal": LossChoice(FocalLoss),
     "ghmc": LossChoice(GHMCLoss),
     "ghmc_published": LossChoice(GHMCLoss, ghmc.PUBLISHED),
+    "own": LossChoice(None),
 }
 BOX_LOSSES: dict[str, LossChoice] = {
     "smooth_l1": LossChoice(SmoothL1Loss, {"average": "boxes"}),
@@ -53,6 +54,7 @@ BOX_LOSSES: dict[str, LossChoice] = {
     "asl1": LossChoice(ASL1Loss, {"average": "boxes"}),
     "ghmr": LossChoice(GHMRLoss, weight=4.0),
     "ghmr_published": LossChoice(GHMRLoss, ghmr.PUBLISHED, weight=10.0),
+    "own": LossChoice(None),
 }
 USUAL: dict[str, Any] = {"cls": "ghmc", "box": "smooth_l1"}
 """The losses of a recipe that names none."""
@@ -73,10 +75,10 @@ _DECIDED = {"self", "ignore_index", "class_dim", "reduction", "use_sigmoid", "lo
 
 
 class DetectionLosses(NamedTuple):
-    """The two losses of a detector, and what each is multiplied by."""
+    """The two losses of a detector, None for its own, and what each is multiplied by."""
 
-    cls_loss: nn.Module
-    box_loss: nn.Module
+    cls_loss: nn.Module | None
+    box_loss: nn.Module | None
     cls_weight: float
     box_weight: float
     scope: Scope
@@ -98,12 +100,13 @@ def build_losses(recipe: LossRecipe, calls: int = 0) -> DetectionLosses:
     cls = reference.get(recipe.cls, CLS_LOSSES[recipe.cls])
     box = reference.get(recipe.box, BOX_LOSSES[recipe.box])
     cls_loss = _build(cls, recipe.cls, recipe.cls_options, "loss.cls_options")
-    if recipe.warmup != "none" and recipe.cls in HARMONIZED:
+    if cls_loss is not None and recipe.warmup != "none" and recipe.cls in HARMONIZED:
         if scope != "batch":
             raise ValueError(f"loss.warmup: expected none with loss.scope={scope}, got {recipe.warmup!r}")
-        settings = {"activation": cls_loss.activation}
+        before = CrossEntropyLoss if recipe.warmup == "ce" else FocalLoss
         start, end = (round(fraction * calls) for fraction in recipe.warmup_until)
-        cls_loss = HandoverLoss(CLS_LOSSES[recipe.warmup].build(**settings), cls_loss, start=start, end=end)
+        settings: dict[str, Any] = {"activation": cls_loss.activation}
+        cls_loss = HandoverLoss(before(**settings), cls_loss, start=start, end=end)
     return DetectionLosses(
         cls_loss,
         _build(box, recipe.box, recipe.box_options, "loss.box_options"),
@@ -113,7 +116,11 @@ def build_losses(recipe: LossRecipe, calls: int = 0) -> DetectionLosses:
     )
 
 
-def _build(choice: LossChoice, name: str, options: Mapping[str, Any], key: str) -> nn.Module:
+def _build(choice: LossChoice, name: str, options: Mapping[str, Any], key: str) -> nn.Module | None:
+    if choice.build is None:
+        if options:
+            raise ValueError(f"{key}: expected none for {name!r}, the detector's own loss, got {dict(options)}")
+        return None
     known = [option for option in inspect.signature(choice.build.__init__).parameters if option not in _DECIDED]
     for option in options:
         if option not in known:

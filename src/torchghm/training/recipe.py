@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from torchghm.detection.architectures import PYRAMID_LEVELS
 from torchghm.detection.backbones import BACKBONES
-from torchghm.detection.build import DETECTORS, SOFTMAX_DETECTORS, DetectorName, has_option
+from torchghm.detection.build import DETECTORS, SOFTMAX_DETECTORS, TWO_STAGE_DETECTORS, DetectorName, has_option
 from torchghm.training.losses import USUAL, build_losses
 from torchghm.training.recipe_changes import DETECTOR_OPTIONS, laid_over
 from torchghm.training.recipe_values import checked, nested
@@ -21,8 +21,8 @@ PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 WeightFactor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=32)]
 
-ClsName = Literal["ce", "ohem", "focal", "ghmc", "ghmc_published"]
-BoxName = Literal["smooth_l1", "l1", "asl1", "ghmr", "ghmr_published"]
+ClsName = Literal["ce", "ohem", "focal", "ghmc", "ghmc_published", "own"]
+BoxName = Literal["smooth_l1", "l1", "asl1", "ghmr", "ghmr_published", "own"]
 
 
 class _Section(BaseModel):
@@ -145,8 +145,8 @@ class ModelRecipe(_Section):
 class LossRecipe(_Section):
     """The losses; options and weights belong to the loss that is named, and are forgotten with it."""
 
-    cls: ClsName = Field(default=USUAL["cls"], description="classification loss")
-    box: BoxName = Field(default=USUAL["box"], description="loss of the encoded box coordinates")
+    cls: ClsName = Field(default=USUAL["cls"], description="classification loss; own is the detector's")
+    box: BoxName = Field(default=USUAL["box"], description="loss of the encoded box coordinates; own is the detector's")
     warmup: Literal["none", "ce", "focal"] = Field(
         default="none", description="what a harmonized classification loss takes over from; other losses ignore it"
     )
@@ -155,6 +155,10 @@ class LossRecipe(_Section):
     )
     scope: Literal["batch", "level", "reference"] = Field(
         default="batch", description="over which anchors the density is measured; losses without one ignore it"
+    )
+    stage: Literal["both", "rpn", "roi"] | None = Field(
+        default=None,
+        description="of a faster_rcnn: which stages the losses are for; null is both, classes the RPN's alone",
     )
     cls_weight: WeightFactor | None = Field(
         default=None, description="factor of the classification loss; null is its usual, 1"
@@ -259,7 +263,18 @@ class Recipe(_Section):
         if self.data.image_size is not None and not has_option(detector, "image_size"):
             size = list(self.data.image_size)
             raise ValueError(f"data.image_size: {detector} reads images of one size, expected null, got {size}")
-        if activation == "softmax" and detector not in SOFTMAX_DETECTORS:
+        if self.loss.stage is not None and detector not in TWO_STAGE_DETECTORS:
+            raise ValueError(
+                f"loss.stage: expected null for {detector}, which has one, got {self.loss.stage!r}; "
+                f"{', '.join(TWO_STAGE_DETECTORS)} have two"
+            )
+        if self.loss.stage == "roi":
+            if self.loss.cls != "own" and activation != "softmax":
+                raise ValueError(
+                    "loss.cls_options.activation: expected softmax with loss.stage=roi (or loss.cls=own), got "
+                    f"{activation!r}"
+                )
+        elif activation == "softmax" and detector not in SOFTMAX_DETECTORS:
             raise ValueError(
                 f"loss.cls_options.activation: expected sigmoid for {detector}, got {activation!r}, which "
                 f"{' and '.join(SOFTMAX_DETECTORS)} have"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torchghm.detection.build import DETECTORS, has_option
+from torchghm.detection.build import DETECTORS, TWO_STAGE_DETECTORS, has_option
 from torchghm.training.losses import USUAL
 from torchghm.training.recipe_values import merged
 
@@ -50,4 +50,7 @@ def _for_detector(base: Mapping[str, Any], changes: Any) -> Mapping[str, Any]:
             model.pop(option, None)
     if not has_option(detector, "image_size"):
         data.pop("image_size", None)
-    return {**base, "model": model, "data": data}
+    loss = dict(base.get("loss") or {})
+    if detector not in TWO_STAGE_DETECTORS:
+        loss.pop("stage", None)
+    return {**base, "model": model, "data": data, "loss": loss}

@@ -23,6 +23,7 @@ PALETTE: dict[str, tuple[str, str]] = {
     "focal": ("#d55e00", "#ff8c3f"),
     "ghmc": ("#0072b2", "#4fb0ee"),
     "ghmc_published": ("#23408e", "#8fa3f0"),
+    "own": ("#5f4a3a", "#c9ab93"),
     "smooth_l1": ("#927012", "#d6b545"),
     "asl1": ("#7a4fb5", "#b698ea"),
     "ghmr": ("#00835f", "#33c79b"),
@@ -43,6 +44,7 @@ LOSS_LABELS = {
     "focal": "focal",
     "ghmc": "GHM-C",
     "ghmc_published": "GHM-C as published",
+    "own": "the detector's own",
     "smooth_l1": "smooth L1",
     "asl1": "ASL1",
     "ghmr": "GHM-R",
@@ -50,7 +52,11 @@ LOSS_LABELS = {
 }
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_BOX_DASHES = {"smooth_l1": "-", "asl1": "-.", "ghmr": "--", "ghmr_published": ":"}
+Dash = str | tuple[int, tuple[int, ...]]
+"""A line style as matplotlib takes it."""
+
+OWN_DASH: Dash = (0, (5, 1, 1, 1))
+_BOX_DASHES: dict[str, Dash] = {"smooth_l1": "-", "asl1": "-.", "ghmr": "--", "ghmr_published": ":", "own": OWN_DASH}
 
 
 def color(name: str) -> str:
@@ -77,7 +83,7 @@ def method_colors(methods: Iterable[str]) -> dict[str, str]:
     return names
 
 
-def method_dash(method: str) -> str:
+def method_dash(method: str) -> Dash:
     """Line style of a method: that of its box loss, so that methods with one classification loss differ."""
     box = method.partition("@")[0].partition("+")[2].strip()
     return _BOX_DASHES.get(box, ":" if box else "-")

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from torchghm.report.figures.palette import (
+    OWN_DASH,
+    Dash,
     axes_for,
     color,
     dress,
@@ -19,7 +21,7 @@ from torchghm.report.figures.palette import (
     method_label,
 )
 
-_MARKERS = {"-": "o", "--": "D", "-.": "s", ":": "^"}
+_MARKERS: dict[Dash, str] = {"-": "o", "--": "D", "-.": "s", ":": "^", OWN_DASH: "v"}
 
 
 def plot_paired_differences(
