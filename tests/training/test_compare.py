@@ -346,6 +346,16 @@ def test_arguments_that_do_not_fit_are_refused_before_anything_is_written(call, 
     assert not (tmp_path / "out").exists()
 
 
+def test_a_detector_that_the_data_do_not_allow_is_refused_before_the_first_run(call, tmp_path):
+    recipe = RECIPE.with_values({"model.detector": "ssdlite320"})
+    methods = {"low": {"model.prior": 0.1}, "high": {"model.prior": 0.5}}
+    train = FakeTrain()
+    with pytest.raises(ValueError, match="`prior` to be below 1 / 3"):
+        call(train, recipe=recipe, methods=methods)
+    assert train.calls == []
+    assert not (tmp_path / "out").exists()
+
+
 def test_missing_data_and_an_output_that_is_a_file(call, tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         call(FakeTrain(), data=tmp_path / "nowhere")

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +109,7 @@ def compare(
         for seed in plan.seeds
         for name in sorted(plan.methods, key=lambda method: method != baseline)
     }
+    _check_detectors(recipes.values(), len(loaded.classes))
     # With several devices every process comes here and trains, and the first one alone writes.
     join(recipe.trainer.accelerator)
     first = is_first()
@@ -140,6 +141,18 @@ def compare(
             if console is not None and left > 1 and pending[index + 1][1] != seed:
                 console.print(terminal_table(comparison))
     return out
+
+
+def _check_detectors(recipes: Iterable[Recipe], num_classes: int) -> None:
+    """Build every detector once: one that these data or this machine don't allow is refused before the first run."""
+    from torchghm.training.detector import build
+
+    built: list[object] = []
+    for recipe in recipes:
+        form = (recipe.model, recipe.data.image_size)
+        if form not in built:
+            build(recipe, num_classes)
+            built.append(form)
 
 
 def _folder(out: Path, name: str, seed: int) -> RunFolder:
