@@ -287,3 +287,11 @@ def test_prior_of_a_model_that_is_not_known():
         small_detector("ssdlite320", prior=0.4)
     with pytest.raises(TypeError, match="FasterRCNN or MaskRCNN.*but got torch.nn.modules.linear.Linear"):
         set_prior(nn.Linear(1, 1), 0.1)
+
+
+@pytest.mark.parametrize("name", ["retinanet", "fcos", "ssdlite320", "faster_rcnn_mobilenet"])
+def test_a_label_below_the_first_class_is_refused(name):
+    model = harmonize(small_detector(name), torchghm.GHMCLoss(), torchghm.GHMRLoss())
+    targets = [{"boxes": torch.tensor([[4.0, 4, 40, 44]]), "labels": torch.tensor([label])} for label in (1, -1)]
+    with pytest.raises(ValueError, match=r"labels from \d, but got -?\d in targets\[1\]"):
+        model([torch.rand(3, 64, 96)] * 2, targets)

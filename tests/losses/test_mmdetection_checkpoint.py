@@ -42,6 +42,12 @@ def test_a_checkpoint_of_mmdetection_gives_its_counts(tmp_path):
         GHMCLoss(10, 0.75).load_state_dict(theirs["loss_cls"].state_dict())
 
 
+def test_counts_of_a_fixed_mu_are_refused_by_a_mu_that_follows():
+    theirs = load_ghm_losses().GHMR(0.02, 10, 0.7)
+    with pytest.raises(RuntimeError, match="counted with a fixed mu, but this loss has mu='auto'"):
+        GHMRLoss().load_state_dict(theirs.state_dict())
+
+
 @pytest.mark.parametrize(("saved", "loaded"), [(0.0, 0.75), (0.75, 0.0)])
 def test_a_momentum_may_be_switched_on_or_off(saved, loaded):
     mmdetection = load_ghm_losses()

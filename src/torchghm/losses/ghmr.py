@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
@@ -139,6 +140,15 @@ class GHMRLoss(HarmonizedLoss):
             sums = torch.cat([sums[:1] * scale, sums[1:]])
         self._observe(estimate, beta, sums, histogram, has_positives=False)
         return loss
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
+        if self.residual_scale is not None and prefix + "edges" in state_dict:  # of mmdetection's GHMR
+            cast(list[str], args[-1]).append(
+                f"The state {prefix}acc_sum was counted with a fixed mu, but this loss has mu='auto': build it with "
+                f"that mu (0.02 in GHMRLoss.published()), or drop the keys that start with {prefix} to begin anew."
+            )
+            return
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def extra_repr(self) -> str:
         """Shown by ``print``."""
