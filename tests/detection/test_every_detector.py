@@ -31,6 +31,7 @@ CONSTRUCTORS = {
     "faster_rcnn": detection.fasterrcnn_resnet50_fpn,
     "faster_rcnn_v2": detection.fasterrcnn_resnet50_fpn_v2,
     "faster_rcnn_mobilenet": detection.fasterrcnn_mobilenet_v3_large_fpn,
+    "mask_rcnn": detection.maskrcnn_resnet50_fpn,
 }
 
 
@@ -38,10 +39,10 @@ def harmonized(model: nn.Module, **options) -> nn.Module:
     return harmonize(model, torchghm.GHMCLoss.published(), torchghm.GHMRLoss.published(mu="auto"), **options)
 
 
-@pytest.mark.parametrize("name", DETECTORS)
+@pytest.mark.parametrize("name", CONSTRUCTORS)
 def test_built_as_torchvision_builds_it(name):
     """The same parameters, in the same order, trained alike, and the same anchors."""
-    background = 1 if name.startswith(("ssd", "faster")) else 0
+    background = 1 if name.startswith(("ssd", "faster", "mask")) else 0
     with torch.device("meta"):
         theirs = CONSTRUCTORS[name](weights=None, weights_backbone=None, num_classes=2 + background)
         ours = build_detector(name, num_classes=2)
@@ -263,6 +264,23 @@ def test_mask_rcnn_keeps_the_loss_of_its_masks():
     torch.testing.assert_close(losses["loss_objectness"], expected, rtol=1e-3, atol=0)
     assert losses["loss_rpn_box_reg"] != own["loss_rpn_box_reg"]
     assert type(restore(model)) is MaskRCNN
+
+
+def test_mask_rcnn_is_built_and_numbers_classes_from_zero():
+    model = frozen(harmonize(small_detector("mask_rcnn"), torchghm.GHMCLoss(), torchghm.GHMRLoss()))
+    assert type(restore(model)) is MaskRCNN
+    harmonized(model)
+    images, targets = small_batch(empty=False)
+    for target in targets:
+        target["masks"] = torch.ones(len(target["labels"]), 64, 96, dtype=torch.uint8)
+    losses = model(images, targets)
+    assert set(losses) == {"loss_objectness", "loss_rpn_box_reg", "loss_classifier", "loss_box_reg", "loss_mask"}
+    assert all(torch.isfinite(loss) for loss in losses.values())
+    model.eval()
+    model.roi_heads.score_thresh = 0.0
+    [found] = model(images[:1])
+    assert found["masks"].shape[1:] == (1, 64, 96)
+    assert 0 <= found["labels"].min() <= found["labels"].max() <= 2
 
 
 @pytest.mark.parametrize("name", ["fcos", "ssdlite320", "faster_rcnn_mobilenet"])

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from torch import nn
-from torchvision.models.detection import FCOS, FasterRCNN, RetinaNet
+from torchvision.models.detection import FCOS, FasterRCNN, MaskRCNN, RetinaNet
 from torchvision.models.detection import _utils as detection_utils
 from torchvision.models.detection.anchor_utils import AnchorGenerator, DefaultBoxGenerator
 from torchvision.models.detection.backbone_utils import _mobilenet_extractor as mobilenet_pyramid
@@ -170,10 +170,12 @@ def faster_rcnn(
     pyramid_channels: int,
     proposals_per_image: int,
     version: int = 1,
+    masks: bool = False,
 ) -> FasterRCNN:
     """Faster R-CNN (Ren et al., NeurIPS 2015) on a pyramid, levels P2 to P6.
 
-    torchvision's second version has batch norm in the pyramid and deeper heads (Li et al., 2021).
+    With masks Mask R-CNN (He et al., ICCV 2017), whose box part is the same. torchvision's second version has batch norm
+    in the pyramid and deeper heads (Li et al., 2021).
     """
     channels, norm = pyramid_channels, nn.BatchNorm2d if version == 2 else None
     levels = _levels_2_to_6(trunk, backbone, channels, norm)
@@ -181,8 +183,8 @@ def faster_rcnn(
     if version == 2:
         heads["rpn_head"] = RPNHead(channels, len(aspect_ratios), conv_depth=2)
         heads["box_head"] = FastRCNNConvFCHead((channels, 7, 7), [256, 256, 256, 256], [1024], norm_layer=norm)
-    sizes = [(size,) for size in anchor_sizes]
-    return _faster_rcnn(levels, sizes, aspect_ratios, num_classes, kept, image_size, proposals_per_image, **heads)
+    sizes, kind = [(size,) for size in anchor_sizes], MaskRCNN if masks else FasterRCNN
+    return _faster_rcnn(levels, sizes, aspect_ratios, num_classes, kept, image_size, proposals_per_image, kind, **heads)
 
 
 def faster_rcnn_mobilenet(
@@ -210,9 +212,10 @@ def _faster_rcnn(
     kept: Threshold,
     image_size: tuple[int, int],
     proposals_per_image: int,
+    kind: type[FasterRCNN] = FasterRCNN,
     **heads: nn.Module,
 ) -> FasterRCNN:
-    model = FasterRCNN(
+    model = kind(
         levels,
         num_classes + 1,
         min_size=min(image_size),

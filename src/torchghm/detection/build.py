@@ -26,6 +26,7 @@ DetectorName = Literal[
     "faster_rcnn_mobilenet",
 ]
 DETECTORS: tuple[DetectorName, ...] = get_args(DetectorName)
+"""Those that are trained on boxes alone, by `torchghm train` too."""
 
 
 class _Architecture(NamedTuple):
@@ -43,7 +44,7 @@ _PYRAMID = {"backbone": "resnet50", "pyramid_channels": 256, **_IMAGE}
 _ANCHORS = {"anchor_sizes": (32.0, 64.0, 128.0, 256.0, 512.0), "aspect_ratios": (0.5, 1.0, 2.0)}
 _RETINANET = {**_PYRAMID, "finest_level": 3, **_ANCHORS, "anchor_scales": (1.0, 2 ** (1 / 3), 2 ** (2 / 3))}
 _FASTER_RCNN = {**_IMAGE, **_ANCHORS, "proposals_per_image": 512}
-_ARCHITECTURES: dict[DetectorName, _Architecture] = {
+_ARCHITECTURES: dict[DetectorName | Literal["mask_rcnn"], _Architecture] = {
     "retinanet": _Architecture(architectures.retinanet, {**_RETINANET, "head_norm": "none"}),
     "retinanet_v2": _Architecture(partial(architectures.retinanet, version=2), _RETINANET),
     "fcos": _Architecture(architectures.fcos, _PYRAMID),
@@ -52,15 +53,17 @@ _ARCHITECTURES: dict[DetectorName, _Architecture] = {
     "faster_rcnn": _Architecture(architectures.faster_rcnn, {**_PYRAMID, **_FASTER_RCNN}),
     "faster_rcnn_v2": _Architecture(partial(architectures.faster_rcnn, version=2), {**_PYRAMID, **_FASTER_RCNN}),
     "faster_rcnn_mobilenet": _Architecture(architectures.faster_rcnn_mobilenet, _FASTER_RCNN, stages=6),
+    "mask_rcnn": _Architecture(partial(architectures.faster_rcnn, masks=True), {**_PYRAMID, **_FASTER_RCNN}),
 }
 _ALWAYS_GROUP_NORM = ("retinanet_v2", "fcos")
 SOFTMAX_DETECTORS: tuple[DetectorName, ...] = ("ssd300", "ssdlite320")
-TWO_STAGE_DETECTORS: tuple[DetectorName, ...] = ("faster_rcnn", "faster_rcnn_v2", "faster_rcnn_mobilenet")
 """Those whose classification loss may read the logits by the softmax too."""
+TWO_STAGE_DETECTORS: tuple[DetectorName, ...] = ("faster_rcnn", "faster_rcnn_v2", "faster_rcnn_mobilenet")
+"""Those of which `harmonize` is told the stage."""
 
 
 def build_detector(
-    name: DetectorName = "retinanet",
+    name: DetectorName | Literal["mask_rcnn"] = "retinanet",
     *,
     num_classes: int,
     backbone: str | None = None,
@@ -86,7 +89,8 @@ def build_detector(
 
     Arguments:
         name: ``"retinanet"``, ``"retinanet_v2"``, ``"fcos"``, ``"ssd300"``, ``"ssdlite320"``, ``"faster_rcnn"``,
-            ``"faster_rcnn_v2"`` or ``"faster_rcnn_mobilenet"``; ``v2`` are torchvision's second versions.
+            ``"faster_rcnn_v2"``, ``"faster_rcnn_mobilenet"`` or ``"mask_rcnn"``, whose targets have ``masks`` too;
+            ``v2`` are torchvision's second versions.
         num_classes: K, at least 1.
         backbone: of RetinaNet, FCOS and Faster R-CNN: one of resnet18, resnet34, resnet50 (by default), resnet101,
             resnext101_32x8d, resnext101_64x4d. SSD300 is on VGG-16, SSDLite and ``"faster_rcnn_mobilenet"`` on
@@ -121,8 +125,8 @@ def build_detector(
         detections_per_image: kept after non-maximum suppression.
 
     Returns:
-        A ``torchvision.models.detection`` RetinaNet, FCOS, SSD or FasterRCNN; `harmonize` gives it its losses. Labels
-        are 0..K-1 in targets and detections also where the head has a background.
+        A ``torchvision.models.detection`` RetinaNet, FCOS, SSD, FasterRCNN or MaskRCNN; `harmonize` gives it its
+        losses. Labels are 0..K-1 in targets and detections also where the head has a background.
 
     Raises:
         ValueError: an argument out of range, an option that the detector does not have, or a weights file that does
@@ -134,7 +138,7 @@ def build_detector(
         >>> model.head.classification_head.num_classes
         3
     """
-    check_choice("name", name, DETECTORS)
+    check_choice("name", name, tuple(_ARCHITECTURES))
     check_number("num_classes", num_classes, "an integer of at least 1", ok=lambda value: value >= 1)
     check_number("prior", prior, "a number in (0, 1)", ok=lambda value: 0 < value < 1)
     architecture = _ARCHITECTURES[name]
@@ -170,7 +174,7 @@ def build_detector(
     return set_prior(model, prior)
 
 
-def has_option(name: DetectorName, option: str) -> bool:
+def has_option(name: DetectorName | Literal["mask_rcnn"], option: str) -> bool:
     """Whether this detector has an option that not every detector has."""
     return option in _ARCHITECTURES[name].options
 
