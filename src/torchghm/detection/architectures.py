@@ -174,8 +174,8 @@ def faster_rcnn(
 ) -> FasterRCNN:
     """Faster R-CNN (Ren et al., NeurIPS 2015) on a pyramid, levels P2 to P6.
 
-    With masks Mask R-CNN (He et al., ICCV 2017), whose box part is the same. torchvision's second version has batch norm
-    in the pyramid and deeper heads (Li et al., 2021).
+    With masks Mask R-CNN (He et al., ICCV 2017), whose box part is the same. torchvision's second version has batch
+    norm in the pyramid and deeper heads (Li et al., 2021).
     """
     channels, norm = pyramid_channels, nn.BatchNorm2d if version == 2 else None
     levels = _levels_2_to_6(trunk, backbone, channels, norm)
