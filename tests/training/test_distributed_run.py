@@ -54,10 +54,13 @@ def folder(tmp_path_factory):
     shutil.rmtree(folder)
 
 
-def start(folder, *arguments, launcher=(), **environment):
-    command = ["torchghm", "train", "--data", "data", "--recipe", "tiny.yaml", *arguments]
+TORCHRUN = ("torch.distributed.run", "--nproc_per_node", "2")
+TRAIN = ("train", "--data", "data", "--recipe", "tiny.yaml")
+
+
+def start(folder, *arguments, command=TRAIN, launcher=(), **environment):
     return subprocess.Popen(
-        [sys.executable, "-m", *launcher, *(["-m"] if launcher else []), *command],
+        [sys.executable, "-m", *launcher, *(["-m"] if launcher else []), "torchghm", *command, *arguments],
         cwd=folder,
         env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", **environment},
         stdout=subprocess.PIPE,
@@ -94,7 +97,7 @@ def one_thread():
 @pytest.fixture(scope="module")
 def whole(folder):
     """A finished run under torchrun, and what its processes printed."""
-    process = start(folder, "--out", "whole", launcher=("torch.distributed.run", "--nproc_per_node", "2"))
+    process = start(folder, "--out", "whole", launcher=TORCHRUN)
     return folder / "whole", *finished(process)
 
 
@@ -135,6 +138,31 @@ def test_average_precision_is_that_of_one_process(whole, folder, one_thread):
     assert {name: last[f"val/{name}"] for name in validation} == {
         name: "" if value is None else f"{value:.6g}" for name, value in validation.items()
     }
+
+
+def test_eval_shares_the_images_and_says_it_once(whole, folder, one_thread):
+    run, _, _ = whole
+    command = ("eval", "whole", "--data", "data", "--split", "val,test", "--out", "evaluated.json")
+    output, _ = finished(start(folder, command=command, launcher=TORCHRUN))
+    assert output.count("AP by class") == 1
+    evaluated = json.loads((folder / "evaluated.json").read_text())
+    alone = evaluate(run, folder / "data", "val,test", device="cpu")
+    assert evaluated["images"] == alone["images"] == 5
+    assert {key: evaluated[key] for key in ("metrics", "per_class")} == {
+        key: alone[key] for key in ("metrics", "per_class")
+    }
+
+
+def test_compare_runs_on_all_processes_and_writes_one_table(folder):
+    command = ("compare", "--data", "data", "--recipe", "tiny.yaml", "--set", "trainer.max_steps=1", "--seeds", "1",
+               "--pairs", "focal+smooth_l1,ghmc+ghmr", "--eval", "test", "--out", "compared")  # fmt: skip
+    output, _ = finished(start(folder, command=command, launcher=TORCHRUN))
+    assert output.count("comparison: compared") == 1
+    comparison = json.loads((folder / "compared" / "comparison.json").read_text())
+    assert [method["name"] for method in comparison["methods"]] == ["focal+smooth_l1", "ghmc+ghmr"]
+    assert (folder / "compared" / "report.html").is_file()
+    for method in ("focal+smooth_l1", "ghmc+ghmr"):
+        assert [row["step"] for row in rows(folder / "compared" / "runs" / method / "seed-0")] == ["1"]
 
 
 def test_an_interrupted_run_goes_on_under_another_launcher(whole, folder):
