@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from torchghm.report.figures.classification import MAX_WEIGHT, gradient_shares
+from torchghm.report.figures.classification import MAX_WEIGHT
+from torchghm.report.figures.shares import gradient_shares
 from torchghm.report.gradient_table import Array, harmonizing_weights, region_counts, residual_of
 
 BINS, MU = 30, 0.02

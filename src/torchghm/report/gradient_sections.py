@@ -12,16 +12,16 @@ from torchghm.functional.examples import Density, Normalize
 from torchghm.report import captions
 from torchghm.report.figures.classification import (
     MAX_WEIGHT,
-    gradient_shares,
     plot_gradient_norm_distribution,
-    plot_gradient_share,
     plot_reweighted_classification,
 )
 from torchghm.report.figures.palette import LOSS_LABELS
 from torchghm.report.figures.regression import plot_regression_losses, plot_reweighted_regression
+from torchghm.report.figures.shares import gradient_shares, plot_gradient_share
+from torchghm.report.gradient_norms_file import GradientNorms
 from torchghm.report.gradient_table import region_counts, residuals_to_gradient_norm
 from torchghm.report.inline_svg import inline_svg
-from torchghm.report.run_folder import GradientNorms, Run
+from torchghm.report.run_folder import Run
 from torchghm.report.section import Drawn, Methods, Section, Tile, section, tiles_by_method
 
 # The published settings, for runs that have none of their own.

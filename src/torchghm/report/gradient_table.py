@@ -30,6 +30,16 @@ def counts_array(counts: ArrayLike, argument: str) -> Array:
     return array
 
 
+def all_counts(positive: ArrayLike, negative: ArrayLike) -> Array:
+    """Counts of all examples, of at least one."""
+    pos, neg = counts_array(positive, "positive"), counts_array(negative, "negative")
+    if pos.shape != neg.shape:
+        raise ValueError(f"Expected argument `negative` to have {pos.size} counts as `positive` but got {neg.size}")
+    if not (total := pos + neg).any():
+        raise ValueError("Expected arguments `positive` and `negative` to count at least one example but got none")
+    return total
+
+
 def cell_centres(n: int) -> Array:
     """Gradient norm at the centre of each of `n` equal cells of [0, 1]."""
     return (np.arange(n) + 0.5) / n

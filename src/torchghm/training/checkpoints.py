@@ -92,7 +92,8 @@ def load_checkpoint(path: Path) -> SavedDetector:
 @contextmanager
 def _interrupted_afterwards() -> Iterator[None]:
     """Let Ctrl-C wait until a file is whole: in the middle, torch makes another error of it, or loses it."""
-    if threading.current_thread() is not threading.main_thread():
+    # A handler that is not Python's (None) could not be put back.
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is None:
         yield
         return
     interrupts: list[int] = []

@@ -16,7 +16,8 @@ from torchghm.data import DetectionData, DetectionDataset, Records, collate, eva
 from torchghm.data.dataset import Item, Target
 from torchghm.training.data_order import EpochBatches, SeededSamples
 from torchghm.training.processes import process_count, share
-from torchghm.training.recipe import DataRecipe, Recipe
+from torchghm.training.recipe import Recipe
+from torchghm.training.recipe_sections import DataRecipe
 
 Batch = tuple[list[Tensor], list[Target]]
 

@@ -15,8 +15,8 @@ from torchghm.training.checkpoints import load_checkpoint
 from torchghm.training.datamodule import evaluation_loader, to_floats, with_boxes
 from torchghm.training.module import DetectorModule
 from torchghm.training.processes import is_first, join, share
-from torchghm.training.recipe import DataRecipe
 from torchghm.training.recipe_files import load_recipe
+from torchghm.training.recipe_sections import DataRecipe
 from torchghm.training.run_folder import RunFolder
 
 

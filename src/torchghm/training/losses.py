@@ -27,7 +27,7 @@ from torchghm.training.recipe_values import nearest
 
 if TYPE_CHECKING:
     from torchghm.detection.scope import Scope
-    from torchghm.training.recipe import LossRecipe
+    from torchghm.training.recipe_sections import LossRecipe
 
 
 @dataclass(frozen=True)

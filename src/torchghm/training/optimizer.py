@@ -10,7 +10,7 @@ from torch.nn import Parameter
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
-from torchghm.training.recipe import OptimizerRecipe
+from torchghm.training.recipe_sections import OptimizerRecipe
 
 
 def build_optimizer(recipe: OptimizerRecipe, parameters: Iterable[Parameter], *, fused: bool) -> Optimizer:

@@ -17,7 +17,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from torchghm.training.quiet import quiet
-from torchghm.training.recipe import TrainerRecipe
+from torchghm.training.recipe_sections import TrainerRecipe
 
 T = TypeVar("T")
 
