@@ -3,18 +3,15 @@
 import json
 import os
 import threading
+from pathlib import Path
 
 import pytest
-import torch
 
 from torchghm.atomic_files import WriteError, replaced, write_json
 from torchghm.data import load_data, write_scenes, write_shards
 from torchghm.report import write_report
-from torchghm.training.average_precision import SeenImage
 from torchghm.training.curves import Curves
 from torchghm.training.history import EpochTable
-from torchghm.training.run_folder import RunFolder
-from torchghm.training.samples import write_samples
 
 
 def test_a_full_disk_leaves_the_file_before(tmp_path, no_file_beyond):
@@ -52,16 +49,6 @@ def test_a_table_keeps_its_rows(tmp_path, no_file_beyond):
     with no_file_beyond(20), pytest.raises(WriteError, match=r"metrics\.csv' \(the one before is kept\)"):
         table.add([{"epoch": 1, "step": 4}, {"epoch": 2, "step": 6}])
     assert table.path.read_text() == "epoch,step\n0,2\n"
-
-
-def test_a_picture_that_has_no_room_is_named(tiny_data, tmp_path, no_file_beyond):
-    data = load_data(tiny_data)
-    records = data.select("val")
-    nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64), "scores": torch.zeros(0)}
-    images = [SeenImage(nothing, {})] * len(records)
-    with no_file_beyond(100), pytest.raises(WriteError, match=r"samples/0\.jpg': File too large"):
-        write_samples(RunFolder(tmp_path), records, images, data.classes)
-    assert list((tmp_path / "samples").iterdir()) == []
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # of TensorBoard's writing thread
@@ -116,6 +103,17 @@ def test_a_folder_below_a_file_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(WriteError, match="can't write '.*file/scenes': File exists"):
         write_scenes(tmp_path / "file" / "scenes", images=4)
+
+
+def test_an_empty_folder_is_filled_where_it_stands(tmp_path, monkeypatch):
+    """It may be a mounted disk, or where the user is."""
+    (tmp_path / "here").mkdir()
+    before = (tmp_path / "here").stat().st_ino
+    monkeypatch.chdir(tmp_path / "here")
+    write_scenes(Path(), images=4, image_size=(96, 128))
+    assert (tmp_path / "here").stat().st_ino == before
+    assert load_data(tmp_path / "here").splits["train"]
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
 
 
 def test_an_image_that_is_gone_is_no_fault_of_the_shards(tmp_path):

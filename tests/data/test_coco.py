@@ -48,10 +48,11 @@ def test_categories_of_one_name_are_one_class(tmp_path):
 
 
 def test_an_annotation_listed_twice_counts_once(tmp_path):
-    annotations = [annotation(), annotation(), annotation(bbox=[3, 2, 10, 10]), annotation(id=8)]
+    moved = annotation(bbox=[3, 2, 10, 10])
+    annotations = [annotation(), annotation(), moved, moved, annotation(id=8)]
     data = load_data(write_coco(tmp_path / "data", annotations=annotations))
     assert data.splits["train"][0].boxes.tolist() == [[1, 2, 11, 12], [3, 2, 13, 12], [1, 2, 11, 12]]
-    assert [(problem.what, problem.count) for problem in data.problems] == [("repeated-annotation", 1)]
+    assert [(problem.what, problem.count) for problem in data.problems] == [("repeated-annotation", 2)]
 
 
 def test_ids_crowds_and_mask_areas_are_kept(tmp_path):

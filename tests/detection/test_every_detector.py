@@ -307,6 +307,25 @@ def test_prior_of_a_model_that_is_not_known():
         set_prior(nn.Linear(1, 1), 0.1)
 
 
+def test_a_label_of_background_is_refused_where_torchvision_counts_from_1():
+    model = detection.fasterrcnn_mobilenet_v3_large_320_fpn(weights=None, weights_backbone=None, num_classes=4)
+    harmonize(few_proposals(model).train(), torchghm.GHMCLoss(), torchghm.GHMRLoss())
+    with pytest.raises(ValueError, match=r"labels from 1, but got 0 in targets\[0\]"):
+        model([torch.rand(3, 64, 96)], [{"boxes": torch.tensor([[4.0, 4, 40, 44]]), "labels": torch.tensor([0])}])
+
+
+def test_a_level_of_one_cell_has_group_norm_of_a_channel_a_group():
+    """A single image, whose coarsest level is one cell: torch's own group norm refuses it in evaluation."""
+    model = build_detector("fcos", num_classes=2, backbone="resnet18", pyramid_channels=32, image_size=(64, 96)).eval()
+    [found] = model([torch.rand(3, 64, 96)])
+    assert found["boxes"].isfinite().all()
+    kind = type(next(module for module in model.modules() if isinstance(module, nn.GroupNorm)))
+    norm, own = kind(32, 32), nn.GroupNorm(32, 32)
+    several, one = torch.randn(2, 32, 3, 3), torch.randn(1, 32, 1, 1)
+    torch.testing.assert_close(norm(several), own(several))
+    assert norm(one).abs().max() < 1e-4  # the bias, within rounding over the root of eps
+
+
 @pytest.mark.parametrize("name", ["retinanet", "fcos", "ssdlite320", "faster_rcnn_mobilenet"])
 def test_a_label_below_the_first_class_is_refused(name):
     model = harmonize(small_detector(name), torchghm.GHMCLoss(), torchghm.GHMRLoss())

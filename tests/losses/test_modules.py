@@ -235,6 +235,12 @@ def test_options_of_another_type_are_named(make, message):
         make()
 
 
+def test_an_infinite_cap_is_none():
+    logits, targets = classification_batch()
+    capless = GHMCLoss(max_weight=None)(logits, targets)
+    assert torch.equal(GHMCLoss(max_weight=float("inf"))(logits, targets), capless)
+
+
 @pytest.mark.parametrize("mu", [float("inf"), float("nan"), 0])
 def test_mu_is_a_finite_number_above_0(mu):
     with pytest.raises(ValueError, match="`mu`"):

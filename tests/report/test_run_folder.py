@@ -88,6 +88,23 @@ def test_a_malformed_file_names_itself_and_the_field(run_folder: Path, file: str
         read_run(run_folder)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("cls_max_weight", 0.0, "above 0"),
+        ("delta", -1.0, "at least 0"),
+        ("bins_cls", 0.0, "at least 1"),
+        ("mu", 0.0, "above 0"),
+    ],
+)
+def test_a_setting_out_of_range_names_the_file_and_itself(run_folder: Path, name: str, value: float, expected: str):
+    with np.load(run_folder / "gradient_norms.npz") as stored:
+        arrays = {**stored, name: np.float64(value)}
+    np.savez(run_folder / "gradient_norms.npz", **arrays)
+    with pytest.raises(ValueError, match=f"`{name}` in .*gradient_norms.npz to be {expected} but got {value:g}"):
+        read_run(run_folder)
+
+
 @pytest.mark.parametrize("file", ["recipe.yaml", "metrics.csv", "results.json"])
 def test_text_that_is_not_utf8_is_refused(run_folder: Path, file: str):
     (run_folder / file).write_bytes(b"epoch\n\xff\n")

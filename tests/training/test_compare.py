@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 from scipy import stats
 from tests.data.layouts import SAMPLES, write_coco
+from torchvision.models import resnet18
 
 from torchghm.atomic_files import write_json
 from torchghm.report import read_comparison
@@ -354,6 +355,27 @@ def test_a_detector_that_the_data_do_not_allow_is_refused_before_the_first_run(c
         call(train, recipe=recipe, methods=methods)
     assert train.calls == []
     assert not (tmp_path / "out").exists()
+
+
+def test_losses_that_a_detector_does_not_take_are_refused_before_the_first_run(call):
+    recipe = RECIPE.with_values({"model.detector": "faster_rcnn_mobilenet", "loss.scope": "level", "loss.cls": "own"})
+    methods = {"rpn": {"loss.box": "ghmr", "loss.stage": "rpn"}, "roi": {"loss.box": "ghmr", "loss.stage": "roi"}}
+    train = FakeTrain()
+    with pytest.raises(ValueError, match="method roi: loss.scope: expected batch with loss.stage=roi"):
+        call(train, recipe=recipe, methods=methods)
+    with pytest.raises(ValueError, match="method large: data.batch_size: expected at most the 3 training images"):
+        call(train, methods={"usual": {"loss.cls": "ce"}, "large": {"data.batch_size": 8}})
+    assert train.calls == []
+
+
+def test_a_finished_comparison_needs_nothing_that_its_runs_needed(call, tmp_path):
+    torch.save(resnet18().state_dict(), tmp_path / "weights.pt")
+    recipe = RECIPE.with_values({"model.weights": str(tmp_path / "weights.pt")})
+    call(FakeTrain(), recipe=recipe)
+    (tmp_path / "weights.pt").unlink()
+    train = FakeTrain()
+    call(train, recipe=recipe)
+    assert train.calls == []
 
 
 def test_missing_data_and_an_output_that_is_a_file(call, tmp_path):

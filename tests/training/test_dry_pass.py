@@ -30,6 +30,12 @@ def test_a_dry_pass_counts_every_logit_of_its_batches(data):
     assert seen.images == 2
 
 
+def test_of_two_stages_the_first_is_looked_at(data):
+    recipe = TINY.with_values({"model.detector": "faster_rcnn_mobilenet", "loss.cls": "own", "loss.stage": "roi"})
+    seen = dry_pass(load_data(data), recipe, torch.device("cpu"), steps=1, batches=2)
+    assert seen.positive.sum() > 0
+
+
 def test_the_command_advises_on_data_and_on_a_run(data, tmp_path):
     (tmp_path / "tiny.yaml").write_text(recipe_yaml(TINY))
     quick = ["--batches", "2", "--device", "cpu"]
@@ -37,7 +43,7 @@ def test_the_command_advises_on_data_and_on_a_run(data, tmp_path):
         app, ["advise", "--data", str(data), "--recipe", str(tmp_path / "tiny.yaml"), "--steps", "1", *quick]
     )
     assert dry.exit_code == 0, dry.output
-    assert "2 training batches of 2 images, after 1 steps of focal + smooth L1" in dry.output
+    assert "2 training batches of 2 images, after 1 step of focal + smooth L1" in dry.output
     assert "positives' part of the gradient   CE" in dry.output
     train(data, recipe=TINY.with_values({"trainer.max_steps": 1}), out=tmp_path / "run", progress=False)
     of_run = CliRunner().invoke(app, ["advise", str(tmp_path / "run"), "--data", str(data), *quick])

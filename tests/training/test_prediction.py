@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,6 +62,8 @@ def test_other_predictions_are_not_overwritten_unasked(trained, tmp_path):
 def test_errors(trained, tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no image or folder"):
         predict(trained.folder.last, [tmp_path / "none.png"], tmp_path / "out")
+    with pytest.raises(FileNotFoundError, match=r"there is no checkpoint .*none\.ckpt"):
+        predict(tmp_path / "none.ckpt", [Path(__file__)], tmp_path / "out")
     with pytest.raises(ValueError, match="expected images, got none in"):
         predict(trained.folder.last, [tmp_path], tmp_path / "out")
     with pytest.raises(ValueError, match=r"`threshold` to be in \[0, 1\], got 3"):

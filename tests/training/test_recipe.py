@@ -125,6 +125,7 @@ def test_another_loss_than_the_bases_forgets_its_options(tmp_path):
         ("a: [", "is not YAML"),
         ("seed: 1\nseed: 2", "the key 'seed' is there twice"),
         ("loss: {cls_options: {bins: 3, bins: 4}}", "the key 'bins' is there twice"),
+        ("a: &a {seed: 1}\nb: &b {<<: *a, name: x}\noptimizer: {<<: *b, lr: 1}", "unknown key 'a'"),
         ("- 1", "expected keys and values, got list"),
         ("base: 3", "under the key 'base', got 3"),
         ("base: mine.yaml", "are each other's base"),

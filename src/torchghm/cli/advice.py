@@ -40,7 +40,7 @@ def advise(
     if run is None:
         chosen = load_recipe(recipe, read_assignments(settings))
         sight = dry_pass(load_recipe_data(data, chosen.data), chosen, where, steps=steps, batches=batches)
-        origin = f"after {steps} steps of focal + smooth L1"
+        origin = f"after {steps} step{'' if steps == 1 else 's'} of focal + smooth L1"
     else:
         if recipe is not None or settings:
             raise ValueError("expected a run, which has its recipe, or --recipe and --set, got both")

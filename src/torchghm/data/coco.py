@@ -145,14 +145,17 @@ def _objects(
     problems: list[Problem],
 ) -> None:
     strays, unknown, malformed, again = [], [], [], []
-    seen: dict[int, dict[str, Any]] = {}
+    seen: dict[int, list[dict[str, Any]]] = {}
     for entry in entries:
         annotation_id, image_id, category = (entry.get(key) for key in ("id", "image_id", "category_id"))
         reference = annotation_id if _is_id(annotation_id) else -1
         # The same id for different objects is common and harmless: only what is the same in all is a repetition.
-        if reference != -1 and seen.setdefault(reference, entry) is not entry and seen[reference] == entry:
+        others = seen.setdefault(reference, []) if reference != -1 else []
+        if entry in others:
             again.append(f"annotation id {reference}")
-        elif not _is_id(image_id) or image_id not in images:
+            continue
+        others.append(entry)
+        if not _is_id(image_id) or image_id not in images:
             strays.append(f"annotation id {brief(annotation_id)} of image {brief(image_id)}")
         elif not _is_id(category) or category not in categories:
             unknown.append(f"annotation id {brief(annotation_id)} has category {brief(category)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,26 +28,40 @@ def new_folder(folder: Path, marker: str, kind: str, *, overwrite: bool = False)
         FileExistsError: the folder is there and may not be replaced.
         WriteError: the disk is full, or the place may not be written to.
     """
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+    empty = folder.is_dir() and not any(folder.iterdir())
+    if folder.exists() and not empty:
+        if not (folder / marker).is_file():
+            what = "folder" if folder.is_dir() else "file"
+            raise FileExistsError(f"the {what} {str(folder)!r} does not hold {kind} (no {marker}): not overwritten")
         if not overwrite:
             raise FileExistsError(
-                f"the folder {str(folder)!r} is not empty: name another, or replace what it holds with --overwrite"
+                f"the folder {str(folder)!r} is not empty: name another, or replace the {kind} in it with --overwrite"
             )
-        if not (folder / marker).is_file():
-            raise FileExistsError(f"the folder {str(folder)!r} does not hold {kind} (no {marker}): not overwritten")
-    aside = ""
+    place, aside = folder.absolute(), ""
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as aside:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as aside:
             made = Path(aside, "made")
             made.mkdir()
             yield made
-            if folder.exists():
-                folder.rename(Path(aside, "replaced"))
-            made.rename(folder)
+            if empty:  # and may be where a disk is mounted, or where the user stands
+                for entry in sorted(made.iterdir(), key=lambda entry: entry.name == marker):  # the marker last
+                    shutil.move(entry, place / entry.name)
+                return
+            if place.exists():
+                place.rename(Path(aside, "replaced"))
+            made.rename(place)
     except OSError as error:
-        # A full disk's names no file, and what is made here has a name that no user knows; other files are read.
-        elsewhere = aside and error.filename is not None and not Path(os.fsdecode(error.filename)).is_relative_to(aside)
-        if elsewhere or isinstance(error, WriteError):
+        if isinstance(error, WriteError) or not _of_writing(error, place, aside):
             raise
         raise write_error(folder, error) from error
+
+
+def _of_writing(error: OSError, place: Path, aside: str) -> bool:
+    """Whether an error is of this folder: other files are read meanwhile, and a full disk's error names none."""
+    if error.errno is None:  # raised by ourselves, with words of its own
+        return False
+    if error.filename is None or not aside:
+        return True
+    file = Path(os.fsdecode(error.filename))
+    return file.is_relative_to(aside) or file.is_relative_to(place)

@@ -69,7 +69,8 @@ def _split_lists(folder: DataFolder, problems: list[Problem]) -> dict[str, list[
     if not lists:
         return {"all": stems}
     listed = {normal_name(stem) for stem in chain.from_iterable(lists.values())}
-    if unlisted := [stem for stem in stems if normal_name(stem) not in listed]:
+    # Names that begin with a dot are what a Mac leaves beside its files.
+    if unlisted := [stem for stem in stems if normal_name(stem) not in listed and not stem.startswith(".")]:
         detail = f"{len(unlisted)} files: {examples(f'{stem}.xml' for stem in unlisted)}"
         problems.append(Problem("Annotations", "unlisted-annotations", detail, len(unlisted)))
     return lists

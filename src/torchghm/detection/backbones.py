@@ -128,4 +128,4 @@ def why_unreadable(path: Path, error: Exception) -> str:
         return (
             "it holds Python objects beside tensors; torch.save(model.state_dict(), ...) saves a model's weights alone"
         )
-    return "it is not a whole file of torch.save"
+    return "it is not a whole file of tensors as torch.save writes it"

@@ -12,6 +12,7 @@ from torch import nn
 from torchghm.detection import architectures
 from torchghm.detection.architectures import NORM_GROUPS, PYRAMID_LEVELS, Threshold
 from torchghm.detection.backbones import BACKBONES, Trunk
+from torchghm.detection.group_norm import with_any_group
 from torchghm.detection.prior import set_prior
 from torchghm.functional.examples import check_choice, check_number
 
@@ -139,8 +140,15 @@ def build_detector(
         3
     """
     check_choice("name", name, tuple(_ARCHITECTURES))
-    check_number("num_classes", num_classes, "an integer of at least 1", ok=lambda value: value >= 1)
+    check_number("num_classes", num_classes, "an integer of at least 1", ok=_counts)
     check_number("prior", prior, "a number in (0, 1)", ok=lambda value: 0 < value < 1)
+    check_number("score_threshold", score_threshold, "a number in [0, 1)", ok=lambda value: 0 <= value < 1)
+    check_number(
+        "detections_per_image",
+        detections_per_image,
+        "an integer of at least 1",
+        ok=_counts,
+    )
     architecture = _ARCHITECTURES[name]
     given = {
         "backbone": backbone,
@@ -166,12 +174,12 @@ def build_detector(
         "trainable_layers",
         layers,
         f"an integer from 0 to {architecture.stages}",
-        ok=lambda value: 0 <= value <= architecture.stages,
+        ok=lambda value: isinstance(value, int) and 0 <= value <= architecture.stages,
     )
     model = architecture.build(
         Trunk(weights, load_weights, layers), num_classes, Threshold(score_threshold, detections_per_image), **options
     )
-    return set_prior(model, prior)
+    return set_prior(with_any_group(model), prior)
 
 
 def has_option(name: DetectorName | Literal["mask_rcnn"], option: str) -> bool:
@@ -183,19 +191,20 @@ def _check_options(name: str, options: Mapping[str, Any]) -> None:
     if "backbone" in options:
         check_choice("backbone", options["backbone"], BACKBONES)
     channels = options.get("pyramid_channels", 1)
-    check_number("pyramid_channels", channels, "an integer of at least 1", ok=lambda value: value >= 1)
+    check_number("pyramid_channels", channels, "an integer of at least 1", ok=_counts)
     proposals = options.get("proposals_per_image", 1)
-    check_number("proposals_per_image", proposals, "an integer of at least 1", ok=lambda value: value >= 1)
+    check_number("proposals_per_image", proposals, "an integer of at least 1", ok=_counts)
+    size = options.get("image_size", (1, 1))
+    if len(size) != 2 or not all(map(_counts, size)):
+        raise ValueError(f"Expected argument `image_size` to be a height and a width in whole pixels, but got {size}.")
     if "finest_level" in options:
         check_choice("finest_level", options["finest_level"], (2, 3))
     norm = "group" if name in _ALWAYS_GROUP_NORM else options.get("head_norm", "none")
     check_choice("head_norm", norm, ("none", "group"))
-    # With a channel a group there would be nothing to normalise on a level of one cell.
-    if norm == "group" and (channels % NORM_GROUPS or channels == NORM_GROUPS):
+    if norm == "group" and channels % NORM_GROUPS:
         reason = "with head_norm='group'" if "head_norm" in options else f"for {name}, whose heads have group norm"
         raise ValueError(
-            f"Expected argument `pyramid_channels` to be a multiple of {NORM_GROUPS} from {2 * NORM_GROUPS} {reason}, "
-            f"but got {channels}."
+            f"Expected argument `pyramid_channels` to be a multiple of {NORM_GROUPS} {reason}, but got {channels}."
         )
     sizes = options.get("anchor_sizes")
     if sizes is not None and len(sizes) != PYRAMID_LEVELS:
@@ -206,3 +215,7 @@ def _check_options(name: str, options: Mapping[str, Any]) -> None:
     scales = options.get("anchor_scales", (1.0,))
     if not scales or not all(scale > 0 for scale in scales):
         raise ValueError(f"Expected argument `anchor_scales` to hold numbers above 0, but got {list(scales)}.")
+
+
+def _counts(value: object) -> bool:
+    return isinstance(value, int) and value >= 1

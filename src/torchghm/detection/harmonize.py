@@ -131,6 +131,7 @@ def detection_examples(model: nn.Module, images: list[Tensor], targets: list[dic
     """
     if not isinstance(model, HarmonizedDetector):
         raise TypeError(f"Expected argument `model` to be a detector made by `harmonize`, but got {type(model)}.")
+    model.check_labels(targets)
     return model.loss_examples(images, targets)
 
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from torch import Tensor, nn
 
 from torchghm.detection.examples import DetectionExamples
+from torchghm.detection.labels import LabelsFromZero, check_labels
 from torchghm.detection.scope import LevelLosses, Scope
 from torchghm.losses.harmonized import HarmonizedLoss
 
@@ -54,6 +55,20 @@ class HarmonizedDetector(nn.Module):
     def activations(cls, stage: Stage) -> tuple[str, ...]:
         """How ``cls_loss`` may read the logits; the first where it does not say."""
         return ("sigmoid",)
+
+    def forward(self, images: list[Tensor], targets: list[dict[str, Tensor]] | None = None) -> Any:
+        """Losses in training, else detections, as torchvision's forward gives them.
+
+        Raises:
+            ValueError: a label below the first class; a GPU is not waited for.
+        """
+        self.check_labels(targets or [])
+        return super().forward(images, targets)
+
+    def check_labels(self, targets: list[dict[str, Tensor]]) -> None:
+        """Refuse labels below the first class, which would silently be background."""
+        from_zero = not self.has_background_column or isinstance(self.transform, LabelsFromZero)
+        check_labels(targets, lowest=0 if from_zero and not getattr(self, "background_channel", False) else 1)
 
     def attach(self, plan: LossPlan) -> None:
         """Take the losses; the classes are ours already."""

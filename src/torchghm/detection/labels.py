@@ -18,7 +18,6 @@ class LabelsFromZero(GeneralizedRCNNTransform):  # type: ignore[misc]
         self, images: list[Tensor], targets: list[dict[str, Tensor]] | None = None
     ) -> tuple[ImageList, list[dict[str, Tensor]] | None]:
         """Return the batch, and the targets in its coordinates."""
-        check_labels(targets or [], lowest=0)
         batch, scaled = super().forward(images, targets)
         if scaled is not None:
             scaled = [{**target, "labels": target["labels"] + 1} for target in scaled]

@@ -20,7 +20,6 @@ from torchghm.detection.examples import (
     remember_levels,
 )
 from torchghm.detection.harmonized import HarmonizedDetector, LossPlan
-from torchghm.detection.labels import check_labels
 from torchghm.functional.examples import Activation
 
 
@@ -86,7 +85,6 @@ class OneStageDetector(HarmonizedDetector):
         matched: list[Tensor],
     ) -> DetectionExamples:
         """What the losses see."""
-        check_labels(targets, lowest=1 if self.has_background_column or self.background_channel else 0)
         logits, labels, activation = self.read_classes(
             head_outputs["cls_logits"], [target["labels"] for target in targets]
         )

@@ -68,8 +68,11 @@ def check_options(cls_loss: nn.Module | None, box_loss: nn.Module | None, activa
 def check_scope(cls_loss: nn.Module | None, box_loss: nn.Module | None, scope: Scope) -> None:
     """Refuse losses that have no such scope; one without a density sees the whole batch in any."""
     losses = {"cls_loss": cls_loss, "box_loss": box_loss}
+    for argument, loss in losses.items():
+        if isinstance(loss, LevelLosses):
+            raise ValueError(f"Expected argument `{argument}` to be a new loss, but got those of a detector's levels.")
     reference = {name for name, loss in losses.items() if isinstance(loss, ReferenceGHMC | ReferenceGHMR)}
-    harmonized = {name for name, loss in losses.items() if isinstance(loss, HarmonizedLoss | LevelLosses)}
+    harmonized = {name for name, loss in losses.items() if isinstance(loss, HarmonizedLoss)}
     for argument in sorted(harmonized) if scope == "reference" else ():
         raise ValueError(
             f"Expected argument `{argument}` to be a ReferenceGHMC or ReferenceGHMR for scope='reference', "

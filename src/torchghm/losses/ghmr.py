@@ -145,7 +145,7 @@ class GHMRLoss(HarmonizedLoss):
         if self.residual_scale is not None and prefix + "edges" in state_dict:  # of mmdetection's GHMR
             cast(list[str], args[-1]).append(
                 f"The state {prefix}acc_sum was counted with a fixed mu, but this loss has mu='auto': build it with "
-                f"that mu (0.02 in GHMRLoss.published()), or drop the keys that start with {prefix} to begin anew."
+                f"that mu (0.02 in GHMRLoss.published()), or drop {prefix}acc_sum and {prefix}edges to begin anew."
             )
             return
         super()._load_from_state_dict(state_dict, prefix, *args)

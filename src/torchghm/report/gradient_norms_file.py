@@ -35,6 +35,19 @@ class GradientNorms:
     delta: float = math.nan  # of smooth L1
 
 
+_LOWEST = {
+    "bins_cls": (1, False),
+    "bins_box": (1, False),
+    "mu": (0, True),
+    "focal_gamma": (0, False),
+    "focal_alpha": (0, False),
+    "delta": (0, False),
+    "cls_max_weight": (0, True),
+    "box_max_weight": (0, True),
+}
+"""Of each setting the lowest value, and whether it has to be above that; nan is none."""
+
+
 def read_gradient_norms(path: Path) -> GradientNorms | None:
     """Return what the file holds, None where there is none; a malformed one is a ValueError that names it."""
     if not path.is_file():
@@ -61,4 +74,9 @@ def read_gradient_norms(path: Path) -> GradientNorms | None:
         raise ValueError(f"Expected `cls_positive` and `cls_negative` in {path} to be of one length")
     if any(array.size != 1 for name, array in arrays.items() if name not in names[:4]):
         raise ValueError(f"Expected {', '.join([*names[4:], *options])} in {path} to be single numbers")
+    for name, array in arrays.items():
+        lowest, above = _LOWEST.get(name, (-math.inf, False))
+        if array.size == 1 and (array.item() < lowest or (above and array.item() == lowest)):
+            expected = f"{'above' if above else 'at least'} {lowest:g}"
+            raise ValueError(f"Expected `{name}` in {path} to be {expected} but got {array.item():g}")
     return GradientNorms(**{n: a if n in names[:4] else a.item() for n, a in arrays.items()})  # type: ignore[arg-type]

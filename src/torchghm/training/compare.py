@@ -6,11 +6,12 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from torchghm.atomic_files import write_json, write_text
+from torchghm.data import DetectionData
 from torchghm.training.comparison_plan import Plan, comparison_plan, hold_to_plan
 from torchghm.training.comparison_table import (
     Results,
@@ -19,6 +20,7 @@ from torchghm.training.comparison_table import (
     tabulate,
     terminal_table,
 )
+from torchghm.training.data_order import check_batch_size
 from torchghm.training.methods import Methods, flat
 from torchghm.training.recipe import Recipe
 from torchghm.training.run_folder import RunFolder
@@ -109,7 +111,9 @@ def compare(
         for seed in plan.seeds
         for name in sorted(plan.methods, key=lambda method: method != baseline)
     }
-    _check_detectors(recipes.values(), len(loaded.classes))
+    _check(
+        {pair[0]: one for pair, one in recipes.items() if overwrite or not _folder(out, *pair).results.exists()}, loaded
+    )
     # With several devices every process comes here and trains, and the first one alone writes.
     join(recipe.trainer.accelerator)
     first = is_first()
@@ -143,16 +147,22 @@ def compare(
     return out
 
 
-def _check_detectors(recipes: Iterable[Recipe], num_classes: int) -> None:
-    """Build every detector once: one that these data or this machine don't allow is refused before the first run."""
+def _check(methods: Mapping[str, Recipe], data: DetectionData) -> None:
+    """Refuse before the first run what these data or this machine don't allow in a later one."""
     from torchghm.training.detector import build
 
     built: list[object] = []
-    for recipe in recipes:
-        form = (recipe.model, recipe.data.image_size)
-        if form not in built:
-            build(recipe, num_classes)
-            built.append(form)
+    for name, recipe in methods.items():
+        form = (recipe.model, recipe.loss, recipe.data.image_size)
+        try:
+            check_batch_size(
+                len(data.select("train")), recipe.data.batch_size, processes=1, accumulate=recipe.trainer.accumulate
+            )
+            if form not in built:
+                build(recipe, len(data.classes))
+        except ValueError as error:
+            raise ValueError(f"method {name}: {error}") from error
+        built.append(form)
 
 
 def _folder(out: Path, name: str, seed: int) -> RunFolder:

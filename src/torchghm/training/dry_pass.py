@@ -19,8 +19,8 @@ from torchghm.training.module import DetectorModule
 from torchghm.training.optimizer import build_optimizer, build_schedule, gradient_norm
 from torchghm.training.recipe import Recipe
 
-NEUTRAL = {"loss.cls": "focal", "loss.box": "smooth_l1"}
-"""What a dry pass trains with."""
+NEUTRAL = {"loss.cls": "focal", "loss.box": "smooth_l1", "loss.stage": None}
+"""What a dry pass trains with; of a detector of two stages it looks at the first."""
 
 
 @dataclass(frozen=True)

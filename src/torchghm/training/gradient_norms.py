@@ -63,7 +63,7 @@ def write_gradient_norms(path: Path, module: DetectorModule, records: Records) -
             bins_box=_setting(box_loss, "bins"),
             mu=_setting(box_loss, "mu"),
             focal_gamma=_setting(cls_loss, "gamma"),
-            focal_alpha=_setting(cls_loss, "alpha"),
+            focal_alpha=_focal_alpha(cls_loss),
             delta=_setting(box_loss, "delta"),
             **_harmonizing("cls", cls_loss),
             **_harmonizing("box", box_loss),
@@ -94,6 +94,12 @@ def classification_counts(examples: DetectionExamples) -> tuple[Tensor, Tensor]:
 def _setting(loss: Any, name: str) -> np.float64:
     value = getattr(_one_level(loss), name, None)
     return np.float64(math.nan if value is None else float(value))
+
+
+def _focal_alpha(loss: Any) -> np.float64:
+    """That of a focal loss; without one positives and negatives weigh the same, which 0.5 says too."""
+    own = _setting(loss, "alpha")
+    return np.float64(0.5) if np.isnan(own) and np.isfinite(_setting(loss, "gamma")) else own
 
 
 def _harmonizing(prefix: str, loss: Any) -> dict[str, np.float64]:

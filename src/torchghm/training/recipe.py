@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from torchghm.detection.build import SOFTMAX_DETECTORS, TWO_STAGE_DETECTORS, has_option
+from torchghm.training.losses import HARMONIZED
 from torchghm.training.recipe_changes import laid_over
 from torchghm.training.recipe_sections import (
     DataRecipe,
@@ -46,6 +47,11 @@ class Recipe(Section):
             raise ValueError(
                 f"loss.stage: expected null for {detector}, which has one, got {self.loss.stage!r}; "
                 f"{', '.join(TWO_STAGE_DETECTORS)} have two"
+            )
+        density = {self.loss.cls, self.loss.box} & HARMONIZED
+        if self.loss.stage == "roi" and self.loss.scope != "batch" and density:
+            raise ValueError(
+                f"loss.scope: expected batch with loss.stage=roi, where no level is, got {self.loss.scope!r}"
             )
         if self.loss.stage == "roi":
             if self.loss.cls != "own" and activation != "softmax":

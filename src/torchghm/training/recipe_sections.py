@@ -103,7 +103,7 @@ class ModelRecipe(Section):
     )
     pyramid_channels: PositiveInt | None = Field(
         default=None,
-        description="width of the pyramid and of the heads, with group norm a multiple of 32 from 64; null is 256",
+        description="width of the pyramid and of the heads, a multiple of 32 with group norm; null is 256",
     )
     finest_level: Literal[2, 3] | None = Field(
         default=None,

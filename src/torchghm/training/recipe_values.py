@@ -18,12 +18,13 @@ Values = dict[str, Any]
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader, to which 1e-3 is a number as it is in YAML 1.2 (PyYAML asks for 1.0e-3)."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """Refuse a key that is there twice, of which PyYAML takes the last."""
-        keys = [key.value for key, _ in node.value]
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         if again := [key for key in keys if keys.count(key) > 1]:
             raise yaml.constructor.ConstructorError(problem=f"the key {again[0]!r} is there twice{node.start_mark}")
-        return super().construct_mapping(node, deep)
+        return node
 
 
 _Loader.add_implicit_resolver(
