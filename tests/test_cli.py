@@ -109,6 +109,8 @@ def test_eval(place, tmp_path):
     assert result.exit_code == 0, result.output
     assert "on 2 images of test" in result.stdout
     assert json.loads((tmp_path / "a.json").read_text())["images"] == 2
+    assert "expected --out to be a file" in refusal("eval", place / "run", "--data", place / "data", "--out", tmp_path)
+    assert "got ''" in refusal("eval", place / "run", "--data", place / "data", "--split", "")
     assert "holds no run" in refusal("eval", tmp_path, "--data", place / "data")
     assert "got 'nope'" in refusal("eval", place / "run", "--data", place / "data", "--split", "nope")
 

@@ -41,6 +41,23 @@ def frozen(model: torch.nn.Module) -> torch.nn.Module:
     return model
 
 
+@pytest.mark.parametrize(
+    ("losses", "message"),
+    [
+        (("ghmc",), "`cls_loss` to be a classification loss, a module, or None, but got 'ghmc'"),
+        ((torchghm.GHMCLoss,), "`cls_loss` .* but got <class"),
+        ((torchghm.GHMRLoss(),), "`cls_loss` to be a classification loss, .* but got GHMRLoss"),
+        ((torchghm.GHMCLoss(), torchghm.FocalLoss()), "`box_loss` to be a box loss, .* but got FocalLoss"),
+    ],
+)
+def test_what_is_no_loss_of_the_kind_is_refused(losses, message):
+    model = build_detector("retinanet", num_classes=2, backbone="resnet18")
+    with pytest.raises(TypeError, match=message):
+        harmonize(model, *losses)
+    with pytest.raises(TypeError, match="`background_channel` to be True or False, but got 'x'"):
+        harmonize(model, background_channel="x")
+
+
 def test_losses_are_called_once_on_the_whole_batch(batch):
     model = harmonize(make_model(), torchghm.GHMCLoss.published(momentum=0), torchghm.GHMRLoss.published(momentum=0))
     losses = model(*batch)

@@ -227,12 +227,28 @@ def test_mistakes_are_named(make, message):
         (lambda: GHMRLoss(mu=None), "`mu` to be 'auto' or a number above 0, but got None"),
         (lambda: torchghm.ReferenceGHMC(momentum="a"), "`momentum`"),
         (lambda: torchghm.FocalLoss(alpha="a"), "`alpha`"),
+        (lambda: GHMCLoss(class_dim="a"), "`class_dim` to be an integer, but got 'a'"),
+        (lambda: GHMCLoss(sync="maybe"), "`sync` to be True or False, but got 'maybe'"),
+        (lambda: GHMRLoss(sync=1), "`sync`"),
+        (lambda: GHMCLoss(validate="x"), "`validate`"),
+        (lambda: torchghm.CrossEntropyLoss(sync="maybe"), "`sync`"),
         (lambda: torchghm.OHEMLoss(negatives_per_positive=None), "`negatives_per_positive`"),
     ],
 )
 def test_options_of_another_type_are_named(make, message):
     with pytest.raises(TypeError, match=message):
         make()
+
+
+@pytest.mark.parametrize("loss", [GHMCLoss(), torchghm.CrossEntropyLoss(), GHMRLoss(), torchghm.SmoothL1Loss()])
+def test_what_is_no_tensor_is_named(loss):
+    numbers = torch.zeros(3, 2)
+    with pytest.raises(TypeError, match="`inputs` to be a tensor, but got ndarray"):
+        loss(numbers.numpy(), numbers)
+    with pytest.raises(TypeError, match="`targets` to be a tensor, but got list"):
+        loss(numbers, [1.0])
+    with pytest.raises(TypeError, match="`weight` to be a tensor, but got list"):
+        loss(numbers, numbers, [1.0])
 
 
 def test_an_infinite_cap_is_none():

@@ -323,7 +323,7 @@ def test_a_folder_of_something_else_is_not_touched(call, tmp_path, file, overwri
     [
         ({"baseline": "ohem+ghmr"}, r"`baseline`.*ce\+smooth_l1, focal\+smooth_l1, ghmc\+ghmr, but got 'ohem\+ghmr'"),
         ({"methods": []}, r"`methods`.*got \[\]"),
-        ({"methods": [CE, GHM, CE]}, "`methods`.*each once"),
+        ({"methods": [CE, GHM, CE]}, "Expected every method once, but ce.smooth_l1 is named twice"),
         ({"methods": {"a/b": {}}}, "names in argument `methods`.*got 'a/b'"),
         ({"methods": {"a": {"loss.clas": "ce"}}}, "method a.*loss.clas.*nearest known one is 'loss.cls'"),
         ({"methods": ["ce+smooth_l1"]}, r"`methods` to be pairs.*got 'ce\+smooth_l1'"),
@@ -376,6 +376,15 @@ def test_a_finished_comparison_needs_nothing_that_its_runs_needed(call, tmp_path
     train = FakeTrain()
     call(train, recipe=recipe)
     assert train.calls == []
+
+
+def test_a_folder_of_other_files_is_not_filled(call, data):
+    train = FakeTrain()
+    before = sorted(data.rglob("*"))
+    for overwrite in (False, True):
+        with pytest.raises(ValueError, match="holds other files"):
+            call(train, out=data, overwrite=overwrite)
+    assert sorted(data.rglob("*")) == before
 
 
 def test_missing_data_and_an_output_that_is_a_file(call, tmp_path):

@@ -85,6 +85,8 @@ def test_options_go_with_their_detector():
             {"model.detector": "faster_rcnn", "loss.stage": "roi"},
             "loss.cls_options.activation: expected softmax with loss.stage=roi (or loss.cls=own), got 'sigmoid'",
         ),
+        ({"data.batch_size": True}, "data.batch_size: expected no true or false, got true"),
+        ({"seed": False}, "seed: expected no true or false, got false"),
         ({"data.image_size": [240]}, "data.image_size.1: Field required"),
         ({"data.scale_jitter": [2, 1]}, "data.scale_jitter: expected the smaller factor first, got [2.0, 1.0]"),
         ({"seed": 1, "seed.x": 2}, "seed and seed.x can't be set at once"),

@@ -119,7 +119,11 @@ def _methods(recipe: Recipe, cls: str | None, box: str | None, pairs: str | None
     elif cls is None and box is None:
         methods = USUAL
     else:
-        methods = list(product(_entries(cls or recipe.loss.cls), _entries(box or recipe.loss.box)))
+        methods = list(
+            product(
+                _entries(recipe.loss.cls if cls is None else cls), _entries(recipe.loss.box if box is None else box)
+            )
+        )
     for cls_name, box_name in methods:
         for name, option, known in ((cls_name, "--cls", CLS_LOSSES), (box_name, "--box", BOX_LOSSES)):
             if name not in known:

@@ -77,12 +77,14 @@ def evaluate(
     from torchghm.training.evaluation import evaluate as run
     from torchghm.training.processes import is_first
 
+    if out is not None and out.is_dir():
+        raise ValueError(f"expected --out to be a file, got the folder {str(out)!r}")
     results = run(checkpoint, data, split, device=device)
     if not is_first():
         return
-    if out is not None:
-        write_text(out, json.dumps(results, indent=2, ensure_ascii=False) + "\n")
     print_metrics(results, f"{results['checkpoint']} on {results['images']} images of {results['split']}")
+    if out is not None:  # last: what was measured is seen in any case
+        write_text(out, json.dumps(results, indent=2, ensure_ascii=False) + "\n")
 
 
 @plain_errors

@@ -113,10 +113,18 @@ def _load(classifier: nn.Module, name: str, path: Path) -> None:
     state |= {key: value for key, value in own.items() if key.startswith(_CLASSIFIER)}
     # Frozen batch norm counts no batches: that key of a trained classifier is left over.
     state = {key: value for key, value in state.items() if key in own or not key.endswith("num_batches_tracked")}
-    try:
-        classifier.load_state_dict(state)
-    except RuntimeError as error:
-        raise ValueError(f"Expected the weights file {path} to fit a {name}, but {error}") from error
+    missing = [key for key, value in own.items() if key not in state or state[key].shape != value.shape]
+    if missing or state.keys() - own.keys():
+        others = len(state.keys() - own.keys())
+        raise ValueError(
+            f"Expected the weights file {path} to fit a {name}, but {len(missing)} of its {len(own)} tensors are not "
+            f"there or of another shape{f' ({missing[0]}, ...)' if missing else ''}, and {others} others are in it"
+            f"{_CHECKPOINT if 'state_dict' in state else ''}."
+        )
+    classifier.load_state_dict(state)
+
+
+_CHECKPOINT = "; it looks like a training's checkpoint, and has to be the state dict of a classifier alone"
 
 
 def why_unreadable(path: Path, error: Exception) -> str:

@@ -14,7 +14,7 @@ from torchghm.detection.architectures import NORM_GROUPS, PYRAMID_LEVELS, Thresh
 from torchghm.detection.backbones import BACKBONES, Trunk
 from torchghm.detection.group_norm import with_any_group
 from torchghm.detection.prior import set_prior
-from torchghm.functional.examples import check_choice, check_number
+from torchghm.functional.arguments import check_choice, check_number
 
 DetectorName = Literal[
     "retinanet",
@@ -195,7 +195,7 @@ def _check_options(name: str, options: Mapping[str, Any]) -> None:
     proposals = options.get("proposals_per_image", 1)
     check_number("proposals_per_image", proposals, "an integer of at least 1", ok=_counts)
     size = options.get("image_size", (1, 1))
-    if len(size) != 2 or not all(map(_counts, size)):
+    if not isinstance(size, Sequence) or len(size) != 2 or not all(map(_counts, size)):
         raise ValueError(f"Expected argument `image_size` to be a height and a width in whole pixels, but got {size}.")
     if "finest_level" in options:
         check_choice("finest_level", options["finest_level"], (2, 3))
@@ -207,10 +207,11 @@ def _check_options(name: str, options: Mapping[str, Any]) -> None:
             f"Expected argument `pyramid_channels` to be a multiple of {NORM_GROUPS} {reason}, but got {channels}."
         )
     sizes = options.get("anchor_sizes")
-    if sizes is not None and len(sizes) != PYRAMID_LEVELS:
+    right = isinstance(sizes, Sequence) and len(sizes) == PYRAMID_LEVELS and all(size > 0 for size in sizes)
+    if sizes is not None and not right:
         raise ValueError(
-            f"Expected argument `anchor_sizes` to hold one size for each of the {PYRAMID_LEVELS} levels, "
-            f"but got {list(sizes)}."
+            f"Expected argument `anchor_sizes` to hold one size above 0 for each of the {PYRAMID_LEVELS} levels, "
+            f"but got {sizes!r}."
         )
     scales = options.get("anchor_scales", (1.0,))
     if not scales or not all(scale > 0 for scale in scales):

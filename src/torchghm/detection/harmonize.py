@@ -15,7 +15,7 @@ from torchghm.detection.harmonized import HarmonizedDetector, LossPlan, Stage
 from torchghm.detection.retinanet import HarmonizedRetinaNet
 from torchghm.detection.scope import Scope, check_options, check_scope
 from torchghm.detection.ssd import HarmonizedSSD
-from torchghm.functional.examples import check_choice
+from torchghm.functional.arguments import check_choice, check_flag
 
 Detector = TypeVar("Detector", bound=nn.Module)
 
@@ -86,6 +86,7 @@ def harmonize(
     if stage is None:
         stage = "both"
     check_choice("stage", stage, ours.stages or ("both",))
+    check_flag("background_channel", background_channel)
     if background_channel and ours.has_background_column:
         raise ValueError(
             f"Expected no argument `background_channel` for a {_HOSTS[ours].__name__}: column 0 of its logits is the "

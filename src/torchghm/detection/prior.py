@@ -10,7 +10,7 @@ from torch import nn
 from torchvision.models.detection import FCOS, FasterRCNN, RetinaNet
 from torchvision.models.detection.ssd import SSD
 
-from torchghm.functional.examples import check_number
+from torchghm.functional.arguments import check_number
 
 Detector = TypeVar("Detector", bound=nn.Module)
 

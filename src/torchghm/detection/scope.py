@@ -9,7 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from torchghm.detection.examples import IGNORED, DetectionExamples
-from torchghm.losses import HandoverLoss, ReferenceGHMC, ReferenceGHMR
+from torchghm.losses import (
+    ASL1Loss,
+    CrossEntropyLoss,
+    FocalLoss,
+    GHMCLoss,
+    GHMRLoss,
+    HandoverLoss,
+    OHEMLoss,
+    ReferenceGHMC,
+    ReferenceGHMR,
+    SmoothL1Loss,
+)
 from torchghm.losses.harmonized import HarmonizedLoss
 
 Scope = Literal["batch", "level", "reference"]
@@ -40,6 +51,8 @@ class LevelLosses(nn.Module):
         return self.levels[0].diagnostics
 
 
+_CLS_LOSSES = (GHMCLoss, ReferenceGHMC, CrossEntropyLoss, FocalLoss, OHEMLoss, HandoverLoss)
+_BOX_LOSSES = (GHMRLoss, ReferenceGHMR, SmoothL1Loss, ASL1Loss)
 _DECIDED: dict[str, tuple[object, ...]] = {
     "class_dim": (-1,),
     "ignore_index": (IGNORED,),
@@ -52,10 +65,15 @@ def check_options(cls_loss: nn.Module | None, box_loss: nn.Module | None, activa
     """Refuse losses that would read the logits or targets in another way, or return more than one number.
 
     Arguments:
-        cls_loss, box_loss: those of `harmonize`.
+        cls_loss, box_loss: those of `harmonize`; a TypeError where one is no loss, or of the other kind.
         activations: how the detector's logits may be read.
     """
+    kinds = {"cls_loss": ("classification", _BOX_LOSSES), "box_loss": ("box", _CLS_LOSSES)}
     for argument, loss in (("cls_loss", cls_loss), ("box_loss", box_loss)):
+        kind, others = kinds[argument]
+        if loss is not None and (not isinstance(loss, nn.Module) or isinstance(loss, others)):
+            found = type(loss).__name__ if isinstance(loss, nn.Module) else repr(loss)
+            raise TypeError(f"Expected argument `{argument}` to be a {kind} loss, a module, or None, but got {found}.")
         for option, choices in {"activation": activations, **_DECIDED}.items():
             value = getattr(loss, option, choices[0])
             if value not in choices:

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from torchghm.functional.arguments import check_choice, check_number
 from torchghm.functional.classification import check_targets, checked_for_free, example_weight
 from torchghm.functional.cross_entropy import sigmoid_cross_entropy, softmax_cross_entropy
 from torchghm.functional.examples import (
@@ -16,8 +17,6 @@ from torchghm.functional.examples import (
     Reduction,
     arrange_examples,
     blank_invalid,
-    check_choice,
-    check_number,
     positive_weight,
     positives,
     valid_rows,

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from torchghm.functional.examples import Reduction, check_choice, check_number
+from torchghm.functional.arguments import check_choice, check_number
+from torchghm.functional.examples import Reduction
 from torchghm.functional.regression import arrange_residual, reduce_weighted
 
 BoxAverage = Literal["coordinates", "boxes"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from torchghm.functional.arguments import check_harmonizing
 from torchghm.functional.cross_entropy import sigmoid_cross_entropy, softmax_cross_entropy
 from torchghm.functional.examples import (
     Activation,
@@ -15,7 +16,6 @@ from torchghm.functional.examples import (
     Reduction,
     arrange_examples,
     blank_invalid,
-    check_harmonizing,
     invalid_targets,
     nonfinite_error,
     target_error,

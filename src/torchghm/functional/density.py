@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from torchghm.functional.examples import Density, check_choice, check_number
+from torchghm.functional.arguments import check_choice, check_number
+from torchghm.functional.examples import Density
 
 FINE_REGIONS_PER_UNIT = 101
 """Fine regions in one unit region. Odd, so that a window around a fine region's centre ends on edges: its count is

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from numbers import Real
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
+
+from torchghm.functional.arguments import check_choice, check_tensors
 
 Activation = Literal["sigmoid", "softmax"]
 Density = Literal["regions", "exact"]
@@ -54,6 +54,7 @@ def arrange_examples(
         TypeError: dtypes that can't be read as logits, targets or weights.
     """
     check_choice("activation", activation, ("sigmoid", "softmax"))
+    check_tensors(inputs=inputs, targets=targets, weight=weight)
     if not inputs.is_floating_point():
         raise TypeError(f"Expected argument `inputs` to be floating-point logits, but got {inputs.dtype}.")
     if inputs.dim() == 0:
@@ -207,31 +208,3 @@ def nonfinite_error(count: int) -> ValueError:
 def compute_dtype(inputs: Tensor) -> torch.dtype:
     """The dtype of all arithmetic: at least float32."""
     return torch.promote_types(inputs.dtype, torch.float32)
-
-
-def check_choice(argument: str, value: object, choices: tuple[object, ...]) -> None:
-    """Raise a ValueError unless ``value`` is one of ``choices``."""
-    if value not in choices:
-        expected = ", ".join(repr(choice) for choice in choices)
-        raise ValueError(f"Expected argument `{argument}` to be one of {expected}, but got {value!r}.")
-
-
-def check_number(argument: str, value: object, expected: str, *, ok: Callable[[Any], bool]) -> None:
-    """Raise an error that names the argument unless ``value`` is a finite number that is ``ok``."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"Expected argument `{argument}` to be {expected}, but got {value!r}.")
-    if not (-math.inf < float(value) < math.inf and ok(value)):
-        raise ValueError(f"Expected argument `{argument}` to be {expected}, but got {value!r}.")
-
-
-def check_harmonizing(
-    bins: int, density: str, normalize: str, max_weight: float | None, nonfinite: str, reduction: str
-) -> None:
-    """Check the options that GHM-C and GHM-R share."""
-    check_number("bins", bins, "an integer of at least 1", ok=lambda value: isinstance(value, int) and value >= 1)
-    check_choice("density", density, ("regions", "exact"))
-    check_choice("normalize", normalize, ("occupied", "regions"))
-    if max_weight is not None and max_weight != math.inf:
-        check_number("max_weight", max_weight, "None or a number above 0", ok=lambda value: value > 0)
-    check_choice("nonfinite", nonfinite, ("propagate", "ignore", "raise"))
-    check_choice("reduction", reduction, ("mean", "sum", "none"))

@@ -5,17 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from torchghm.functional.examples import (
-    Density,
-    Nonfinite,
-    Normalize,
-    Reduction,
-    check_choice,
-    check_harmonizing,
-    check_number,
-    compute_dtype,
-    nonfinite_error,
-)
+from torchghm.functional.arguments import check_choice, check_harmonizing, check_number, check_tensors
+from torchghm.functional.examples import Density, Nonfinite, Normalize, Reduction, compute_dtype, nonfinite_error
 from torchghm.functional.gradient_norm import gradient_norm_asl1
 from torchghm.functional.weights import harmonizing_weights
 
@@ -112,6 +103,7 @@ def asl1(residual: Tensor, mu: float) -> Tensor:
 
 def arrange_residual(inputs: Tensor, targets: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
     """Check shapes and dtypes; return the residual d and the weight of every coordinate, both shaped like it."""
+    check_tensors(inputs=inputs, targets=targets, weight=weight)
     if not inputs.is_floating_point():
         raise TypeError(f"Expected argument `inputs` to be floating-point, but got {inputs.dtype}.")
     if targets.is_complex():

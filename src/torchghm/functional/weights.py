@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from torchghm.functional.arguments import check_harmonizing
 from torchghm.functional.density import density_table, gradient_density
-from torchghm.functional.examples import Density, Normalize, check_harmonizing
+from torchghm.functional.examples import Density, Normalize
 
 
 def weight_table(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from torchghm.functional.examples import Activation, check_choice, compute_dtype
+from torchghm.functional.arguments import check_choice
+from torchghm.functional.examples import Activation, compute_dtype
 
 
 def check_examples(

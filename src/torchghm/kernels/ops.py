@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from torchghm.functional.examples import Activation, Examples, check_choice, check_number
+from torchghm.functional.arguments import check_choice, check_number
+from torchghm.functional.examples import Activation, Examples
 from torchghm.kernels import eager, ops_registered
 from torchghm.kernels.checks import check_table
 

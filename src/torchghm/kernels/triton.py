@@ -10,7 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from torchghm.functional.examples import Activation, check_number, compute_dtype
+from torchghm.functional.arguments import check_number
+from torchghm.functional.examples import Activation, compute_dtype
 from torchghm.kernels.checks import check_examples, check_residual, check_table
 from torchghm.kernels.triton_residual import residual_histogram, residual_loss
 from torchghm.kernels.triton_sigmoid import sigmoid_histogram, sigmoid_loss

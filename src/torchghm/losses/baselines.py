@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from torchghm.functional.arguments import check_choice, check_flag, check_number
 from torchghm.functional.baselines import (
     Average,
     Factor,
@@ -12,7 +13,7 @@ from torchghm.functional.baselines import (
     ohem_factor,
     weighed_cross_entropy,
 )
-from torchghm.functional.examples import Activation, Reduction, arrange_examples, check_choice
+from torchghm.functional.examples import Activation, Reduction, arrange_examples
 from torchghm.functional.gradient_share import positive_gradient_share
 from torchghm.kernels import ops
 from torchghm.losses.diagnostics import PlainDiagnostics
@@ -44,6 +45,9 @@ class _ClassificationBaseline(nn.Module):
         check_choice("activation", activation, ("sigmoid", "softmax"))
         check_choice("average", average, ("positives", "examples"))
         check_choice("reduction", reduction, ("mean", "sum", "none"))
+        check_number("class_dim", class_dim, "an integer", ok=lambda value: isinstance(value, int))
+        check_number("ignore_index", ignore_index, "an integer", ok=lambda value: isinstance(value, int))
+        check_flag("sync", sync)
         self.activation: Activation = activation
         self.average: Average = average
         self.ignore_index = ignore_index

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from torchghm.functional.arguments import check_choice, check_flag, check_number
 from torchghm.functional.box_baselines import BoxAverage, smooth_l1_loss
-from torchghm.functional.examples import Reduction, check_choice, check_number
+from torchghm.functional.examples import Reduction
 from torchghm.functional.regression import arrange_residual, asl1_loss
 from torchghm.kernels import ops
 from torchghm.losses.diagnostics import PlainDiagnostics
@@ -29,6 +30,7 @@ class _BoxBaseline(nn.Module):
         super().__init__()
         check_choice("average", average, ("coordinates", "boxes"))
         check_choice("reduction", reduction, ("mean", "sum", "none"))
+        check_flag("sync", sync)
         self.average: BoxAverage = average
         self.reduction: Reduction = reduction
         self.sync = sync

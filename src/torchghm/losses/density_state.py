@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from torchghm.functional.examples import check_number
+from torchghm.functional.arguments import check_flag, check_number
 from torchghm.functional.weights import inverse
 from torchghm.losses.float32_buffers import Float32Buffers
 from torchghm.losses.ranks import rank_count, sum_over_ranks
@@ -47,6 +47,7 @@ class DensityState(Float32Buffers):
     def __init__(self, regions: int, momentum: float, sync: bool = True) -> None:
         super().__init__()
         check_number("momentum", momentum, "a number in [0, 1)", ok=lambda value: 0 <= value < 1)
+        check_flag("sync", sync)
         self.momentum = momentum
         self.sync = sync
         self.register_buffer("fractions", torch.zeros(regions))

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from torchghm.functional.arguments import check_choice, check_flag, check_number
 from torchghm.functional.baselines import Average
 from torchghm.functional.classification import checked_for_free
 from torchghm.functional.examples import (
@@ -17,7 +18,6 @@ from torchghm.functional.examples import (
     Normalize,
     Reduction,
     arrange_examples,
-    check_choice,
     compute_dtype,
     positive_weight,
     target_error,
@@ -98,6 +98,10 @@ class GHMCLoss(HarmonizedLoss):
             backend=backend,
         )
         check_choice("activation", activation, ("sigmoid", "softmax"))
+        check_number("class_dim", class_dim, "an integer", ok=lambda value: isinstance(value, int))
+        check_number("ignore_index", ignore_index, "an integer", ok=lambda value: isinstance(value, int))
+        if validate is not None:
+            check_flag("validate", validate)
         self.activation: Activation = activation
         self.ignore_index = ignore_index
         self.class_dim = class_dim

@@ -8,7 +8,8 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor
 
-from torchghm.functional.examples import Density, Nonfinite, Normalize, Reduction, check_choice, check_number
+from torchghm.functional.arguments import check_choice, check_number
+from torchghm.functional.examples import Density, Nonfinite, Normalize, Reduction
 from torchghm.functional.regression import arrange_residual
 from torchghm.kernels import eager, ops
 from torchghm.losses.harmonized import HarmonizedLoss

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from torchghm.functional.examples import check_number
+from torchghm.functional.arguments import check_number
 
 _SAME = ("activation", "ignore_index", "class_dim", "reduction")
 """How the inputs are read and what is returned: not to change half-way."""

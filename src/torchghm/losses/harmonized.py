@@ -8,16 +8,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from torchghm.functional.arguments import check_choice, check_harmonizing
 from torchghm.functional.density import region_count
-from torchghm.functional.examples import (
-    Density,
-    Nonfinite,
-    Normalize,
-    Reduction,
-    check_choice,
-    check_harmonizing,
-    nonfinite_error,
-)
+from torchghm.functional.examples import Density, Nonfinite, Normalize, Reduction, nonfinite_error
 from torchghm.functional.weights import inverse, weight_table
 from torchghm.kernels.ops import BACKENDS, Backend, between_in_one_call, resolve_backend
 from torchghm.losses.density_state import DensityEstimate, DensityState

@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from torchghm.functional.examples import Reduction, check_choice, check_number, compute_dtype
+from torchghm.functional.arguments import check_choice, check_number
+from torchghm.functional.examples import Reduction, compute_dtype
 from torchghm.functional.weights import inverse
 from torchghm.losses.density_state import DensityEstimate
 from torchghm.losses.diagnostics import Diagnostics

@@ -66,7 +66,7 @@ def _page(folder: Path) -> str:
         return _run_page(read_run(folder))
     raise FileNotFoundError(
         f"Expected {folder} to be a run folder with results.json or a comparison folder with comparison.json "
-        f"but found {'neither' if folder.is_dir() else 'no such folder'}"
+        f"but found {'neither' if folder.is_dir() else 'a file' if folder.exists() else 'no such folder'}"
     )
 
 

@@ -103,6 +103,8 @@ def hold_to_plan(out: Path, plan: Plan, *, overwrite: bool) -> None:
             f"Expected argument `out` to be a new folder or a comparison's, but {out} has {', '.join(found)} and no "
             f"{PLAN}. Choose another folder."
         )
+    if not found and out.exists() and any(out.iterdir()):
+        raise ValueError(f"Expected argument `out` to be a new folder or a comparison's, but {out} holds other files.")
     if overwrite:
         for name in found:
             _remove(out / name)

@@ -51,7 +51,7 @@ def evaluate(
     if not isinstance(data, DetectionData):
         data = load_recipe_data(data, saved.recipe.data)
     saved.check_classes(data.classes)
-    split = split or saved.recipe.data.evaluate
+    split = saved.recipe.data.evaluate if split is None else split
     records = with_boxes(data, split)
     result, _ = evaluate_records(saved.module().to(device), records)
     return {

@@ -57,7 +57,9 @@ def named_methods(methods: Methods) -> dict[str, dict[str, Any]]:
                 )
             named.append(("+".join(method), {"loss.cls": method[0], "loss.box": method[1]}))
     names = [name for name, _ in named]
-    if not names or len(set(names)) < len(names):
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"Expected every method once, but {twice[0]} is named twice.")
+    if not names:
         raise ValueError(f"Expected argument `methods` to be at least one, each once, but got {names}.")
     for name in names:
         if not _NAME.fullmatch(name):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -93,6 +93,8 @@ def checked(model: type[Model], values: Mapping[str, Any], source: str) -> Model
     """
     for path in _unknown(model, values):
         raise ValueError(f"{source}: unknown key {path!r}{nearest(path, list(_keys(model)))}")
+    for path, value in _flags(model, values):
+        raise ValueError(f"{source}: {path}: expected no true or false, got {str(value).lower()}")
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -127,6 +129,24 @@ def _keys(model: type[BaseModel]) -> Iterator[str]:
             yield from (f"{name}.{key}" for key in _keys(sections[name]))
         else:
             yield name
+
+
+def _flags(model: type[BaseModel], values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, bool]]:
+    """True and False where there is another kind of value: pydantic would take them for 1 and 0."""
+    sections = _sections(model)
+    for name, value in values.items():
+        if name in sections and isinstance(value, Mapping):
+            yield from _flags(sections[name], value, f"{prefix}{name}.")
+        elif (
+            isinstance(value, bool)
+            and name in model.model_fields
+            and not _takes_flags(model.model_fields[name].annotation)
+        ):
+            yield f"{prefix}{name}", value
+
+
+def _takes_flags(annotation: Any) -> bool:
+    return annotation is bool or any(map(_takes_flags, get_args(annotation)))
 
 
 def _unknown(model: type[BaseModel], values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

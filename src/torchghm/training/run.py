@@ -143,7 +143,8 @@ def _trainer(recipe: Recipe, folder: RunFolder, *, progress: bool) -> tuple[Trai
             default_root_dir=folder.path,
         )
     except MisconfigurationException as error:  # devices that this machine does not have, most of all
-        raise ValueError(f"trainer: {' '.join(str(error).split())}") from error
+        where = f"trainer.accelerator={settings.accelerator}, trainer.devices={settings.devices}"
+        raise ValueError(f"{where}: {' '.join(str(error).split())}") from error
     if trainer.precision != settings.precision:  # which Lightning replaces with no more than a warning
         raise ValueError(
             f"trainer.precision: expected 32-true or bf16-mixed on a CPU, where Lightning does not scale the loss as "
