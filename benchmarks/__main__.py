@@ -14,6 +14,7 @@ import torch
 
 from benchmarks import losses
 from benchmarks.detector_step import detector_step
+from benchmarks.detectors import detectors
 from benchmarks.measure import Row, settings
 from benchmarks.ranks import ranks
 from benchmarks.results_files import plot, table, write_csv, write_markdown
@@ -25,6 +26,7 @@ BENCHMARKS: dict[str, Callable[[str, float, float], Iterator[Row]]] = {
     "softmax": losses.softmax,
     "small": losses.small,
     "detector": detector_step,
+    "detectors": detectors,
     "ranks": ranks,
 }
 

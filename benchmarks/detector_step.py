@@ -20,7 +20,9 @@ SETUPS = (((240, 320), 4), ((800, 1066), 2))
 OBJECTS = 8
 
 
-class _Inputs(NamedTuple):
+class Batch(NamedTuple):
+    """What a detector is called with."""
+
     images: list[Tensor]
     targets: list[dict[str, Tensor]]
 
@@ -28,11 +30,11 @@ class _Inputs(NamedTuple):
 def detector_step(device: str, scale: float, seconds: float) -> Iterator[Row]:
     """ResNet-18 from scratch: a whole step (forward, backward, SGD), and the classification loss alone within it."""
     for (height, width), images in SETUPS if scale == 1 else SETUPS[:1]:
-        inputs = _inputs(height, width, images, device)
+        inputs = random_batch(height, width, images, device)
         theirs, ours = _model(height, width).to(device), _model(height, width)
         harmonize(ours, torchghm.GHMCLoss(), torchghm.GHMRLoss(), background_channel=True).to(device)
         numbers = detection_examples(ours, *inputs).logits.numel()
-        whole = {"torchvision, focal": _step(theirs, inputs), "GHM-C + GHM-R": _step(ours, inputs)}
+        whole = {"torchvision, focal": training_step(theirs, inputs), "GHM-C + GHM-R": training_step(ours, inputs)}
         alone = {"torchvision, focal": _loss_of(theirs, inputs), "GHM-C + GHM-R": _loss_of(ours, inputs)}
         for part, steps in (("step", whole), ("classification loss alone", alone)):
             name = f"detector, {height} x {width}, batch {images}: {part}"
@@ -41,7 +43,8 @@ def detector_step(device: str, scale: float, seconds: float) -> Iterator[Row]:
                 yield Row(name, candidate, numbers, 30, quantiles(times), len(times), memory)
 
 
-def _inputs(height: int, width: int, images: int, device: str) -> _Inputs:
+def random_batch(height: int, width: int, images: int, device: str) -> Batch:
+    """Images of noise, each with a few objects."""
     generator = torch.Generator().manual_seed(0)
     targets = []
     for _ in range(images):
@@ -49,7 +52,7 @@ def _inputs(height: int, width: int, images: int, device: str) -> _Inputs:
         size = torch.rand(OBJECTS, 2, generator=generator) * torch.tensor([width, height]) * 0.2 + 16
         labels = torch.randint(1, CLASSES, (OBJECTS,), generator=generator)
         targets.append({"boxes": torch.cat([corner, corner + size], 1).to(device), "labels": labels.to(device)})
-    return _Inputs([torch.rand(3, height, width, generator=generator).to(device) for _ in range(images)], targets)
+    return Batch([torch.rand(3, height, width, generator=generator).to(device) for _ in range(images)], targets)
 
 
 def _model(height: int, width: int) -> nn.Module:
@@ -58,7 +61,8 @@ def _model(height: int, width: int) -> nn.Module:
     return model.train()
 
 
-def _step(model: nn.Module, inputs: _Inputs) -> Step:
+def training_step(model: nn.Module, inputs: Batch) -> Step:
+    """Forward, backward and SGD."""
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, fused=True)
 
     def run() -> None:
@@ -69,7 +73,7 @@ def _step(model: nn.Module, inputs: _Inputs) -> Step:
     return run
 
 
-def _loss_of(model: Any, inputs: _Inputs) -> Step:
+def _loss_of(model: Any, inputs: Batch) -> Step:
     """The classification loss of the model's own logits, and the gradient by them."""
     with torch.no_grad():
         batch, targets = model.transform(*inputs)

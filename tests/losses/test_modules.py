@@ -251,6 +251,18 @@ def test_what_is_no_tensor_is_named(loss):
         loss(numbers, numbers, [1.0])
 
 
+def test_negative_weights_are_refused():
+    logits, targets = classification_batch(rows=50)
+    weight = torch.ones(50)
+    weight[:20] = -5
+    loss = GHMCLoss(bins=1)
+    with pytest.raises(ValueError, match="`weight` to hold numbers of at least 0"):
+        loss(logits, targets, weight)
+    assert loss.density_state.seen == 0
+    with pytest.raises(ValueError, match="`weight` to hold numbers of at least 0"):
+        GHMRLoss(mu=0.1, bins=1)(logits, torch.zeros_like(logits), weight)
+
+
 def test_an_infinite_cap_is_none():
     logits, targets = classification_batch()
     capless = GHMCLoss(max_weight=None)(logits, targets)

@@ -194,6 +194,8 @@ class GHMCLoss(HarmonizedLoss):
     def _check_targets(self, histogram: Tensor, examples: Examples) -> None:
         """Read how many targets pass 1 found out of range."""
         if self.validate or (self.validate is None and checked_for_free(histogram)):
+            if examples.weight is not None:
+                self._check_weights(histogram)
             invalid = int(histogram[self._regions + 1])
             if invalid:
                 dense = examples.targets.is_floating_point()

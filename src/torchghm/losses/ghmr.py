@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from torchghm.functional.arguments import check_choice, check_number
+from torchghm.functional.classification import checked_for_free
 from torchghm.functional.examples import Density, Nonfinite, Normalize, Reduction
 from torchghm.functional.regression import arrange_residual
 from torchghm.kernels import eager, ops
@@ -129,6 +130,8 @@ class GHMRLoss(HarmonizedLoss):
             leave_out_nonfinite=leave_out,
             backend=self._counting_backend(residual),
         )
+        if weight is not None and checked_for_free(histogram):
+            self._check_weights(histogram)
         estimate, beta, table = self._weigh(histogram, residual.dtype)
         if self.reduction == "none":
             loss, sums = eager.regression_loss(residual, coordinate_weight, table, mu=mu, leave_out_nonfinite=leave_out)

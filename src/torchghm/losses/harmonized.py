@@ -131,6 +131,14 @@ class HarmonizedLoss(nn.Module):
         estimate = DensityEstimate(between.fractions, between.batch_fractions, between.examples)
         return estimate, between.beta, between.table
 
+    def _check_weights(self, histogram: Tensor) -> None:
+        """Refuse weights that leave a region with less than nothing."""
+        least = float(histogram[: self._regions].min())
+        if least < 0:
+            raise ValueError(
+                f"Expected argument `weight` to hold numbers of at least 0, but those of a region add up to {least:g}."
+            )
+
     def _counting_backend(self, inputs: Tensor) -> Backend:
         """Of pass 1: unreduced losses come from plain torch, and both passes have to agree on every edge."""
         if self.reduction != "none":
