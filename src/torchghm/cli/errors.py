@@ -97,5 +97,6 @@ def _exit(message: str, code: int) -> NoReturn:
         traceback.print_exc()
     # Names in data are not to be trusted with the terminal.
     shown = "".join(character if character.isprintable() or character == "\n" else "?" for character in message)
-    print(shown if code == INTERRUPTED else f"error: {shown}", file=sys.stderr)
+    # In one piece, or the lines of several processes run into each other.
+    sys.stderr.write(f"{shown}\n" if code == INTERRUPTED else f"error: {shown}\n")
     raise typer.Exit(code)
