@@ -13,7 +13,7 @@ from torchghm.functional.baselines import (
     ohem_factor,
     weighed_cross_entropy,
 )
-from torchghm.functional.examples import Activation, Reduction, arrange_examples
+from torchghm.functional.examples import Activation, Reduction
 from torchghm.functional.gradient_share import positive_gradient_share
 from torchghm.kernels import ops
 from torchghm.losses.diagnostics import PlainDiagnostics
@@ -78,9 +78,8 @@ class _ClassificationBaseline(nn.Module):
         share = None
         if self.activation == "sigmoid":
             share = positive_gradient_share(weighed.examples, weighed.cross_entropy, weighed.strength, self._gamma)
-        examples = arrange_examples(inputs, targets, weight, activation=self.activation, class_dim=self.class_dim)
         counts = ops.classification_histogram(
-            examples._replace(logits=examples.logits.detach()),
+            weighed.examples._replace(logits=weighed.examples.logits.detach()),
             BINS,
             activation=self.activation,
             ignore_index=self.ignore_index,
