@@ -145,16 +145,20 @@ def _objects(
     problems: list[Problem],
 ) -> None:
     strays, unknown, malformed, again = [], [], [], []
-    seen: dict[int, list[dict[str, Any]]] = {}
+    first: dict[int, dict[str, Any]] = {}
+    known: dict[
+        int, set[str]
+    ] = {}  # of ids that come again; some tools give one id to all, so that no list is searched
     for entry in entries:
         annotation_id, image_id, category = (entry.get(key) for key in ("id", "image_id", "category_id"))
         reference = annotation_id if _is_id(annotation_id) else -1
         # The same id for different objects is common and harmless: only what is the same in all is a repetition.
-        others = seen.setdefault(reference, []) if reference != -1 else []
-        if entry in others:
-            again.append(f"annotation id {reference}")
-            continue
-        others.append(entry)
+        if reference != -1 and first.setdefault(reference, entry) is not entry:
+            texts, text = known.setdefault(reference, {repr(first[reference])}), repr(entry)
+            if text in texts:
+                again.append(f"annotation id {reference}")
+                continue
+            texts.add(text)
         if not _is_id(image_id) or image_id not in images:
             strays.append(f"annotation id {brief(annotation_id)} of image {brief(image_id)}")
         elif not _is_id(category) or category not in categories:
