@@ -1,15 +1,19 @@
-"""What `harmonize` costs a training step of each detector, against the detector's own losses."""
+"""What `harmonize` costs a training step of each detector, against the detector's own losses.
+
+Steps scatter by more than a loss takes, so that the losses of the one-stage detectors are also timed alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import nn
 
 import torchghm
-from benchmarks.detector_step import CLASSES, random_batch, training_step
-from benchmarks.measure import Row, extra_memory, quantiles, timed
+from benchmarks.detector_step import CLASSES, Batch, random_batch, training_step
+from benchmarks.measure import Row, Step, extra_memory, quantiles, timed
 from torchghm.detection import DETECTORS, build_detector, detection_examples, harmonize
 from torchghm.detection.build import DetectorName, has_option
 
@@ -25,10 +29,14 @@ def detectors(device: str, scale: float, seconds: float) -> Iterator[Row]:
         own, ours = _model(name).to(device), _model(name)
         harmonize(ours, torchghm.GHMCLoss(), torchghm.GHMRLoss()).to(device)
         numbers = detection_examples(ours, *inputs).logits.numel()
-        steps = {"own losses": training_step(own, inputs), "GHM-C + GHM-R": training_step(ours, inputs)}
-        for candidate, times in timed(steps, seconds=scale * seconds, device=device, least_runs=5).items():
-            memory = extra_memory(steps[candidate], device)
-            yield Row(f"step of {name}", candidate, numbers, 30, quantiles(times), len(times), memory)
+        models = {"own losses": own, "GHM-C + GHM-R": ours}
+        setups = {"step": {candidate: training_step(model, inputs) for candidate, model in models.items()}}
+        if hasattr(own, "compute_loss"):
+            setups["losses"] = {candidate: _losses_alone(model, inputs) for candidate, model in models.items()}
+        for part, steps in setups.items():
+            for candidate, times in timed(steps, seconds=scale * seconds, device=device, least_runs=5).items():
+                memory = extra_memory(steps[candidate], device)
+                yield Row(f"{part} of {name}", candidate, numbers, 30, quantiles(times), len(times), memory)
 
 
 def _model(name: DetectorName) -> nn.Module:
@@ -37,3 +45,19 @@ def _model(name: DetectorName) -> nn.Module:
     options = {option: value for option, value in chosen.items() if has_option(name, option)}
     model: nn.Module = build_detector(name, num_classes=CLASSES, prior=0.01, **options)
     return model.train()
+
+
+def _losses_alone(model: Any, inputs: Batch) -> Step:
+    """All losses of the model's own outputs, and the gradient by these."""
+    seen: list[Any] = []
+    model.compute_loss = lambda *arguments: seen.extend(arguments) or {}
+    model(*inputs)
+    del model.compute_loss  # the class's again
+    targets, outputs, *rest = seen
+    outputs = {name: output.detach().requires_grad_() for name, output in outputs.items()}
+
+    def run() -> None:
+        losses = model.compute_loss(targets, outputs, *rest)
+        torch.autograd.grad(sum(losses.values()), list(outputs.values()))
+
+    return run
