@@ -10,7 +10,7 @@ from torch import Tensor
 
 from torchghm.functional.arguments import check_choice, check_number
 from torchghm.functional.examples import Reduction
-from torchghm.functional.regression import arrange_residual, reduce_weighted
+from torchghm.functional.regression import reduce_weighted, weighted_residual
 
 BoxAverage = Literal["coordinates", "boxes"]
 
@@ -35,6 +35,6 @@ def smooth_l1_loss(
     """
     check_choice("reduction", reduction, ("mean", "sum", "none"))
     check_number("delta", delta, "a number of at least 0", ok=lambda value: value >= 0)
-    residual, amount = arrange_residual(inputs, targets, weight)
+    residual, amount = weighted_residual(inputs, targets, weight)
     loss = F.smooth_l1_loss(residual, torch.zeros_like(residual), reduction="none", beta=delta)
     return reduce_weighted(amount * loss, amount.sum(), reduction)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
@@ -63,15 +64,13 @@ def arrange_examples(
         raise ValueError(
             f"Expected argument `class_dim` to be an axis of `inputs` {list(inputs.shape)}, but got {class_dim}."
         )
-    classes = inputs.shape[class_dim]
     row_shape = list(inputs.shape)
-    del row_shape[class_dim]
-    rows = 1
-    for size in row_shape:
-        rows *= size
+    classes = row_shape.pop(class_dim)
 
     def as_rows(tensor: Tensor) -> Tensor:
-        return tensor.movedim(class_dim, -1).reshape(rows, classes)
+        if tensor.dim() == 2 and class_dim in (1, -1):
+            return tensor  # without a view that autograd would have to follow
+        return tensor.movedim(class_dim, -1).reshape(math.prod(row_shape), classes)
 
     if targets.is_floating_point() or targets.dtype == torch.bool:
         if targets.shape != inputs.shape:
@@ -92,7 +91,7 @@ def arrange_examples(
                 f"Expected argument `targets` (integers) to be shaped like `inputs` less its class axis, "
                 f"{row_shape}, but got {list(targets.shape)}. Targets of 0 and 1 for every logit must be floats."
             )
-        arranged = targets.reshape(rows).to(torch.int64)
+        arranged = targets.flatten().to(torch.int64)
     return Examples(as_rows(inputs), arranged, _arrange_weight(weight, inputs, row_shape, activation, as_rows))
 
 

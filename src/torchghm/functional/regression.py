@@ -37,7 +37,7 @@ def asl1_loss(
     """
     check_choice("reduction", reduction, ("mean", "sum", "none"))
     check_number("mu", mu, "a number above 0", ok=lambda value: value > 0)
-    residual, amount = arrange_residual(inputs, targets, weight)
+    residual, amount = weighted_residual(inputs, targets, weight)
     loss = amount * asl1(residual, mu)
     return reduce_weighted(loss, amount.sum(), reduction)
 
@@ -78,7 +78,7 @@ def ghmr_loss(
     """
     check_harmonizing(bins, density, normalize, max_weight, nonfinite, reduction)
     check_number("mu", mu, "a number above 0", ok=lambda value: value > 0)
-    residual, amount = arrange_residual(inputs, targets, weight)
+    residual, amount = weighted_residual(inputs, targets, weight)
     if nonfinite != "propagate":
         finite = residual.isfinite()
         if nonfinite == "raise" and not bool(finite.all()):
@@ -101,8 +101,8 @@ def asl1(residual: Tensor, mu: float) -> Tensor:
     return torch.where(finite, inner / (root + mu) * inner, residual.abs())
 
 
-def arrange_residual(inputs: Tensor, targets: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Check shapes and dtypes; return the residual d and the weight of every coordinate, both shaped like it."""
+def arrange_residual(inputs: Tensor, targets: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Check shapes and dtypes; return the residual d, and the weight of every coordinate if there is one."""
     check_tensors(inputs=inputs, targets=targets, weight=weight)
     if not inputs.is_floating_point():
         raise TypeError(f"Expected argument `inputs` to be floating-point, but got {inputs.dtype}.")
@@ -116,7 +116,7 @@ def arrange_residual(inputs: Tensor, targets: Tensor, weight: Tensor | None) -> 
     dtype = compute_dtype(inputs)
     residual = inputs.to(dtype) - targets.to(dtype)
     if weight is None:
-        return residual, torch.ones((), dtype=dtype, device=residual.device).expand(residual.shape)
+        return residual, None
     weight = weight.detach().to(dtype)
     if weight.shape == inputs.shape:
         return residual, weight
@@ -126,6 +126,14 @@ def arrange_residual(inputs: Tensor, targets: Tensor, weight: Tensor | None) -> 
         f"Expected argument `weight` to be shaped like `inputs` {list(inputs.shape)} or like it less the last "
         f"axis, but got {list(weight.shape)}."
     )
+
+
+def weighted_residual(inputs: Tensor, targets: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The same with a weight of 1 where none was given."""
+    residual, amount = arrange_residual(inputs, targets, weight)
+    if amount is None:
+        amount = torch.ones((), dtype=residual.dtype, device=residual.device).expand(residual.shape)
+    return residual, amount
 
 
 def reduce_weighted(loss: Tensor, total: Tensor, reduction: Reduction) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torchghm.functional.examples import Activation
 from torchghm.kernels import cpu_residual, cpu_sigmoid, cpu_softmax
 from torchghm.kernels.checks import check_examples, check_residual, check_table
-from torchghm.kernels.cpu_between import compile_between
+from torchghm.kernels.cpu_between import between, follow_float32, follow_float64
 from torchghm.kernels.cpu_call import Arguments, chunking, compile_kernel, run
 from torchghm.kernels.cpu_memory import empty_gradient
 from torchghm.kernels.cpu_storage import STORAGE, TILE
@@ -29,8 +29,10 @@ def _by_kind_and_dtype(name: str) -> dict[tuple[str, torch.dtype], Callable[...,
     }
 
 
-_HISTOGRAM = _by_kind_and_dtype("histogram")
-_LOSS = _by_kind_and_dtype("loss")
+HISTOGRAM = _by_kind_and_dtype("histogram")
+LOSS = _by_kind_and_dtype("loss")
+"""Passes 1 and 2."""
+FOLLOW = {torch.float32: follow_float32, torch.float64: follow_float64}
 
 
 def classification_histogram(
@@ -44,10 +46,10 @@ def classification_histogram(
 ) -> Tensor:
     """Pass 1 of GHM-C: [regions + 2] float64."""
     logits, targets, weight = check_examples(logits, targets, weight, activation)
-    arguments = _examples(logits, targets, weight, activation, ignore_index, leave_out_nonfinite)
+    arguments = tell_examples(logits, targets, weight, activation, ignore_index, leave_out_nonfinite)
     if logits.numel() == 0:
         return torch.zeros(regions + 2, dtype=torch.float64)
-    return _histogram(_HISTOGRAM[activation, logits.dtype], arguments, regions)
+    return _histogram(HISTOGRAM[activation, logits.dtype], arguments, regions)
 
 
 def classification_loss_and_gradient(
@@ -61,8 +63,8 @@ def classification_loss_and_gradient(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Pass 2 of GHM-C: the loss, the sums [3], and the loss's gradient by the logits."""
     logits, targets, weight = check_examples(logits, targets, weight, activation)
-    arguments = _examples(logits, targets, weight, activation, ignore_index, leave_out_nonfinite)
-    return _loss(_LOSS[activation, logits.dtype], arguments, table, logits)
+    arguments = tell_examples(logits, targets, weight, activation, ignore_index, leave_out_nonfinite)
+    return _loss(LOSS[activation, logits.dtype], arguments, table, logits)
 
 
 def regression_histogram(
@@ -70,8 +72,8 @@ def regression_histogram(
 ) -> Tensor:
     """Pass 1 of GHM-R: [regions + 2] float64."""
     residual, weight = check_residual(residual, weight)
-    arguments = _coordinates(residual, weight, mu, leave_out_nonfinite)
-    return _histogram(_HISTOGRAM["residual", residual.dtype], arguments, regions)
+    arguments = tell_residual(residual, weight, mu, leave_out_nonfinite)
+    return _histogram(HISTOGRAM["residual", residual.dtype], arguments, regions)
 
 
 def regression_loss_and_gradient(
@@ -79,8 +81,8 @@ def regression_loss_and_gradient(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Pass 2 of GHM-R: the loss, the sums [3], and the loss's gradient by the residual."""
     residual, weight = check_residual(residual, weight)
-    arguments = _coordinates(residual, weight, mu, leave_out_nonfinite)
-    return _loss(_LOSS["residual", residual.dtype], arguments, table, residual)
+    arguments = tell_residual(residual, weight, mu, leave_out_nonfinite)
+    return _loss(LOSS["residual", residual.dtype], arguments, table, residual)
 
 
 def compile_ahead(dtypes: tuple[torch.dtype, ...] = (torch.float32,)) -> None:
@@ -89,14 +91,16 @@ def compile_ahead(dtypes: tuple[torch.dtype, ...] = (torch.float32,)) -> None:
     Arguments:
         dtypes: of the arithmetic: ``torch.float32`` (also for bfloat16 and float16) and ``torch.float64``.
     """
-    for kernels in (_HISTOGRAM, _LOSS):
+    for kernels in (HISTOGRAM, LOSS):
         for (_, dtype), function in kernels.items():
             if dtype in dtypes:
                 compile_kernel(function)
-    compile_between(dtypes)
+    compile_kernel(between)
+    for dtype in dtypes:
+        compile_kernel(FOLLOW[dtype])
 
 
-def _examples(
+def tell_examples(
     logits: Tensor,
     targets: Tensor,
     weight: Tensor | None,
@@ -125,7 +129,8 @@ def _examples(
     return arguments
 
 
-def _coordinates(residual: Tensor, weight: Tensor | None, mu: float, leave_out_nonfinite: bool) -> Arguments:
+def tell_residual(residual: Tensor, weight: Tensor | None, mu: float, leave_out_nonfinite: bool) -> Arguments:
+    """The same for GHM-R."""
     chunks, chunk_size = chunking(residual.numel(), 1, TILE)
     return Arguments(
         chunks=chunks,
@@ -140,27 +145,40 @@ def _coordinates(residual: Tensor, weight: Tensor | None, mu: float, leave_out_n
 
 
 def _histogram(function: Callable[..., None], arguments: Arguments, regions: int) -> Tensor:
-    chunks = arguments.chunks
-    sums = torch.empty((chunks, regions + 2) if chunks != 1 else regions + 2, dtype=torch.float64)
-    arguments.regions, arguments.sums = regions, sums.data_ptr()
-    run(compile_kernel(function), arguments)
-    return sums if chunks == 1 else sums.sum(0)
+    sums = torch.empty(regions + 2, dtype=torch.float64)
+    arguments.regions = regions
+    run_pass(function, arguments, sums, 0, regions + 2)
+    return sums
 
 
 def _loss(
     function: Callable[..., None], arguments: Arguments, table: Tensor, logits: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    chunks = arguments.chunks
     table = check_table(table, logits).to(torch.float64)
     if logits.numel() == 0:
         return torch.zeros((), dtype=_ARITHMETIC[logits.dtype]), torch.zeros(3, dtype=torch.float64), logits.clone()
     loss = torch.empty((), dtype=_ARITHMETIC[logits.dtype])
-    sums = torch.empty((chunks, 4) if chunks != 1 else 4, dtype=torch.float64)
+    sums = torch.empty(4, dtype=torch.float64)
     gradient = empty_gradient(logits)
     arguments.regions, arguments.table = table.numel(), table.data_ptr()
-    arguments.sums, arguments.loss, arguments.gradient = sums.data_ptr(), loss.data_ptr(), gradient.data_ptr()
-    run(compile_kernel(function), arguments)
-    if chunks != 1:
-        sums = sums.sum(0)
-        loss = sums[3].to(loss.dtype, copy=True)
+    arguments.loss, arguments.gradient = loss.data_ptr(), gradient.data_ptr()
+    run_pass(function, arguments, sums, 0, 4)
+    if arguments.chunks != 1:
+        loss.copy_(sums[3])
     return loss, sums[:3], gradient
+
+
+def run_pass(function: Callable[..., None], arguments: Arguments, sums: Tensor, start: int, count: int) -> None:
+    """Run a pass; what it sums up over all chunks goes to ``count`` numbers of ``sums`` from ``start`` on, float64."""
+    chunks = arguments.chunks
+    if chunks == 0:
+        sums[start : start + count] = 0.0
+        return
+    if chunks == 1:
+        arguments.sums = sums.data_ptr() + 8 * start
+        run(compile_kernel(function), arguments)
+        return
+    of_chunks = torch.empty(chunks, count, dtype=torch.float64)
+    arguments.sums = of_chunks.data_ptr()
+    run(compile_kernel(function), arguments)
+    torch.sum(of_chunks, 0, out=sums[start : start + count])

@@ -1,229 +1,252 @@
-"""Between the passes on a CPU, in one call: torch's small operations take longer than both passes do on a few boxes.
+"""What lies around the passes on a CPU, as kernels: a few boxes take torch's small operations longer than both passes.
 
-Their meaning is that of `DensityState`, `weight_table` and `ResidualScale`, which run everywhere else.
+They do what `DensityState`, `weight_table`, `positive_weight` and `ResidualScale` do, which run everywhere else.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from torchghm.kernels.cpu_call import compiled
+from torchghm.kernels.cpu_arithmetic import log1p_unit
+from torchghm.kernels.cpu_intrinsics import bits, carray, elementwise, from_bits, overload, scalar, summing, vectorize
+from torchghm.kernels.cpu_storage import TILE, array_at
 
-
-class Between(NamedTuple):
-    """What pass 2 needs, and what the diagnostics show; [regions] float64 each, but the sum."""
-
-    fractions: Tensor
-    batch_fractions: Tensor
-    beta: Tensor
-    table: Tensor
-    examples: Tensor
-    """Sum of the histogram, a scalar."""
+COUNT_POSITIVES, POSITIVES_GIVEN = 1, 2
+"""What the mean is over, where it is not over all examples."""
+REFUSE_TARGETS, REFUSE_NONFINITE, REFUSE_WEIGHTS = 1, 2, 4
+"""What is an error, by bits."""
+ALL, BEFORE_THE_SUM, AFTER_THE_SUM = 0, 1, 2
+"""What of a kernel is done: a sum over ranks comes after all is counted and checked, and before the averages move."""
 
 
-def between_passes(
-    histogram: Tensor,
-    fractions: Tensor,
-    seen: Tensor,
-    *,
-    momentum: float,
-    training: bool,
-    bins: int,
-    occupied: bool,
-    max_weight: float | None,
-    total: Tensor | None,
-    mean: bool,
-    ranks: int,
-    largest: float,
-) -> Between:
-    """Move the averages over iterations, and return the weights of the regions.
+def record_parts(regions: int) -> list[int]:
+    """Lengths of what lies one behind the other in the record, float64.
 
-    Arguments:
-        histogram: [regions or more] float64; what follows the regions is not read.
-        fractions, seen: the buffers of `DensityState`, float32; moved in place while ``training``.
-        momentum: of the average.
-        training: whether the batch is stored.
-        bins: M, the number of unit regions.
-        occupied: whether beta is divided by the occupied share of [0, 1].
-        max_weight: cap of beta.
-        total: what the mean is over, a scalar float64; None for the examples.
-        mean: whether the table has the division by that in it.
-        ranks: processes whose gradients are averaged.
-        largest: of the numbers that pass 2 computes with.
+    Histogram with the counts of pass 1; fractions and those of the batch; beta; table; the sums of pass 2; examples;
+    what the mean is over.
     """
-    out = np.empty((4, fractions.numel()))
-    examples = torch.empty((), dtype=torch.float64)
-    examples_out = examples.numpy()
-    _between(
-        histogram.numpy(), fractions.numpy(), seen.numpy(), momentum, training, bins, occupied,
-        math.inf if max_weight is None else max_weight,
-        examples_out if total is None else total.numpy(),
-        total is not None, mean, ranks, largest, out, examples_out,
-    )  # fmt: skip
-    rows = torch.from_numpy(out).unbind()
-    return Between(rows[0], rows[1], rows[2], rows[3], examples)
+    return [regions + 2, regions, regions, regions, regions, 4, 1, 1]
 
 
-def count_positives(targets: Tensor, classes: int, ignore_index: int) -> Tensor:
-    """`positive_weight` of class indices [R] int64 without weights: a scalar float64."""
-    count = torch.empty((), dtype=torch.float64)
-    _count_positives(targets.numpy(), classes, ignore_index, count.numpy())
-    return count
+def between(pointer: Any) -> None:
+    """From the histogram to the table: move the averages over iterations, and weigh the regions."""
+    _between(carray(pointer, (1,))[0])
 
 
-def count_residuals(
-    residual: Tensor, weight: Tensor | None, cells: int, smallest: float, cells_per_decade: int
-) -> Tensor:
-    """Histogram of log |d| (`ResidualScale`): [cells] float64.
-
-    Arguments:
-        residual: d, [n], float32 or float64.
-        weight: None or [n], of the same dtype.
-        cells: the last one also holds what lies beyond.
-        smallest: |d| that the first cell begins at.
-        cells_per_decade: of |d|.
-    """
-    values = residual.numpy()
-    histogram = np.zeros(cells)
-    _count_residuals(values, values[:0] if weight is None else weight.numpy(), smallest, cells_per_decade, histogram)
-    return torch.from_numpy(histogram)
+def follow_float32(pointer: Any) -> None:
+    """Before pass 1 of ``mu="auto"``: move the distribution of |d|, and set mu to its median."""
+    _follow(carray(pointer, (1,))[0], np.float32)
 
 
-def move_and_read_median(
-    histogram: Tensor, fractions: Tensor, seen: Tensor, *, momentum: float, training: bool, part_below: float
-) -> float:
-    """Move the averages over iterations, and return the median's place in cells; -1 where there was no example yet.
-
-    Arguments:
-        histogram, fractions, seen, momentum, training: as of `between_passes`.
-        part_below: of the distribution that lies below the median.
-    """
-    arrays = (histogram.numpy(), fractions.numpy(), seen.numpy())
-    return float(_move_and_read_median(*arrays, momentum, training, part_below))
+def follow_float64(pointer: Any) -> None:
+    """The same of float64 residuals."""
+    _follow(carray(pointer, (1,))[0], np.float64)
 
 
-def compile_between(dtypes: tuple[torch.dtype, ...]) -> None:
-    """Compile everything here now.
-
-    Arguments:
-        dtypes: of the residuals.
-    """
-    fractions, seen = torch.zeros(1), torch.zeros(())
-    state = {"momentum": 0.0, "training": False}
-    counts = torch.zeros(1, dtype=torch.float64)
-    options = {"bins": 1, "occupied": True, "max_weight": None, "mean": True, "ranks": 1, "largest": math.inf}
-    between_passes(counts, fractions, seen, total=None, **state, **options)  # type: ignore[arg-type]
-    count_positives(torch.zeros(0, dtype=torch.int64), 1, -1)
-    for dtype in dtypes:
-        count_residuals(torch.zeros(0, dtype=dtype), None, 1, 1.0, 1)
-    move_and_read_median(counts, fractions, seen, part_below=0.5, **state)  # type: ignore[arg-type]
-
-
-@compiled
-def _between(
-    histogram: Any,
-    fractions: Any,
-    seen: Any,
-    momentum: Any,
-    training: Any,
-    bins: Any,
-    occupied: Any,
-    max_weight: Any,
-    total: Any,
-    has_total: Any,
-    mean: Any,
-    ranks: Any,
-    largest: Any,
-    out: Any,
-    examples: Any,
-) -> None:
-    regions = fractions.size
-    estimate, batch, beta, table = out[0], out[1], out[2], out[3]
-    examples[()] = _move(histogram[:regions], fractions, seen, momentum, training, estimate, batch)
-    _inverse_density(estimate, bins, beta)
-    if occupied:
-        _inverse_density(batch, bins, table)  # as scratch
+@scalar
+def _between(a: Any) -> None:
+    regions, first = a.regions, a.regions + 2
+    histogram = array_at(a.record, np.float64, 0, first)
+    if a.stage != AFTER_THE_SUM and _refused(a, histogram, regions):
+        a.refused = 1
+    if a.stage == BEFORE_THE_SUM or a.refused:
+        return
+    counts = array_at(a.counts, np.float64, 0, regions)
+    estimate = array_at(a.record, np.float64, first, regions)
+    batch = array_at(a.record, np.float64, first + regions, regions)
+    beta = array_at(a.record, np.float64, first + 2 * regions, regions)
+    table = array_at(a.record, np.float64, first + 3 * regions, regions)
+    examples = array_at(a.record, np.float64, first + 4 * regions + 4, 1)
+    total = array_at(a.record, np.float64, first + 4 * regions + 5, 1)
+    fractions, seen = array_at(a.fractions, np.float32, 0, regions), array_at(a.seen, np.float32, 0, 1)
+    examples[0] = _move(counts, fractions, seen, a.momentum, a.training != 0, estimate, batch)
+    _inverse_density(estimate, a.bins, beta)
+    if a.occupied:
+        _inverse_density(batch, a.bins, table)  # as scratch
         share = 0.0
         for region in range(regions):
             share += batch[region] * table[region]
         factor = _inverse(share)
         for region in range(regions):
             beta[region] *= factor
-    part = 1.0
-    if mean:
-        part = _inverse((max(total[()], 1.0) if has_total else examples[()]) / ranks)
+    least = 0.0
+    if a.average == COUNT_POSITIVES:
+        total[0], least = _count_positives(a), 1.0
+    elif a.average == POSITIVES_GIVEN:
+        least = 1.0
+        if a.stage == AFTER_THE_SUM:
+            total[0] = array_at(a.counts, np.float64, regions, 1)[0]
+    else:
+        total[0] = examples[0]
+    part = _inverse(max(total[0], least) / a.ranks) if a.mean else 1.0
     for region in range(regions):
-        beta[region] = min(beta[region], max_weight)
-        table[region] = min(beta[region] * part, largest)
+        beta[region] = min(beta[region], a.max_weight)
+        table[region] = min(beta[region] * part, a.largest)
 
 
-@compiled
-def _count_positives(targets: Any, classes: Any, ignore_index: Any, count: Any) -> None:
+@scalar
+def _refused(a: Any, histogram: Any, regions: Any) -> Any:
+    """Whether pass 1 found what is an error; nothing has been changed by then."""
+    if a.refuse & REFUSE_TARGETS and histogram[regions + 1] > 0:
+        return True
+    if a.refuse & REFUSE_NONFINITE and histogram[regions] > 0:
+        return True
+    negative = 0
+    if a.refuse & REFUSE_WEIGHTS:
+        for region in range(regions):
+            negative += not histogram[region] >= 0
+    return negative > 0
+
+
+@scalar
+def _count_positives(a: Any) -> Any:
+    """`positive_weight` of class indices without weights."""
     positives = 0
-    for label in targets:
-        positives += (label >= 0) & (label < classes) & (label != ignore_index)
-    count[()] = positives
+    for label in array_at(a.targets, np.int64, 0, a.rows):
+        positives += (label >= 0) & (label < a.columns) & (label != a.ignore_index)
+    return float(positives)
 
 
-@compiled
-def _count_residuals(residual: Any, weight: Any, smallest: Any, cells_per_decade: Any, histogram: Any) -> None:
-    for i in range(residual.size):
-        distance = abs(residual[i])
-        if distance < np.inf:
-            cell = int(np.log10(max(distance, smallest) / smallest) * cells_per_decade)
-            histogram[min(cell, histogram.size - 1)] += weight[i] if weight.size else 1.0
+@scalar
+def _follow(a: Any, real: Any) -> None:
+    counts = array_at(a.sizes, np.float64, 0, a.cells + 1)
+    if a.stage != AFTER_THE_SUM:
+        if a.refuse and _any_refused(a, real):
+            a.refused = 1
+            return
+        _count_sizes(a, real, counts)
+    if a.stage == BEFORE_THE_SUM:
+        return
+    fractions, seen = array_at(a.scale_fractions, np.float32, 0, a.cells), array_at(a.scale_seen, np.float32, 0, 1)
+    estimate, batch = np.empty(a.cells), np.empty(a.cells)
+    _move(counts[: a.cells], fractions, seen, a.scale_momentum, a.training != 0, estimate, batch)
+    place = _median(estimate, a.part_below)
+    a.mu = real(a.smallest * 10.0 ** (place / a.cells_per_decade)) if place >= 0 else 1.0
 
 
-@compiled
-def _move_and_read_median(
-    histogram: Any, fractions: Any, seen: Any, momentum: Any, training: Any, part_below: Any
-) -> Any:
-    cells = fractions.size
-    estimate, batch = np.empty(cells), np.empty(cells)
-    _move(histogram, fractions, seen, momentum, training, estimate, batch)
-    half = 0.0
-    for cell in range(cells):
-        half += estimate[cell]
-    half *= part_below
+@scalar
+def _count_sizes(a: Any, real: Any, counts: Any) -> None:
+    """The distribution of log |d|, and behind it how much is not finite."""
+    counts[:] = 0.0
+    cell = np.empty(TILE, np.int32)
+    for start in range(0, a.rows, TILE):
+        count = min(TILE, a.rows - start)
+        residual = array_at(a.logits, real, start, count)
+        _cells(real, residual, real(a.smallest), real(a.cells_per_decade), np.int32(a.cells), cell)
+        if a.weight:
+            weight = array_at(a.weight, real, start, count)
+            for j in range(count):
+                counts[np.uint64(cell[j])] += weight[j]
+        else:
+            for j in range(count):
+                counts[np.uint64(cell[j])] += 1.0
+
+
+@scalar
+def _any_refused(a: Any, real: Any) -> Any:
+    """Whether a residual or weight might be an error: then nothing may have been changed."""
+    refused = 0
+    for d in array_at(a.logits, real, 0, a.rows):
+        refused += (a.refuse & REFUSE_NONFINITE) != 0 and not abs(d) < np.inf
+    if a.weight and a.refuse & REFUSE_WEIGHTS:
+        for weight in array_at(a.weight, real, 0, a.rows):
+            refused += not weight >= 0
+    return refused > 0
+
+
+@elementwise
+def _cells(real: Any, residual: Any, smallest: Any, per_decade: Any, cells: Any, cell: Any) -> None:
+    """Cells of log |d|; the one beyond the last where d is not finite."""
+    vectorize()
+    last = real(cells) - real(1)
+    for j in range(residual.size):
+        size = abs(residual[j])
+        place = _log10((size if size > smallest else smallest) / smallest) * per_decade
+        inside = np.int32(place if place < last else last)
+        cell[j] = inside if size < real(np.inf) else cells
+
+
+def _log10(number: Any) -> Any:
+    """log10 of a number of at least 1."""
+    return math.log10(number)
+
+
+@overload(_log10)
+def _log10_vectorized(number: Any) -> Any:
+    if number.bitwidth == 64:
+
+        def library(number: Any) -> Any:
+            return math.log10(number)
+
+        return library
+
+    def polynomial(number: Any) -> Any:
+        integer = bits(number)
+        exponent = np.float32(np.int32(integer >> 23) - np.int32(127))
+        mantissa = from_bits(np.int32(np.int32(integer & np.int32(0x7FFFFF)) | np.int32(0x3F800000)))
+        part: Any = log1p_unit(mantissa - np.float32(1.0))
+        return exponent * np.float32(0.30103) + part * np.float32(0.4342944819)
+
+    return polynomial
+
+
+@scalar
+def _median(estimate: Any, part_below: Any) -> Any:
+    """The median's place in cells, -1 where there was no example yet."""
+    half = _sum(estimate) * part_below
     if not half > 0:
         return -1.0
     below, cell = 0.0, 0
-    while cell < cells - 1 and below + estimate[cell] < half:
+    while cell < estimate.size - 1 and below + estimate[cell] < half:
         below += estimate[cell]
         cell += 1
     inside = (half - below) / estimate[cell] if estimate[cell] > 0 else 0.0
     return cell + min(max(inside, 0.0), 1.0)
 
 
-@compiled
+@summing
+def _sum(numbers: Any) -> Any:
+    vectorize()
+    total = 0.0
+    for i in range(numbers.size):
+        total += numbers[i]
+    return total
+
+
+@scalar
 def _move(histogram: Any, fractions: Any, seen: Any, momentum: Any, training: Any, estimate: Any, batch: Any) -> Any:
     """`DensityState.forward`; returns the number of examples."""
-    examples = 0.0
-    for region in range(fractions.size):
-        examples += histogram[region]
+    examples = _sum(histogram)
     scale = _inverse(examples)
     present = np.float32(1) if scale > 0 else np.float32(0)
     step = present * np.float32(1 - momentum)
-    seen_by_now = seen[()] + step * (present - seen[()])
+    seen_by_now = seen[0] + step * (present - seen[0])
     correction = _inverse(seen_by_now)
-    for region in range(fractions.size):
-        share = histogram[region] * scale
-        batch[region] = share if share == share else 0.0
-        average = fractions[region] + step * (np.float32(batch[region]) - fractions[region])
-        estimate[region] = average * correction if momentum > 0 else batch[region]
-        if training:
-            fractions[region] = average
+    _move_fractions(histogram, scale, fractions, step, momentum > 0, correction, training, estimate, batch)
     if training:
-        seen[()] = seen_by_now
+        seen[0] = seen_by_now
     return examples
 
 
-@compiled
+@elementwise
+def _move_fractions(
+    histogram: Any, scale: Any, fractions: Any, step: Any, remembers: Any, correction: Any, training: Any,
+    estimate: Any, batch: Any,
+) -> None:  # fmt: skip
+    vectorize()
+    for region in range(fractions.size):
+        share = histogram[region] * scale
+        share = share if share == share else 0.0
+        batch[region] = share
+        average = fractions[region] + step * (np.float32(share) - fractions[region])
+        estimate[region] = average * correction if remembers else share
+        fractions[region] = average if training else fractions[region]
+
+
+@scalar
 def _inverse_density(fractions: Any, bins: Any, out: Any) -> None:
     """`inverse(density_table(fractions, bins))`."""
     regions = fractions.size
@@ -240,7 +263,7 @@ def _inverse_density(fractions: Any, bins: Any, out: Any) -> None:
         out[region] = _inverse((cumulated[upper] - cumulated[lower]) / (upper - lower) * regions)
 
 
-@compiled
+@scalar
 def _inverse(density: Any) -> Any:
     """1 / density, and 0 where nothing is, or what is no number."""
     inverse = 1.0 / density

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
-from numba import cfunc, from_dtype, njit, types
+from numba import cfunc, from_dtype, types
 
 MIN_CHUNK = 65_536
 """Numbers in a chunk, at least: some 50 microseconds of work, ten times what waking a thread costs."""
@@ -25,7 +25,8 @@ MAX_CHUNKS = 128
 """Chunks, at most: each has a histogram of its own."""
 
 _FIELDS: list[tuple[str, type[ctypes.c_int64] | type[ctypes.c_double]]] = [
-    ("counter", ctypes.c_int64),  # address of the next chunk's number
+    ("counter", ctypes.c_int64),  # address of the next chunk's number, which is the field that follows
+    ("next_chunk", ctypes.c_int64),
     ("chunks", ctypes.c_int64),
     ("chunk_size", ctypes.c_int64),  # numbers in a chunk (softmax: rows)
     ("logits", ctypes.c_int64),  # address; the residual for regression
@@ -44,6 +45,31 @@ _FIELDS: list[tuple[str, type[ctypes.c_int64] | type[ctypes.c_double]]] = [
     ("sums", ctypes.c_int64),  # address, float64: a row for every chunk
     ("loss", ctypes.c_int64),  # address, in the dtype of the arithmetic; pass 2, where there is one chunk
     ("mu", ctypes.c_double),
+    # Around the passes (`cpu_between`):
+    ("record", ctypes.c_int64),  # address, float64: `record_parts`
+    ("stage", ctypes.c_int64),  # what to do, where a sum over ranks lies in between
+    ("counts", ctypes.c_int64),  # address, float64: the histogram, or that of all ranks and their positives
+    ("ranks", ctypes.c_int64),
+    ("refuse", ctypes.c_int64),  # what is an error, by bits
+    ("refused", ctypes.c_int64),  # set where one was found
+    ("fractions", ctypes.c_int64),  # address, float32 [regions]: of `DensityState`
+    ("seen", ctypes.c_int64),  # address, float32
+    ("momentum", ctypes.c_double),
+    ("training", ctypes.c_int64),  # whether the averages are moved
+    ("bins", ctypes.c_int64),
+    ("occupied", ctypes.c_int64),  # whether beta is divided by the occupied share of [0, 1]
+    ("max_weight", ctypes.c_double),
+    ("mean", ctypes.c_int64),  # whether the table has the division in it
+    ("average", ctypes.c_int64),  # what the mean is over
+    ("largest", ctypes.c_double),  # number that pass 2 computes with
+    ("cells", ctypes.c_int64),  # of the distribution of |d|
+    ("sizes", ctypes.c_int64),  # address, float64 [cells + 1]: its histogram, and what is not finite
+    ("scale_fractions", ctypes.c_int64),  # address, float32 [cells]
+    ("scale_seen", ctypes.c_int64),  # address, float32
+    ("scale_momentum", ctypes.c_double),
+    ("smallest", ctypes.c_double),  # |d| that the first cell begins at
+    ("cells_per_decade", ctypes.c_double),
+    ("part_below", ctypes.c_double),  # the median
 ]
 
 
@@ -52,6 +78,8 @@ class Arguments(ctypes.Structure):
 
     _fields_ = _FIELDS
 
+
+_NEXT_CHUNK = cast(Any, Arguments).next_chunk.offset
 
 _RECORD = from_dtype(np.dtype([(name, "f8" if kind is ctypes.c_double else "i8") for name, kind in _FIELDS]))
 POINTER = cast(Any, types.CPointer)(_RECORD)
@@ -72,16 +100,6 @@ class Kernel(NamedTuple):
     address: int
     call: Any
     """Calls it with the address of `Arguments`, without the GIL."""
-
-
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function of numbers and small arrays at its first call, and keep the code on disk where that can be."""
-    try:
-        return cast(Callable[..., Any], njit(cache=True, error_model="numpy")(function))
-    except RuntimeError as error:
-        if "no locator available" not in str(error):
-            raise
-        return cast(Callable[..., Any], njit(error_model="numpy")(function))
 
 
 @functools.cache
@@ -110,20 +128,21 @@ def _source_fingerprint() -> str:
 
 def run(kernel: Kernel, arguments: Arguments) -> None:
     """Run a compiled kernel on up to torch's number of threads; the GIL is released meanwhile."""
-    counter = ctypes.c_int64(0)
-    arguments.counter = ctypes.addressof(counter)
-    threads = min(torch.get_num_threads(), arguments.chunks)
+    address = ctypes.addressof(arguments)
+    arguments.counter, arguments.next_chunk = address + _NEXT_CHUNK, 0
+    chunks = arguments.chunks
+    threads = 1 if chunks == 1 else min(torch.get_num_threads(), chunks)
     if threads == 1:
-        kernel.call(ctypes.addressof(arguments))
+        kernel.call(address)
         return
     team = _openmp_team()
     if team is not None:
-        team(kernel.address, ctypes.addressof(arguments), threads, 0)
+        team(kernel.address, address, threads, 0)
         return
-    others = [threading.Thread(target=kernel.call, args=(ctypes.addressof(arguments),)) for _ in range(threads - 1)]
+    others = [threading.Thread(target=kernel.call, args=(address,)) for _ in range(threads - 1)]
     for thread in others:
         thread.start()
-    kernel.call(ctypes.addressof(arguments))
+    kernel.call(address)
     for thread in others:
         thread.join()
 

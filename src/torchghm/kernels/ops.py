@@ -1,15 +1,16 @@
 """The two passes, whichever backend runs them: the only place where backends meet.
 
 Pass 1 reads the logits and fills a histogram of gradient norms. Every variant of the density is then computed on
-that small table in plain torch, or on a CPU in one call (`cpu_between`). Pass 2 reads the logits once more and writes
-the loss and its gradient, each example weighed by the table's entry for its region. A backend knows the table, never
-the variant.
+that small table in plain torch. Pass 2 reads the logits once more and writes the loss and its gradient, each example
+weighed by the table's entry for its region. A backend knows the table, never the variant; but on a CPU there are
+kernels for what lies between the passes, too (`cpu_whole`).
 """
 
 from __future__ import annotations
 
+import functools
 from importlib.util import find_spec
-from typing import Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -90,9 +91,17 @@ def resolve_backend(backend: Backend, inputs: Tensor) -> Resolved:
     return cast(Resolved, backend)
 
 
-def between_in_one_call(histogram: Tensor, backend: Backend) -> bool:
-    """Whether the step between the passes is `torchghm.kernels.cpu_between`'s: on a CPU, where nothing is traced."""
-    return resolve_backend(backend, histogram) == "cpu" and ops_registered.stand_aside(histogram)
+def runs_whole(inputs: Tensor, backend: Backend) -> bool:
+    """Whether `cpu_whole` can do it all at once: on a CPU, where nothing is traced."""
+    return resolve_backend(backend, inputs) == "cpu" and ops_registered.stand_aside(inputs)
+
+
+@functools.cache
+def cpu_whole() -> Any:
+    """The module `torchghm.kernels.cpu_whole`, imported when it is first needed: Numba may not be installed."""
+    from torchghm.kernels import cpu_whole
+
+    return cpu_whole
 
 
 def classification_histogram(

@@ -63,7 +63,8 @@ def classification_loss(
     """Pass 2 of GHM-C by the kernel of the logits' device: the loss, and the sums [3]."""
     inputs = (logits, targets, weight, table.detach(), activation, ignore_index, leave_out_nonfinite)
     if stand_aside(logits):
-        return _attach(inputs, *_kernels(logits).classification_loss_and_gradient(*inputs))
+        loss, sums, gradient = _kernels(logits).classification_loss_and_gradient(*inputs)
+        return attach(inputs, loss, gradient), sums
     loss, sums, _ = torch.ops.torchghm.classification_loss_and_gradient(*inputs)
     return loss, sums
 
@@ -84,7 +85,8 @@ def regression_loss(
     """Pass 2 of GHM-R by the kernel of the residual's device: the loss, and the sums [3]."""
     inputs = (residual, weight, table.detach(), mu, leave_out_nonfinite)
     if stand_aside(residual):
-        return _attach(inputs, *_kernels(residual).regression_loss_and_gradient(*inputs))
+        loss, sums, gradient = _kernels(residual).regression_loss_and_gradient(*inputs)
+        return attach(inputs, loss, gradient), sums
     loss, sums, _ = torch.ops.torchghm.regression_loss_and_gradient(*inputs)
     return loss, sums
 
@@ -110,35 +112,37 @@ def _kernels(tensor: Tensor) -> Any:
     return triton
 
 
-def _attach(inputs: tuple[Any, ...], loss: Tensor, sums: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """Give a loss its gradient, where anything asks for it."""
+def attach(inputs: tuple[Any, ...], loss: Tensor, gradient: Tensor) -> Tensor:
+    """Give a loss its gradient, where anything asks for it; ``inputs`` are those of the op."""
     if inputs[0].requires_grad and torch.is_grad_enabled():
-        loss = cast(Tensor, _HarmonizedLoss.apply(inputs[0], inputs, loss, gradient))
-    return loss, sums
+        return cast(Tensor, _HarmonizedLoss.apply(inputs[0], (inputs, loss, gradient)))
+    return loss
 
 
 # --- autograd: pass 2 has already computed the gradient; backward multiplies it by the loss's own ---
 
 
 class _HarmonizedLoss(torch.autograd.Function):
-    """A loss whose gradient is there already; ``inputs`` are those of the op, the logits or the residual first."""
+    """A loss whose gradient is there already."""
 
     @staticmethod
-    def forward(ctx: Any, differentiated: Tensor, inputs: tuple[Any, ...], loss: Tensor, gradient: Tensor) -> Tensor:
+    def forward(ctx: Any, differentiated: Tensor, computed: tuple[tuple[Any, ...], Tensor, Tensor]) -> Tensor:
+        # In a tuple they are no inputs to autograd, which would return a view of the loss.
+        inputs, loss, gradient = computed
         _remember(ctx, inputs, gradient)
         return loss
 
     @staticmethod
-    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor, None]:
         gradient = _unscaled_gradient(ctx)
         # Nothing else refers to it, so that it is scaled in place, and accumulated without a copy.
-        return _other_gradient(ctx, grad_loss) if gradient is None else scale_(gradient, grad_loss), None, None, None
+        return _other_gradient(ctx, grad_loss) if gradient is None else scale_(gradient, grad_loss), None
 
 
 def _remember(ctx: Any, inputs: tuple[Any, ...], gradient: Tensor) -> None:
-    tensors = [value for value in inputs if value is None or isinstance(value, Tensor)]
-    ctx.save_for_backward(*tensors)
-    ctx.options = inputs[len(tensors) :]
+    count = 4 if isinstance(inputs[3], Tensor) else 3  # logits, targets, weight, table; residual, weight, table
+    ctx.save_for_backward(*inputs[:count])
+    ctx.options = inputs[count:]
     # Not for float16: its smallest numbers are lost before a loss scale could save them.
     ctx.gradient = None if gradient.dtype == torch.float16 else gradient
 

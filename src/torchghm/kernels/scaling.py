@@ -8,6 +8,6 @@ from torch import Tensor
 def scale_(gradient: Tensor, factor: Tensor) -> Tensor:
     """Multiply ``gradient`` in place by the scalar ``factor``, and return it; a CPU skips a factor of 1."""
     # On a GPU to look at the factor would be to wait for it.
-    if factor.device.type == "cpu" and gradient.device.type == "cpu" and float(factor) == 1:
+    if factor.is_cpu and gradient.is_cpu and float(factor) == 1:
         return gradient
     return gradient.mul_(factor)

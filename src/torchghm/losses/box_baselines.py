@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torchghm.functional.arguments import check_choice, check_flag, check_number
 from torchghm.functional.box_baselines import BoxAverage, smooth_l1_loss
 from torchghm.functional.examples import Reduction
-from torchghm.functional.regression import arrange_residual, asl1_loss
+from torchghm.functional.regression import arrange_residual, asl1_loss, weighted_residual
 from torchghm.kernels import ops
 from torchghm.losses.diagnostics import PlainDiagnostics
 from torchghm.losses.ranks import is_joint, part_of_joint_mean
@@ -53,7 +53,7 @@ class _BoxBaseline(nn.Module):
                 plain = self._loss(inputs, targets, weight, "mean")
         self.diagnostics = PlainDiagnostics(plain, counts=self._counts(inputs, targets, weight))
         if is_joint(self):
-            loss = loss * part_of_joint_mean(arrange_residual(inputs, targets, weight)[1].sum())
+            loss = loss * part_of_joint_mean(weighted_residual(inputs, targets, weight)[1].sum())
         return loss * inputs.shape[-1] if self.average == "boxes" and self.reduction == "mean" else loss
 
 
@@ -106,7 +106,5 @@ class ASL1Loss(_BoxBaseline):
 
     def _counts(self, inputs: Tensor, targets: Tensor, weight: Tensor | None) -> Tensor:
         residual, amount = arrange_residual(inputs.detach(), targets, weight)
-        counts = ops.regression_histogram(
-            residual, None if weight is None else amount, BINS, mu=self.mu, leave_out_nonfinite=False
-        )
+        counts = ops.regression_histogram(residual, amount, BINS, mu=self.mu, leave_out_nonfinite=False)
         return counts[:BINS]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from torchghm.functional.arguments import check_choice, check_flag, check_number
@@ -24,6 +23,9 @@ from torchghm.functional.examples import (
 )
 from torchghm.kernels import eager, ops
 from torchghm.losses.harmonized import HarmonizedLoss
+
+if TYPE_CHECKING:
+    from torchghm.kernels.cpu_whole import Harmonizing
 
 PUBLISHED: dict[str, Any] = {"bins": 30, "momentum": 0.75, "max_weight": None, "average": "examples"}
 """The paper's settings."""
@@ -59,6 +61,7 @@ class GHMCLoss(HarmonizedLoss):
     Source: Li, Liu, Wang, "Gradient Harmonized Single-stage Detector", AAAI 2019, equation 9; the softmax form is ours.
 
     Example:
+        >>> import torch
         >>> loss = GHMCLoss(bins=30, momentum=0.75)
         >>> logits = torch.randn(1000, 80, requires_grad=True)  # 1000 anchors, 80 classes
         >>> targets = torch.full((1000,), -1)  # background
@@ -143,6 +146,11 @@ class GHMCLoss(HarmonizedLoss):
             TypeError: inputs or targets of a dtype that can't be read.
         """
         examples = arrange_examples(inputs, targets, weight, activation=self.activation, class_dim=self.class_dim)
+        harmonizing = self._harmonizing(examples.logits)
+        if harmonizing is not None:
+            whole = self._whole(examples, harmonizing)
+            if whole is not None:  # else something is refused: by name below
+                return self._keep(*whole)
         histogram = ops.classification_histogram(
             examples,
             self._regions,
@@ -154,7 +162,7 @@ class GHMCLoss(HarmonizedLoss):
         self._check_targets(histogram, examples)
         positives = None
         if self.average == "positives" and self.activation == "sigmoid":
-            positives = self._positives(examples)
+            positives = positive_weight(examples, self.ignore_index, leave_out_nonfinite=self._leave_out_nonfinite)
         estimate, beta, table = self._weigh(histogram, compute_dtype(inputs), positives)
         if self.reduction == "none":
             loss, sums = eager.classification_loss(
@@ -178,18 +186,28 @@ class GHMCLoss(HarmonizedLoss):
                 leave_out_nonfinite=self._leave_out_nonfinite,
                 backend=self.backend,
             )
-        self._observe(estimate, beta, sums, histogram, has_positives=self.activation == "sigmoid")
+        self._observe(estimate, beta, sums, histogram)
         return loss
 
-    def _positives(self, examples: Examples) -> Tensor:
-        """Sum of w p*."""
-        logits, targets, weight = examples
-        countable = weight is None and targets.dtype == torch.int64 and not self._leave_out_nonfinite
-        if countable and ops.between_in_one_call(logits, self.backend):
-            from torchghm.kernels.cpu_between import count_positives
+    @property
+    def _has_positives(self) -> bool:
+        return self.activation == "sigmoid"
 
-            return count_positives(targets, logits.shape[1], self.ignore_index)
-        return positive_weight(examples, self.ignore_index, leave_out_nonfinite=self._leave_out_nonfinite)
+    def _whole(self, examples: Examples, harmonizing: Harmonizing) -> tuple[Tensor, Tensor] | None:
+        """All of it in one call on a CPU."""
+        positives: Tensor | bool = self.average == "positives" and self.activation == "sigmoid"
+        labels_tell = examples.weight is None and not examples.targets.is_floating_point()
+        if positives and not (labels_tell and not self._leave_out_nonfinite and harmonizing.ranks == 1):
+            positives = positive_weight(examples, self.ignore_index, leave_out_nonfinite=self._leave_out_nonfinite)
+        whole: tuple[Tensor, Tensor] | None = ops.cpu_whole().classification(
+            examples,
+            harmonizing,
+            activation=self.activation,
+            ignore_index=self.ignore_index,
+            validate=self.validate is not False,
+            positives=positives,
+        )
+        return whole
 
     def _check_targets(self, histogram: Tensor, examples: Examples) -> None:
         """Read how many targets pass 1 found out of range."""

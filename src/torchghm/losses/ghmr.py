@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 from torch import Tensor
@@ -15,6 +15,9 @@ from torchghm.functional.regression import arrange_residual
 from torchghm.kernels import eager, ops
 from torchghm.losses.harmonized import HarmonizedLoss
 from torchghm.losses.residual_scale import ResidualScale
+
+if TYPE_CHECKING:
+    from torchghm.kernels.cpu_whole import Harmonizing
 
 PUBLISHED: dict[str, Any] = {"mu": 0.02, "bins": 10, "momentum": 0.7, "max_weight": None}
 """The paper's settings."""
@@ -75,7 +78,7 @@ class GHMRLoss(HarmonizedLoss):
             check_choice("mu", mu, ("auto",))
         else:
             check_number("mu", mu, "'auto' or a number above 0", ok=lambda value: value > 0)
-        self.residual_scale = ResidualScale(momentum, sync, backend) if isinstance(mu, str) else None
+        self.residual_scale = ResidualScale(momentum, sync) if isinstance(mu, str) else None
         self._mu = 1.0 if isinstance(mu, str) else mu  # of the residuals that the kernels see
 
     @classmethod
@@ -112,16 +115,17 @@ class GHMRLoss(HarmonizedLoss):
         Raises:
             ValueError: unlike shapes, non-finite residuals with ``nonfinite="raise"``.
         """
-        residual, amount = arrange_residual(inputs, targets, weight)
-        coordinate_weight = None if weight is None else amount
+        residual, coordinate_weight = arrange_residual(inputs, targets, weight)
+        harmonizing = self._harmonizing(residual)
+        if harmonizing is not None:
+            whole = self._whole(residual, coordinate_weight, harmonizing)
+            if whole is not None:  # else something is refused: by name below
+                return self._keep(*whole)
         leave_out = self._leave_out_nonfinite
         mu, scale = self._mu, None
         if self.residual_scale is not None:
             scale = self.residual_scale(residual.detach(), coordinate_weight)
-            if ops.between_in_one_call(residual, self.backend):
-                mu, scale = float(scale), None  # no device has to be waited for
-            else:
-                residual = residual / scale  # ASL1_mu(d) = mu ASL1_1(d / mu), and g is the same
+            residual = residual / scale  # ASL1_mu(d) = mu ASL1_1(d / mu), and g is the same
         histogram = ops.regression_histogram(
             residual,
             coordinate_weight,
@@ -142,8 +146,17 @@ class GHMRLoss(HarmonizedLoss):
         if scale is not None:
             loss = loss * scale
             sums = torch.cat([sums[:1] * scale, sums[1:]])
-        self._observe(estimate, beta, sums, histogram, has_positives=False)
+        self._observe(estimate, beta, sums, histogram)
         return loss
+
+    def _whole(self, residual: Tensor, weight: Tensor | None, harmonizing: Harmonizing) -> tuple[Tensor, Tensor] | None:
+        """All of it in one call on a CPU."""
+        residual_scale = self.residual_scale
+        following = None if residual_scale is None else residual_scale.following()
+        whole: tuple[Tensor, Tensor] | None = ops.cpu_whole().regression(
+            residual, weight, harmonizing, mu=self._mu, following=following
+        )
+        return whole
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
         if self.residual_scale is not None and prefix + "edges" in state_dict:  # of mmdetection's GHMR

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,16 +12,16 @@ from torchghm.functional.arguments import check_choice, check_harmonizing
 from torchghm.functional.density import region_count
 from torchghm.functional.examples import Density, Nonfinite, Normalize, Reduction, nonfinite_error
 from torchghm.functional.weights import inverse, weight_table
-from torchghm.kernels.ops import BACKENDS, Backend, between_in_one_call, resolve_backend
+from torchghm.kernels.ops import BACKENDS, Backend, cpu_whole, resolve_backend, runs_whole
 from torchghm.losses.density_state import DensityEstimate, DensityState
 from torchghm.losses.diagnostics import Diagnostics
+
+if TYPE_CHECKING:  # Numba may not be installed
+    from torchghm.kernels.cpu_whole import Harmonizing
 
 
 class HarmonizedLoss(nn.Module):
     """Base of `GHMCLoss` and `GHMRLoss`: their options, their state, and the step between the two passes."""
-
-    diagnostics: Diagnostics | None
-    """What the last call saw; None before the first."""
 
     def __init__(
         self,
@@ -48,9 +48,34 @@ class HarmonizedLoss(nn.Module):
         self.backend = backend
         self._regions = region_count(bins, density)
         self.density_state = DensityState(self._regions, momentum, sync)
-        self.diagnostics = None
-        self.last_total: Tensor | None = None
+        self._diagnostics: Diagnostics | None = None
+        self._last_total: Tensor | None = None
+        self._record: Tensor | None = None  # of `cpu_whole`: the two above, not read yet
+
+    @property
+    def diagnostics(self) -> Diagnostics | None:
+        """What the last call saw; None before the first."""
+        self._read_record()
+        return self._diagnostics
+
+    @property
+    def last_total(self) -> Tensor | None:
         """What the last call's mean is over (of all ranks): N, or the number of positives, of which 0 count as 1."""
+        self._read_record()
+        return self._last_total
+
+    def _keep(self, loss: Tensor, record: Tensor) -> Tensor:
+        """Keep the record for whoever asks what the call saw, and return the loss."""
+        self.__dict__["_record"] = record  # a module's own way to set a tensor takes as long as a kernel
+        return loss
+
+    def _read_record(self) -> None:
+        record, self._record = self._record, None
+        if record is not None:
+            parts = cpu_whole().read_record(record, self._regions)
+            estimate = DensityEstimate(parts.fractions, parts.batch_fractions, parts.examples)
+            self._last_total = parts.total
+            self._observe(estimate, parts.beta, parts.sums[:3], parts.histogram)
 
     @property
     def momentum(self) -> float:
@@ -58,9 +83,15 @@ class HarmonizedLoss(nn.Module):
         return self.density_state.momentum
 
     @property
+    def _has_positives(self) -> bool:
+        """Whether positives are defined."""
+        return False
+
+    @property
     def _leave_out_nonfinite(self) -> bool:
         return self.nonfinite == "ignore"
 
+    @torch.no_grad()
     def _weigh(
         self, histogram: Tensor, dtype: torch.dtype, positives: Tensor | None = None
     ) -> tuple[DensityEstimate, Tensor, Tensor]:
@@ -81,17 +112,8 @@ class HarmonizedLoss(nn.Module):
             joint = counts if positives is None else torch.cat([counts, positives[None]])
             joint = self.density_state.of_all_ranks(joint)
             counts, positives = joint[:regions], None if positives is None else joint[regions]
-        if between_in_one_call(counts, self.backend):
-            return self._weigh_in_one_call(counts, dtype, positives, ranks)
-        return self._weigh_in_torch(counts, dtype, positives, ranks)
-
-    @torch.no_grad()
-    def _weigh_in_torch(
-        self, counts: Tensor, dtype: torch.dtype, positives: Tensor | None, ranks: int
-    ) -> tuple[DensityEstimate, Tensor, Tensor]:
-        """What follows the sum over ranks in `_weigh`."""
         estimate: DensityEstimate = self.density_state(counts)
-        self.last_total = estimate.examples if positives is None else positives
+        self._last_total = estimate.examples if positives is None else positives
         total = estimate.examples if positives is None else positives.clamp(min=1)
         beta = weight_table(
             estimate.fractions,
@@ -106,30 +128,29 @@ class HarmonizedLoss(nn.Module):
         # A region that was last seen very long ago has a weight beyond all numbers, but no example here: 0, not NaN.
         return estimate, beta, table.to(dtype).clamp(max=torch.finfo(dtype).max)
 
-    def _weigh_in_one_call(
-        self, counts: Tensor, dtype: torch.dtype, positives: Tensor | None, ranks: int
-    ) -> tuple[DensityEstimate, Tensor, Tensor]:
-        """The same on a CPU."""
-        from torchghm.kernels.cpu_between import between_passes
-
+    def _harmonizing(self, inputs: Tensor) -> Harmonizing | None:
+        """What `torchghm.kernels.cpu_whole` is told, None where it can't do all of it at once."""
+        if self.reduction == "none" or not runs_whole(inputs, self.backend):
+            return None
         state = self.density_state
-        between = between_passes(
-            counts,
-            state.fractions,
+        fractions = state.fractions
+        if not fractions.is_cpu:
+            return None
+        harmonizing: Harmonizing = cpu_whole().Harmonizing(
+            self.bins,
+            self.normalize == "occupied",
+            self.max_weight,
+            self.reduction == "mean",
+            self.nonfinite == "ignore",
+            self.nonfinite == "raise",
+            self.training,
+            fractions,
             state.seen,
-            momentum=state.momentum,
-            training=self.training,
-            bins=self.bins,
-            occupied=self.normalize == "occupied",
-            max_weight=self.max_weight,
-            total=positives,
-            mean=self.reduction == "mean",
-            ranks=ranks,
-            largest=torch.finfo(dtype).max,
+            state.momentum,
+            state.ranks if self.training else 1,
+            state.of_all_ranks,
         )
-        self.last_total = between.examples if positives is None else positives
-        estimate = DensityEstimate(between.fractions, between.batch_fractions, between.examples)
-        return estimate, between.beta, between.table
+        return harmonizing
 
     def _check_weights(self, histogram: Tensor) -> None:
         """Refuse weights that leave a region with less than nothing."""
@@ -146,10 +167,9 @@ class HarmonizedLoss(nn.Module):
         resolve_backend(self.backend, inputs)  # one that can't run is still an error
         return "eager"
 
-    def _observe(
-        self, estimate: DensityEstimate, beta: Tensor, sums: Tensor, histogram: Tensor, *, has_positives: bool
-    ) -> None:
-        self.diagnostics = Diagnostics(estimate, beta, sums.detach(), histogram, self.bins, has_positives)
+    def _observe(self, estimate: DensityEstimate, beta: Tensor, sums: Tensor, histogram: Tensor) -> None:
+        self._record = None
+        self._diagnostics = Diagnostics(estimate, beta, sums.detach(), histogram, self.bins, self._has_positives)
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
         """Also read the counts that mmdetection's GHMC and GHMR save (``acc_sum``, ``edges``)."""

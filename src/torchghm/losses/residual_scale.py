@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
-from torchghm.kernels.ops import Backend, between_in_one_call
+from torchghm.kernels.ops import cpu_whole
 from torchghm.losses.density_state import DensityEstimate, DensityState
+
+if TYPE_CHECKING:
+    from torchghm.kernels.cpu_whole import Following
 
 CELLS_PER_DECADE = 128
 SMALLEST, DECADES = 1e-6, 10
@@ -23,7 +28,6 @@ class ResidualScale(nn.Module):
 
     Arguments:
         momentum, sync: as of `DensityState`.
-        backend: as of the losses.
 
     Example:
         >>> scale = ResidualScale(momentum=0.7)
@@ -31,9 +35,8 @@ class ResidualScale(nn.Module):
         tensor(0.3023)
     """
 
-    def __init__(self, momentum: float, sync: bool = True, backend: Backend = "auto") -> None:
+    def __init__(self, momentum: float, sync: bool = True) -> None:
         super().__init__()
-        self.backend = backend
         self.state = DensityState(CELLS_PER_DECADE * DECADES, momentum, sync)
 
     @torch.no_grad()
@@ -47,8 +50,6 @@ class ResidualScale(nn.Module):
         Returns:
             A scalar above 0 of the dtype of ``residual``; 1 where there was no example yet.
         """
-        if between_in_one_call(residual, self.backend):
-            return self._on_cpu(residual, weight)
         accumulated = torch.float32 if residual.device.type == "mps" else torch.float64
         distance = residual.abs().clamp(min=SMALLEST).flatten()
         finite = distance.isfinite()
@@ -61,22 +62,13 @@ class ResidualScale(nn.Module):
         estimate: DensityEstimate = self.state(self.state.of_all_ranks(histogram))
         return _median(estimate.fractions).to(residual.dtype)
 
-    def _on_cpu(self, residual: Tensor, weight: Tensor | None) -> Tensor:
-        """The same in two calls, around the sum over ranks."""
-        from torchghm.kernels.cpu_between import count_residuals, move_and_read_median
-
+    def following(self) -> Following:
+        """What `torchghm.kernels.cpu_whole` is told, which does the same."""
         state = self.state
-        weight = None if weight is None else weight.flatten().to(residual.dtype)
-        histogram = count_residuals(residual.flatten(), weight, state.fractions.numel(), SMALLEST, CELLS_PER_DECADE)
-        median = move_and_read_median(
-            state.of_all_ranks(histogram),
-            state.fractions,
-            state.seen,
-            momentum=state.momentum,
-            training=self.training,
-            part_below=HALF,
+        following: Following = cpu_whole().Following(
+            state.fractions, state.seen, state.momentum, SMALLEST, CELLS_PER_DECADE, HALF
         )
-        return residual.new_tensor(SMALLEST * 10 ** (median / CELLS_PER_DECADE) if median >= 0 else 1.0)
+        return following
 
     @property
     def median(self) -> Tensor:
