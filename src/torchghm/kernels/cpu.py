@@ -10,8 +10,9 @@ from torch import Tensor
 from torchghm.functional.examples import Activation
 from torchghm.kernels import cpu_residual, cpu_sigmoid, cpu_softmax
 from torchghm.kernels.checks import check_examples, check_residual, check_table
-from torchghm.kernels.cpu_between import between, follow_float32, follow_float64
+from torchghm.kernels.cpu_between import between
 from torchghm.kernels.cpu_call import Arguments, chunking, compile_kernel, run
+from torchghm.kernels.cpu_following import follow_float32, follow_float64
 from torchghm.kernels.cpu_memory import empty_gradient
 from torchghm.kernels.cpu_storage import STORAGE, TILE
 

@@ -46,7 +46,7 @@ _FIELDS: list[tuple[str, type[ctypes.c_int64] | type[ctypes.c_double]]] = [
     ("loss", ctypes.c_int64),  # address, in the dtype of the arithmetic; pass 2, where there is one chunk
     ("mu", ctypes.c_double),
     # Around the passes (`cpu_between`):
-    ("record", ctypes.c_int64),  # address, float64: `record_parts`
+    ("record", ctypes.c_int64),  # address, float64: `record_layout`
     ("stage", ctypes.c_int64),  # what to do, where a sum over ranks lies in between
     ("counts", ctypes.c_int64),  # address, float64: the histogram, or that of all ranks and their positives
     ("ranks", ctypes.c_int64),

@@ -25,7 +25,7 @@ from torchghm.kernels.cpu_between import (
     REFUSE_TARGETS,
     REFUSE_WEIGHTS,
     between,
-    record_parts,
+    record_layout,
 )
 from torchghm.kernels.cpu_call import Arguments, compile_kernel
 from torchghm.kernels.cpu_memory import empty_gradient
@@ -84,7 +84,7 @@ class Record(NamedTuple):
 
 def read_record(record: Tensor, regions: int) -> Record:
     """Views of a record's parts: made when somebody asks, for eight views take as long as a pass."""
-    parts = Record(*torch.split(record, record_parts(regions)))
+    parts = Record(*torch.split(record, record_layout(regions).parts))
     return parts._replace(examples=parts.examples[0], total=parts.total[0])
 
 
@@ -165,7 +165,8 @@ def _run(
     assert logits is not None
     regions = harmonizing.fractions.numel()
     arithmetic = torch.promote_types(logits.dtype, torch.float32)
-    record = torch.empty(5 * regions + 8, dtype=torch.float64)
+    layout = record_layout(regions)
+    record = torch.empty(layout.size, dtype=torch.float64)
     if positives is not None:
         record[-1] = positives
     address = record.data_ptr()
@@ -186,11 +187,11 @@ def _run(
     if not _between_ranks(between, arguments, harmonizing, joint):
         return None
     loss, gradient = torch.empty((), dtype=arithmetic), empty_gradient(logits)
-    table = record[4 * regions + 2 : 5 * regions + 2]
+    table = record[layout.table : layout.sums]
     arguments.table, arguments.loss, arguments.gradient = table.data_ptr(), loss.data_ptr(), gradient.data_ptr()
-    run_pass(kernels[1], arguments, record, 5 * regions + 2, 4)
+    run_pass(kernels[1], arguments, record, layout.sums, 4)
     if arguments.chunks != 1:
-        loss.copy_(record[5 * regions + 5])
+        loss.copy_(record[layout.sums + 3])
     return attach((*inputs, table, *options), loss, gradient), record
 
 
