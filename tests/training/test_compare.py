@@ -238,6 +238,18 @@ def test_an_interrupted_comparison_goes_on_where_it_stopped(call, tmp_path):
     assert table(out)["methods"][1]["difference"] is None
 
 
+def test_seeds_and_methods_are_added_to_what_there_is(call, tmp_path):
+    call(FakeTrain(), methods=[CE, GHM], seeds=[1])
+    train = FakeTrain()
+    call(train, methods=[CE, FOCAL, GHM], seeds=[0, 1])
+    assert train.order == [("+".join(m), 0) for m in (CE, FOCAL, GHM)] + [("focal+smooth_l1", 1)]
+    assert table(tmp_path / "out")["runs_finished"] == 6
+    with pytest.raises(ValueError, match=r"seeds: \[0, 1\] there, \[0, 2\] asked for"):
+        call(FakeTrain(), seeds=[0, 2])
+    with pytest.raises(ValueError, match=r"methods: .*'focal\+smooth_l1'.* there"):
+        call(FakeTrain(), methods=[CE, GHM], seeds=[0, 1, 2])
+
+
 def test_going_on_with_a_baseline_that_has_not_run(call, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         call(FakeTrain(fails_at=2))

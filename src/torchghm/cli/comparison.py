@@ -51,7 +51,8 @@ def compare(
     """Train with several losses and seeds, and tabulate the differences.
 
     All runs of a seed have the same initialisation, data order and budget. The same command again goes on with an
-    interrupted comparison. Without --cls, --box, --pairs and --preset: ce, focal and ghmc, each with smooth_l1.
+    interrupted comparison; one with more seeds or methods adds their runs. Without --cls, --box, --pairs and --preset:
+    ce, focal and ghmc, each with smooth_l1.
     """
     from torchghm.training.methods import load_preset
     from torchghm.training.recipe_files import load_recipe

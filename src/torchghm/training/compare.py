@@ -51,7 +51,7 @@ def compare(
 
     All methods finish a seed before the next one starts, the baseline first, and the tables are written anew after
     every run. An interrupted comparison is continued by the same call: finished runs stay, an unfinished one goes on
-    from its last checkpoint.
+    from its last checkpoint. A call with more seeds or methods adds their runs.
 
     Arguments:
         data: the data set's folder.

@@ -88,7 +88,7 @@ def comparison_plan(
 
 
 def hold_to_plan(out: Path, plan: Plan, *, overwrite: bool) -> None:
-    """Write the plan to its folder, unless that holds something else.
+    """Write the plan to its folder, unless that holds something else; seeds and methods may have been added.
 
     Raises:
         ValueError: the folder holds another comparison (the message says what differs), a run, or is a file.
@@ -138,11 +138,18 @@ def _comparable(plan: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key not in MAY_DIFFER}
 
 
+def _grows(key: str, old: Any, new: Any) -> bool:
+    """Whether seeds or methods were added to those that there are."""
+    if key in ("seeds", "methods"):
+        return isinstance(old, list) and isinstance(new, list) and all(value in new for value in old)
+    return key.startswith("method ") and old is None
+
+
 def _differences(there: Mapping[str, Any], asked: Mapping[str, Any]) -> Iterator[str]:
     there, asked = _comparable(there), _comparable(asked)
     for key in dict.fromkeys([*asked, *there]):
         old, new = there.get(key), asked.get(key)
-        if old != new:
+        if old != new and not _grows(key, old, new):
             yield (
                 "annotations: the data have changed since"
                 if key == "annotations"
