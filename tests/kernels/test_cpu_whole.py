@@ -168,7 +168,60 @@ def test_what_is_refused_is_named_and_changes_no_density(build, options, batch, 
         messages.append(str(error.value))
         assert loss.density_state.seen == 0
         assert loss.diagnostics is None
+        if isinstance(loss, GHMRLoss) and loss.residual_scale is not None and loss.nonfinite == "raise":
+            assert loss.residual_scale.state.seen == 0
     assert messages[0] == messages[1]
+
+
+def assigned_buffers(loss, kind):
+    for name, buffer in list(loss.named_buffers()):
+        module = loss.get_submodule(name.rpartition(".")[0])
+        wide = torch.zeros(*buffer.shape, 2)[..., 0] if kind == "view" else buffer.to(kind)
+        setattr(module, name.rpartition(".")[2], wide)
+
+
+@pytest.mark.parametrize("build", [GHMCLoss, GHMRLoss])
+@pytest.mark.parametrize("kind", ["view", torch.float64])
+def test_buffers_that_no_kernel_may_write_to(build, kind):
+    plain, quick = both(build)
+    assigned_buffers(plain, kind), assigned_buffers(quick, kind)
+    logits, labels = classification(0)
+    batch = (logits, labels) if build is GHMCLoss else (logits, logits * 0)
+    assert_same_training(plain, quick, [batch, batch])
+
+
+def test_a_checkpoint_in_half_precision_assigned():
+    plain, quick = both(GHMCLoss)
+    for loss in (plain, quick):
+        loss.load_state_dict({key: value.half() for key, value in loss.state_dict().items()}, assign=True)
+    assert_same_training(plain, quick, [classification(0), classification(1)])
+
+
+@pytest.mark.parametrize("build", [GHMCLoss, GHMRLoss])
+def test_another_default_device(build):
+    logits, labels = classification(0)
+    batch = (logits, labels) if build is GHMCLoss else (logits, logits * 0)
+    plain, quick = both(build)
+    expected = plain(*batch)
+    with torch.device("meta"):
+        same(expected, quick(*batch))
+
+
+def test_a_view_whose_sign_is_still_to_come():
+    logits = torch.complex(torch.tensor([[1.0]]), torch.tensor([[2.0]])).conj().imag
+    assert logits.is_neg()
+    plain, quick = both(GHMCLoss)
+    same(plain(logits, torch.tensor([0])), quick(logits, torch.tensor([0])))
+
+
+def test_what_is_shown_may_be_changed():
+    loss = GHMCLoss(backend="cpu")
+    logits, labels = classification(0)
+    logits.requires_grad_()
+    value = loss(logits, labels)
+    (expected,) = torch.autograd.grad(value, logits, retain_graph=True)
+    loss.diagnostics.table.mul_(2)
+    same(expected, torch.autograd.grad(value, logits)[0])
 
 
 def test_diagnostics_are_those_of_the_last_call():

@@ -250,6 +250,16 @@ def test_seeds_and_methods_are_added_to_what_there_is(call, tmp_path):
         call(FakeTrain(), methods=[CE, GHM], seeds=[0, 1, 2])
 
 
+def test_what_was_asked_for_by_mistake_is_left_out_again(call, tmp_path):
+    call(FakeTrain(), methods=[CE, GHM], seeds=[0])
+    with pytest.raises(KeyboardInterrupt):
+        call(FakeTrain(fails_at=1), methods=[CE, FOCAL, GHM], seeds=[0, 2])
+    train = FakeTrain()
+    call(train, methods=[CE, GHM], seeds=[0])
+    assert not train.calls
+    assert table(tmp_path / "out")["runs_finished"] == 2
+
+
 def test_going_on_with_a_baseline_that_has_not_run(call, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         call(FakeTrain(fails_at=2))

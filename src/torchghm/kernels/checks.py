@@ -37,7 +37,7 @@ def check_examples(
         )
     _check_device("targets", targets, logits)
     shapes = (logits.shape[:1], logits.shape) if activation == "sigmoid" else (logits.shape[:1],)
-    return logits.contiguous(), targets.contiguous(), _check_weight(weight, logits, shapes)
+    return packed(logits), packed(targets), _check_weight(weight, logits, shapes)
 
 
 def check_residual(residual: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -46,7 +46,7 @@ def check_residual(residual: Tensor, weight: Tensor | None) -> tuple[Tensor, Ten
     Raises:
         ValueError: shapes or devices that don't fit.
     """
-    return residual.contiguous(), _check_weight(weight, residual, (residual.shape,))
+    return packed(residual), _check_weight(weight, residual, (residual.shape,))
 
 
 def check_table(table: Tensor, inputs: Tensor) -> Tensor:
@@ -61,6 +61,11 @@ def check_table(table: Tensor, inputs: Tensor) -> Tensor:
     return table.contiguous()
 
 
+def packed(tensor: Tensor) -> Tensor:
+    """The tensor with its numbers side by side, and negated where it is a view whose sign is still to come."""
+    return tensor.contiguous().resolve_neg()
+
+
 def _check_weight(weight: Tensor | None, inputs: Tensor, shapes: tuple[torch.Size, ...]) -> Tensor | None:
     """The weight in the dtype of the arithmetic."""
     if weight is None:
@@ -69,7 +74,7 @@ def _check_weight(weight: Tensor | None, inputs: Tensor, shapes: tuple[torch.Siz
         expected = " or ".join(str(list(shape)) for shape in shapes)
         raise ValueError(f"Expected argument `weight` to be None or {expected}, but got {list(weight.shape)}.")
     _check_device("weight", weight, inputs)
-    return weight.to(compute_dtype(inputs)).contiguous()
+    return packed(weight.to(compute_dtype(inputs)))
 
 
 def _check_device(argument: str, tensor: Tensor, inputs: Tensor) -> None:

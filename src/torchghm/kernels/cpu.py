@@ -49,7 +49,7 @@ def classification_histogram(
     logits, targets, weight = check_examples(logits, targets, weight, activation)
     arguments = tell_examples(logits, targets, weight, activation, ignore_index, leave_out_nonfinite)
     if logits.numel() == 0:
-        return torch.zeros(regions + 2, dtype=torch.float64)
+        return torch.zeros(regions + 2, dtype=torch.float64, device="cpu")
     return _histogram(HISTOGRAM[activation, logits.dtype], arguments, regions)
 
 
@@ -146,7 +146,7 @@ def tell_residual(residual: Tensor, weight: Tensor | None, mu: float, leave_out_
 
 
 def _histogram(function: Callable[..., None], arguments: Arguments, regions: int) -> Tensor:
-    sums = torch.empty(regions + 2, dtype=torch.float64)
+    sums = torch.empty(regions + 2, dtype=torch.float64, device="cpu")
     arguments.regions = regions
     run_pass(function, arguments, sums, 0, regions + 2)
     return sums
@@ -157,9 +157,10 @@ def _loss(
 ) -> tuple[Tensor, Tensor, Tensor]:
     table = check_table(table, logits).to(torch.float64)
     if logits.numel() == 0:
-        return torch.zeros((), dtype=_ARITHMETIC[logits.dtype]), torch.zeros(3, dtype=torch.float64), logits.clone()
-    loss = torch.empty((), dtype=_ARITHMETIC[logits.dtype])
-    sums = torch.empty(4, dtype=torch.float64)
+        nothing = torch.zeros(4, dtype=torch.float64, device="cpu")
+        return nothing[3].to(_ARITHMETIC[logits.dtype]), nothing[:3], logits.clone()
+    loss = torch.empty((), dtype=_ARITHMETIC[logits.dtype], device="cpu")
+    sums = torch.empty(4, dtype=torch.float64, device="cpu")
     gradient = empty_gradient(logits)
     arguments.regions, arguments.table = table.numel(), table.data_ptr()
     arguments.loss, arguments.gradient = loss.data_ptr(), gradient.data_ptr()
@@ -179,7 +180,7 @@ def run_pass(function: Callable[..., None], arguments: Arguments, sums: Tensor, 
         arguments.sums = sums.data_ptr() + 8 * start
         run(compile_kernel(function), arguments)
         return
-    of_chunks = torch.empty(chunks, count, dtype=torch.float64)
+    of_chunks = torch.empty(chunks, count, dtype=torch.float64, device="cpu")
     arguments.sums = of_chunks.data_ptr()
     run(compile_kernel(function), arguments)
     torch.sum(of_chunks, 0, out=sums[start : start + count])

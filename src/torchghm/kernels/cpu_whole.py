@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from torchghm.functional.examples import Activation, Examples
+from torchghm.kernels.checks import packed
 from torchghm.kernels.cpu import FOLLOW, HISTOGRAM, LOSS, run_pass, tell_examples, tell_residual
 from torchghm.kernels.cpu_between import (
     AFTER_THE_SUM,
@@ -84,7 +85,8 @@ class Record(NamedTuple):
 
 def read_record(record: Tensor, regions: int) -> Record:
     """Views of a record's parts: made when somebody asks, for eight views take as long as a pass."""
-    parts = Record(*torch.split(record, record_layout(regions).parts))
+    # Not the views of `record` itself: the table in it is saved for backward, and who changes them may do so.
+    parts = Record(*torch.split(record.data, record_layout(regions).parts))
     return parts._replace(examples=parts.examples[0], total=parts.total[0])
 
 
@@ -108,7 +110,7 @@ def classification(
     logits, targets, weight = examples
     if not (targets.is_cpu and targets.dtype in _TARGETS and (weight is None or weight.is_cpu)):
         return None
-    logits, targets, weight = logits.contiguous(), targets.contiguous(), None if weight is None else weight.contiguous()
+    logits, targets, weight = packed(logits), packed(targets), None if weight is None else packed(weight)
     arguments = tell_examples(logits, targets, weight, activation, ignore_index, harmonizing.leave_out_nonfinite)
     if logits.numel() == 0:
         arguments.chunks = 0
@@ -134,7 +136,7 @@ def regression(
     """
     if not (weight is None or weight.is_cpu):
         return None
-    residual, weight = residual.contiguous(), None if weight is None else weight.contiguous()
+    residual, weight = packed(residual), None if weight is None else packed(weight)
     arguments = tell_residual(residual, weight, mu, harmonizing.leave_out_nonfinite)
     if weight is not None:
         arguments.refuse = REFUSE_WEIGHTS
@@ -142,7 +144,7 @@ def regression(
         arguments.refuse |= REFUSE_NONFINITE if harmonizing.refuse_nonfinite else 0
         fractions, seen, arguments.scale_momentum, arguments.smallest, per_decade, arguments.part_below = following
         cells = fractions.numel()
-        sizes = torch.empty(cells + 1, dtype=torch.float64)
+        sizes = torch.empty(cells + 1, dtype=torch.float64, device="cpu")
         arguments.cells, arguments.cells_per_decade, arguments.sizes = cells, per_decade, sizes.data_ptr()
         arguments.scale_fractions, arguments.scale_seen = fractions.data_ptr(), seen.data_ptr()
         if not _between_ranks(FOLLOW[residual.dtype], arguments, harmonizing, sizes[:cells]):
@@ -166,7 +168,7 @@ def _run(
     regions = harmonizing.fractions.numel()
     arithmetic = torch.promote_types(logits.dtype, torch.float32)
     layout = record_layout(regions)
-    record = torch.empty(layout.size, dtype=torch.float64)
+    record = torch.empty(layout.size, dtype=torch.float64, device="cpu")
     if positives is not None:
         record[-1] = positives
     address = record.data_ptr()
@@ -186,7 +188,7 @@ def _run(
         arguments.counts = joint.data_ptr()
     if not _between_ranks(between, arguments, harmonizing, joint):
         return None
-    loss, gradient = torch.empty((), dtype=arithmetic), empty_gradient(logits)
+    loss, gradient = torch.empty((), dtype=arithmetic, device="cpu"), empty_gradient(logits)
     table = record[layout.table : layout.sums]
     arguments.table, arguments.loss, arguments.gradient = table.data_ptr(), loss.data_ptr(), gradient.data_ptr()
     run_pass(kernels[1], arguments, record, layout.sums, 4)

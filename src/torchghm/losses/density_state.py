@@ -48,6 +48,7 @@ class DensityState(Float32Buffers):
         super().__init__()
         check_number("momentum", momentum, "a number in [0, 1)", ok=lambda value: 0 <= value < 1)
         check_flag("sync", sync)
+        self.regions = regions
         self.momentum = momentum
         self.sync = sync
         self.register_buffer("fractions", torch.zeros(regions))
@@ -85,6 +86,16 @@ class DensityState(Float32Buffers):
         """Processes that a training batch is spread over, 1 without ``torch.distributed`` or with ``sync=False``."""
         return rank_count() if self.sync else 1
 
+    def addressable(self) -> tuple[Tensor, Tensor] | None:
+        """The buffers, if a kernel that is told addresses may move them: float32, side by side, on a CPU.
+
+        They are, unless others were assigned: by ``load_state_dict(assign=True)``, say.
+        """
+        fractions, seen = self.fractions, self.seen
+        if fractions.numel() != self.regions or seen.numel() != 1:
+            return None
+        return (fractions, seen) if _is_packed_float32(fractions) and _is_packed_float32(seen) else None
+
     @torch.no_grad()
     def reset(self) -> None:
         """Forget every batch."""
@@ -113,3 +124,7 @@ class DensityState(Float32Buffers):
     def extra_repr(self) -> str:
         """Shown by ``print``."""
         return f"regions={self.fractions.numel()}, momentum={self.momentum}, sync={self.sync}"
+
+
+def _is_packed_float32(buffer: Tensor) -> bool:
+    return buffer.dtype is torch.float32 and buffer.is_cpu and buffer.is_contiguous() and type(buffer) is Tensor

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from torchghm.functional.arguments import check_choice, check_number
 from torchghm.functional.classification import checked_for_free
-from torchghm.functional.examples import Density, Nonfinite, Normalize, Reduction
+from torchghm.functional.examples import Density, Nonfinite, Normalize, Reduction, nonfinite_error
 from torchghm.functional.regression import arrange_residual
 from torchghm.kernels import eager, ops
 from torchghm.losses.harmonized import HarmonizedLoss
@@ -124,6 +124,8 @@ class GHMRLoss(HarmonizedLoss):
         leave_out = self._leave_out_nonfinite
         mu, scale = self._mu, None
         if self.residual_scale is not None:
+            if self.nonfinite == "raise" and not bool(residual.isfinite().all()):  # before its memory moves
+                raise nonfinite_error(int((~residual.isfinite()).sum()))
             scale = self.residual_scale(residual.detach(), coordinate_weight)
             residual = residual / scale  # ASL1_mu(d) = mu ASL1_1(d / mu), and g is the same
         histogram = ops.regression_histogram(
@@ -152,7 +154,11 @@ class GHMRLoss(HarmonizedLoss):
     def _whole(self, residual: Tensor, weight: Tensor | None, harmonizing: Harmonizing) -> tuple[Tensor, Tensor] | None:
         """All of it in one call on a CPU."""
         residual_scale = self.residual_scale
-        following = None if residual_scale is None else residual_scale.following()
+        following = None
+        if residual_scale is not None:
+            following = residual_scale.following()
+            if following is None:
+                return None
         whole: tuple[Tensor, Tensor] | None = ops.cpu_whole().regression(
             residual, weight, harmonizing, mu=self._mu, following=following
         )

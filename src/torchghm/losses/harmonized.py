@@ -133,8 +133,8 @@ class HarmonizedLoss(nn.Module):
         if self.reduction == "none" or not runs_whole(inputs, self.backend):
             return None
         state = self.density_state
-        fractions = state.fractions
-        if not fractions.is_cpu:
+        buffers = state.addressable()
+        if buffers is None:
             return None
         harmonizing: Harmonizing = cpu_whole().Harmonizing(
             self.bins,
@@ -144,8 +144,7 @@ class HarmonizedLoss(nn.Module):
             self.nonfinite == "ignore",
             self.nonfinite == "raise",
             self.training,
-            fractions,
-            state.seen,
+            *buffers,
             state.momentum,
             state.ranks if self.training else 1,
             state.of_all_ranks,

@@ -62,12 +62,13 @@ class ResidualScale(nn.Module):
         estimate: DensityEstimate = self.state(self.state.of_all_ranks(histogram))
         return _median(estimate.fractions).to(residual.dtype)
 
-    def following(self) -> Following:
-        """What `torchghm.kernels.cpu_whole` is told, which does the same."""
+    def following(self) -> Following | None:
+        """What `torchghm.kernels.cpu_whole` is told, which does the same; None where its buffers can't be addressed."""
         state = self.state
-        following: Following = cpu_whole().Following(
-            state.fractions, state.seen, state.momentum, SMALLEST, CELLS_PER_DECADE, HALF
-        )
+        buffers = state.addressable()
+        if buffers is None:
+            return None
+        following: Following = cpu_whole().Following(*buffers, state.momentum, SMALLEST, CELLS_PER_DECADE, HALF)
         return following
 
     @property

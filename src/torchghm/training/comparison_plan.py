@@ -88,7 +88,9 @@ def comparison_plan(
 
 
 def hold_to_plan(out: Path, plan: Plan, *, overwrite: bool) -> None:
-    """Write the plan to its folder, unless that holds something else; seeds and methods may have been added.
+    """Write the plan to its folder, unless that holds something else.
+
+    Seeds and methods may have been added, and those that no run of is finished left out.
 
     Raises:
         ValueError: the folder holds another comparison (the message says what differs), a run, or is a file.
@@ -108,7 +110,7 @@ def hold_to_plan(out: Path, plan: Plan, *, overwrite: bool) -> None:
     if overwrite:
         for name in found:
             _remove(out / name)
-    elif found and (differences := list(_differences(_read(out / PLAN), asdict(plan)))):
+    elif found and (differences := list(_differences(_finished(out, _read(out / PLAN)), asdict(plan)))):
         raise ValueError(
             f"Expected argument `out` to be a new folder or one of the same plan, but {out / PLAN} has another "
             f"({'; '.join(differences)}). Choose another folder, or overwrite this one."
@@ -126,6 +128,19 @@ def _read(path: Path) -> dict[str, Any]:
     return values
 
 
+def _finished(out: Path, there: dict[str, Any]) -> dict[str, Any]:
+    """The plan without the seeds and methods that no run of is finished, if any run is."""
+    runs = [path.parent for path in out.glob("runs/*/seed-*/results.json")]
+    methods, seeds = there.get("methods"), there.get("seeds")
+    if not runs or not isinstance(methods, dict) or not isinstance(seeds, list):
+        return there
+    names, numbers = {run.parent.name for run in runs}, {run.name for run in runs}
+    return there | {
+        "methods": {name: changes for name, changes in methods.items() if name in names},
+        "seeds": [seed for seed in seeds if f"seed-{seed}" in numbers],
+    }
+
+
 def _comparable(plan: Mapping[str, Any]) -> dict[str, Any]:
     """By dotted key; in which order methods and seeds are named makes no difference."""
     plain = json.loads(json.dumps(plan))
@@ -138,18 +153,20 @@ def _comparable(plan: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key not in MAY_DIFFER}
 
 
-def _grows(key: str, old: Any, new: Any) -> bool:
+def _grows(key: str, there: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
     """Whether seeds or methods were added to those that there are."""
     if key in ("seeds", "methods"):
+        old, new = there.get(key), asked.get(key)
         return isinstance(old, list) and isinstance(new, list) and all(value in new for value in old)
-    return key.startswith("method ") and old is None
+    method = key.removeprefix("method ")
+    return method != key and key not in there and method not in (there.get("methods") or ())
 
 
 def _differences(there: Mapping[str, Any], asked: Mapping[str, Any]) -> Iterator[str]:
     there, asked = _comparable(there), _comparable(asked)
     for key in dict.fromkeys([*asked, *there]):
         old, new = there.get(key), asked.get(key)
-        if old != new and not _grows(key, old, new):
+        if old != new and not _grows(key, there, asked):
             yield (
                 "annotations: the data have changed since"
                 if key == "annotations"
