@@ -1,6 +1,7 @@
 """What `harmonize` costs a training step of each detector, against the detector's own losses.
 
-Steps scatter by more than a loss takes, so that the losses of the one-stage detectors are also timed alone.
+Steps scatter by more than a loss takes, so that the losses are also timed alone: all of a one-stage detector's, and of
+two stages those of the first.
 """
 
 from __future__ import annotations
@@ -31,8 +32,7 @@ def detectors(device: str, scale: float, seconds: float) -> Iterator[Row]:
         numbers = detection_examples(ours, *inputs).logits.numel()
         models = {"own losses": own, "GHM-C + GHM-R": ours}
         setups = {"step": {candidate: training_step(model, inputs) for candidate, model in models.items()}}
-        if hasattr(own, "compute_loss"):
-            setups["losses"] = {candidate: _losses_alone(model, inputs) for candidate, model in models.items()}
+        setups["losses"] = {candidate: _losses_alone(model, inputs) for candidate, model in models.items()}
         for part, steps in setups.items():
             for candidate, times in timed(steps, seconds=scale * seconds, device=device, least_runs=5).items():
                 memory = extra_memory(steps[candidate], device)
@@ -48,16 +48,27 @@ def _model(name: DetectorName) -> nn.Module:
 
 
 def _losses_alone(model: Any, inputs: Batch) -> Step:
-    """All losses of the model's own outputs, and the gradient by these."""
-    seen: list[Any] = []
-    model.compute_loss = lambda *arguments: seen.extend(arguments) or {}
+    """The losses of what the model put out, and the gradient by that."""
+    stage = model.rpn if hasattr(model, "rpn") else model
+    compute_loss, seen = stage.compute_loss, []
+
+    def remember(*arguments: Any) -> Any:
+        seen.extend(arguments)
+        return compute_loss(*arguments)
+
+    stage.compute_loss = remember
     model(*inputs)
-    del model.compute_loss  # the class's again
-    targets, outputs, *rest = seen
-    outputs = {name: output.detach().requires_grad_() for name, output in outputs.items()}
+    del stage.compute_loss  # the class's again
+    if stage is model:
+        targets, outputs, *rest = seen
+        outputs = {name: output.detach().requires_grad_() for name, output in outputs.items()}
+        arguments, leaves = (targets, outputs, *rest), list(outputs.values())
+    else:
+        leaves = [output.detach().requires_grad_() for output in seen[:2]]
+        arguments = (*leaves, *seen[2:])
 
     def run() -> None:
-        losses = model.compute_loss(targets, outputs, *rest)
-        torch.autograd.grad(sum(losses.values()), list(outputs.values()))
+        losses = compute_loss(*arguments)
+        torch.autograd.grad(sum(losses.values() if isinstance(losses, dict) else losses), leaves)
 
     return run
