@@ -31,9 +31,8 @@ def detectors(device: str, scale: float, seconds: float) -> Iterator[Row]:
         harmonize(ours, torchghm.GHMCLoss(), torchghm.GHMRLoss()).to(device)
         numbers = detection_examples(ours, *inputs).logits.numel()
         models = {"own losses": own, "GHM-C + GHM-R": ours}
-        setups = {"step": {candidate: training_step(model, inputs) for candidate, model in models.items()}}
-        setups["losses"] = {candidate: _losses_alone(model, inputs) for candidate, model in models.items()}
-        for part, steps in setups.items():
+        for part, step in (("step", training_step), ("losses", _losses_alone)):
+            steps = {candidate: step(model, inputs) for candidate, model in models.items()}
             for candidate, times in timed(steps, seconds=scale * seconds, device=device, least_runs=5).items():
                 memory = extra_memory(steps[candidate], device)
                 yield Row(f"{part} of {name}", candidate, numbers, 30, quantiles(times), len(times), memory)

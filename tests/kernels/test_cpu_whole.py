@@ -7,7 +7,7 @@ import torch
 from tests.kernels.batches import threads_and_chunks
 
 from torchghm import GHMCLoss, GHMRLoss
-from torchghm.kernels import cpu_whole
+from torchghm.kernels import cpu, cpu_call, cpu_whole
 
 STEPS = 4
 
@@ -68,6 +68,8 @@ def test_batches_that_say_nothing():
     for first in (empty, ignored):
         plain, quick = both(GHMCLoss)
         assert_same_training(plain, quick, [first, classification(0), first, first])
+    no_box, boxes = (torch.zeros(0, 4), torch.zeros(0, 4)), (torch.randn(30, 4), torch.zeros(30, 4))
+    assert_same_training(*both(GHMRLoss), [no_box, boxes, no_box, no_box])
     plain, quick = both(GHMCLoss)
     for batch in (endless, classification(0), endless):
         plain(*batch), quick(*batch)
@@ -252,3 +254,15 @@ def test_what_it_cannot_do_takes_the_ordinary_way(monkeypatch):
     torch.func.grad(GHMCLoss().eval())(*batch)
     GHMCLoss().to("meta")(batch[0].to("meta"), batch[1].to("meta"))
     assert len(calls) == 1
+
+
+def test_nothing_is_left_to_compile():
+    cpu_call.compile_kernel.cache_clear()
+    cpu.compile_ahead()
+    before = cpu_call.compile_kernel.cache_info().misses
+    for build in (GHMCLoss, GHMCLoss.published):
+        build()(*classification(0))
+    GHMCLoss(activation="softmax")(torch.randn(5, 3), torch.zeros(5, dtype=torch.int64))
+    for loss in (GHMRLoss(), GHMRLoss.published()):
+        loss(torch.randn(30, 4), torch.zeros(30, 4))
+    assert cpu_call.compile_kernel.cache_info().misses == before

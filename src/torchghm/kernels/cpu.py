@@ -48,8 +48,6 @@ def classification_histogram(
     """Pass 1 of GHM-C: [regions + 2] float64."""
     logits, targets, weight = check_examples(logits, targets, weight, activation)
     arguments = tell_examples(logits, targets, weight, activation, ignore_index, leave_out_nonfinite)
-    if logits.numel() == 0:
-        return torch.zeros(regions + 2, dtype=torch.float64, device="cpu")
     return _histogram(HISTOGRAM[activation, logits.dtype], arguments, regions)
 
 
@@ -124,7 +122,7 @@ def tell_examples(
     if weight is not None:
         arguments.weight, arguments.row_weight = weight.data_ptr(), weight.dim() == 1
     if activation == "softmax":
-        arguments.chunks, arguments.chunk_size = chunking(rows, max(columns, 1), 1)
+        arguments.chunks, arguments.chunk_size = chunking(rows if columns else 0, max(columns, 1), 1)
     else:
         arguments.chunks, arguments.chunk_size = chunking(rows * columns, 1, TILE)
     return arguments
@@ -156,9 +154,6 @@ def _loss(
     function: Callable[..., None], arguments: Arguments, table: Tensor, logits: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     table = check_table(table, logits).to(torch.float64)
-    if logits.numel() == 0:
-        nothing = torch.zeros(4, dtype=torch.float64, device="cpu")
-        return nothing[3].to(_ARITHMETIC[logits.dtype]), nothing[:3], logits.clone()
     loss = torch.empty((), dtype=_ARITHMETIC[logits.dtype], device="cpu")
     sums = torch.empty(4, dtype=torch.float64, device="cpu")
     gradient = empty_gradient(logits)

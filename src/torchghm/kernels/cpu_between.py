@@ -17,8 +17,9 @@ COUNT_POSITIVES, POSITIVES_GIVEN = 1, 2
 """What the mean is over, where it is not over all examples."""
 REFUSE_TARGETS, REFUSE_NONFINITE, REFUSE_WEIGHTS = 1, 2, 4
 """What is an error, by bits."""
-ALL, BEFORE_THE_SUM, AFTER_THE_SUM = 0, 1, 2
-"""What of a kernel is done: a sum over ranks comes after all is counted and checked, and before the averages move."""
+BEFORE_THE_SUM, AFTER_THE_SUM = 1, 2
+"""What of a kernel is done, where not all: a sum over ranks comes after all is counted and checked, and before the
+averages move."""
 
 
 class RecordLayout(NamedTuple):

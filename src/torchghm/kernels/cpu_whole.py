@@ -112,8 +112,6 @@ def classification(
         return None
     logits, targets, weight = packed(logits), packed(targets), None if weight is None else packed(weight)
     arguments = tell_examples(logits, targets, weight, activation, ignore_index, harmonizing.leave_out_nonfinite)
-    if logits.numel() == 0:
-        arguments.chunks = 0
     if validate:
         arguments.refuse = REFUSE_TARGETS | (0 if weight is None else REFUSE_WEIGHTS)
     if positives is not False:
