@@ -7,8 +7,12 @@ import pytest
 import torch
 
 from torchghm.kernels.cpu_arithmetic import exp_nonpositive, log1p_unit, region, sigmoid
+from torchghm.kernels.cpu_call import RECORD, Arguments
+from torchghm.kernels.cpu_edges import load_edges, regions_by_edges
 from torchghm.kernels.cpu_harmonize import load_table, look_up
+from torchghm.kernels.cpu_histogram import add_counts, collect_counts, count_tables
 from torchghm.kernels.cpu_intrinsics import elementwise, vectorize
+from torchghm.kernels.cpu_registers import LANES
 from torchghm.kernels.cpu_softmax import maximum
 from torchghm.kernels.cpu_storage import BFLOAT16, FLOAT16, FLOAT32, TILE, load, store
 
@@ -38,7 +42,7 @@ def sigmoid_of(source, destination):
 def region_of(source, destination, regions, last):
     vectorize()
     for j in range(source.size):
-        destination[j] = region(source[j], regions, last)
+        destination[j] = region(source[j], regions, np.float32(0), last)
 
 
 @elementwise
@@ -84,6 +88,44 @@ def test_region_is_never_outside_the_table(regions):
     region_of(norms, index, np.float32(regions), np.float32(regions - 1))
     assert index[0] == 0
     assert (index[1:] == regions - 1).all()
+
+
+@pytest.mark.skipif(LANES == 0, reason="this processor has no permutation of vectors, and edges are not used")
+@pytest.mark.parametrize("regions", [1, 2, 3, 7, 10, 29, 30, 31])
+def test_regions_by_edges(regions):
+    g = np.arange(1, regions) / regions
+    on_edges = np.log(g / (1 - g)).astype(np.float32)
+    logits = np.concatenate([np.linspace(-20, 20, 99_991, dtype=np.float32), on_edges - 1e-4, on_edges + 1e-4])
+    position = regions / (1 + np.exp(-logits.astype(np.float64)))
+    doubtful = np.abs(position - np.round(position)) < 1e-6 * regions
+    logits, expected = logits[~doubtful], np.floor(position[~doubtful])
+    assert doubtful.mean() < 0.5
+    special = np.array([-np.inf, -1e30, -89, -0.0, 0, 89, 1e30, np.inf, np.nan], np.float32)
+    # What is on an edge belongs to the region above, and what is no number to the last.
+    last = regions - 1
+    all_logits = np.concatenate([logits, on_edges, special])
+    middle = regions // 2
+    all_expected = [*expected, *range(1, regions), 0, 0, 0, middle, middle, last, last, last, last]
+    arguments = Arguments(regions=regions, target_storage=-1)
+    edges = load_edges(np.frombuffer(arguments, RECORD)[0], np.float32)
+    found = np.empty(-(-all_logits.size // TILE) * TILE, np.int32)
+    padded = np.resize(all_logits, found.size)
+    for start in range(0, found.size, TILE):
+        trace = regions_by_edges(np.float32, padded[start : start + TILE], edges, regions, found[start : start + TILE])
+        assert (trace == 0) == np.isfinite(padded[start : start + TILE]).all()
+    np.testing.assert_array_equal(found[: all_logits.size], all_expected)
+
+
+@pytest.mark.parametrize("regions", [1, 2, 30, 32, 33, 3030])
+def test_counts(regions):
+    index = np.random.default_rng(regions).integers(0, regions, 10 * TILE).astype(np.int32)
+    index[: 3 * TILE] = regions - 1
+    counts, histogram = count_tables(regions), np.ones(regions)
+    for start in range(0, index.size, TILE):
+        add_counts(index[start : start + TILE], regions, counts)
+    collect_counts(counts, regions, histogram)
+    np.testing.assert_array_equal(histogram, 1 + np.bincount(index, minlength=regions))
+    assert not counts.any()
 
 
 @pytest.mark.parametrize("entries", [1, 30, 32, 33, 3030])

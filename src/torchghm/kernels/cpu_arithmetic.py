@@ -83,11 +83,11 @@ def region_scale(real: Any, regions: Any) -> Any:
 
 
 @elementwise
-def region(norm: Any, scale: Any, last: Any) -> Any:
+def region(norm: Any, scale: Any, shift: Any, last: Any) -> Any:
     """floor(g M), at most M - 1, as int32: the region of a gradient norm, the same in both passes.
 
     NaN falls in the last region here: converted as it is it would be any number.
     """
-    position = norm * scale
+    position = norm * scale + shift
     # The mask changes nothing; it lets LLVM drop Python's meaning of a negative index.
     return np.int32(np.int32(position if position < last else last) & np.int32(0x7FFFFFFF))

@@ -81,8 +81,8 @@ class Arguments(ctypes.Structure):
 
 _NEXT_CHUNK = cast(Any, Arguments).next_chunk.offset
 
-_RECORD = from_dtype(np.dtype([(name, "f8" if kind is ctypes.c_double else "i8") for name, kind in _FIELDS]))
-POINTER = cast(Any, types.CPointer)(_RECORD)
+RECORD = np.dtype([(name, "f8" if kind is ctypes.c_double else "i8") for name, kind in _FIELDS])
+POINTER = cast(Any, types.CPointer)(from_dtype(RECORD))
 
 
 def chunking(count: int, numbers: int, multiple: int) -> tuple[int, int]:

@@ -2,53 +2,94 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from torchghm.kernels.cpu_intrinsics import scalar, summing, vectorize
-from torchghm.kernels.cpu_storage import FLOAT32, FLOAT64, TILE, array_at, load
+from torchghm.kernels.cpu_storage import FLOAT32, FLOAT64, TILE, array_at, load, tile
 
 HIDDEN = -1e4
 """The logit of what is no example: with target 0 its g, L and gradient are 0."""
 
 
+class Tiles(NamedTuple):
+    """What a tile of examples is worked on in; [TILE] each, of the dtype of the arithmetic or int32."""
+
+    own: Any
+    """Logits, where they can't be read as they lie."""
+    targets: Any
+    weight: Any
+    flipped: Any
+    """Places of logits whose sign was changed."""
+    index: Any
+    """Regions."""
+    slope: Any
+    """Derivative of the loss."""
+    loss: Any
+    entries: Any
+    """What the table says."""
+    gradient: Any
+    """Where it can't be written as it is to lie."""
+
+
+@scalar
+def tiles_in(reals: Any, integers: Any, real: Any) -> Any:
+    """Tiles in memory for seven of reals and two of integers."""
+    return Tiles(
+        own=tile(reals, 0, real),
+        targets=tile(reals, 1, real),
+        weight=tile(reals, 2, real),
+        flipped=tile(integers, 0, np.int32),
+        index=tile(integers, 1, np.int32),
+        slope=tile(reals, 3, real),
+        loss=tile(reals, 4, real),
+        entries=tile(reals, 5, real),
+        gradient=tile(reals, 6, real),
+    )
+
+
 @scalar
 def prepare(
-    a: Any, real: Any, start: Any, count: Any, own: Any, targets: Any, weight: Any, flipped: Any
-) -> tuple[Any, Any, Any, Any]:
-    """Examples ``start`` to ``start + count``, into the tiles ``own``, ``targets``, ``weight`` and ``flipped``.
+    a: Any, real: Any, start: Any, end: Any, own: Any, targets: Any, weight: Any, flipped: Any
+) -> tuple[Any, Any, Any, Any, Any]:
+    """Examples from ``start`` on, before ``end``: a tile of them in ``own``, ``targets``, ``weight`` and ``flipped``.
 
     Returns:
-        The tile of logits: ``own``, or the tensor itself where nothing in it has to be changed, so that it must not be
-        written to; how many of them are hidden; how many targets are invalid (a row counts in the tile that its first
-        logit is in); and how many logits were flipped: ``flipped`` holds their places.
+        The logits: ``own``, or several tiles of the tensor itself where nothing in them has to be changed, so that they
+        must not be written to; how many examples they are; how many of them are hidden; how many targets are invalid (a
+        row counts in the tile that its first logit is in); and how many logits were flipped: ``flipped`` holds their
+        places.
     """
-    if count == TILE and _as_they_lie(a, own.itemsize, start):
-        return array_at(a.logits, real, start, TILE), 0, 0, 0
+    whole = _tiles_as_they_lie(a, own.itemsize, start, end)
+    if whole > 0:
+        return array_at(a.logits, real, start, whole * TILE), whole * TILE, 0, 0, 0
+    count = min(TILE, end - start)
     load(a.storage, a.logits, start, count, own)
     own[count:] = real(HIDDEN)
     if a.weight:
         _load_weight(a, real, start, count, weight)
     if a.target_storage < 0:
         hidden, invalid, positives = _flip_and_hide(a, real, start, count, own, weight, flipped)
-        return own, TILE - count + hidden, invalid, positives
+        return own, count, TILE - count + hidden, invalid, positives
     load(a.target_storage, a.targets, start, count, targets)
     targets[count:] = real(0)
-    return own, TILE - count, count_outside(targets), 0
+    return own, count, TILE - count, count_outside(targets), 0
 
 
 @scalar
-def _as_they_lie(a: Any, width: Any, start: Any) -> Any:
-    """Whether a whole tile needs no conversion, no weight, and no change: every label says "background"."""
+def _tiles_as_they_lie(a: Any, width: Any, start: Any, end: Any) -> Any:
+    """How many whole tiles need no conversion, no weight, and no change: every label says "background"."""
     if a.storage != (FLOAT32 if width == 4 else FLOAT64):
-        return False
+        return 0
     if a.target_storage >= 0 or a.weight or a.leave_out_nonfinite or a.ignore_index == -1:
-        return False
-    others = 0
-    for label in _labels(a, start, TILE):
-        others += label != -1
-    return others == 0
+        return 0
+    row = start // a.columns
+    for label in _labels(a, start, end - start):
+        if label != -1:
+            break
+        row += 1
+    return (min(row * a.columns, end) - start) // TILE
 
 
 @scalar

@@ -1,7 +1,7 @@
-"""Counting regions, the part of pass 1 that no vector instruction does.
+"""Counting regions, for pass 1.
 
-Neighbours often share a region, and adding to a number that was just stored waits for the store. So four tables take
-turns, and few regions are counted in pairs: one addition for two examples.
+Neighbours often share a region, and adding to a number that was just stored waits for the store. So up to 32 regions
+are counted without a table, in planes of bits; for more, four tables take turns.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from torchghm.kernels.cpu_intrinsics import elementwise, scalar, vectorize
+from torchghm.kernels.cpu_registers import count_in_planes
 from torchghm.kernels.cpu_storage import TILE
 
-PAIRED = 32
-"""Up to so many regions a table of all pairs fits the first cache beside the tiles."""
-_MANY = 16 * TILE
-"""From so many examples on, counting pairs saves more than adding up a table of all pairs costs."""
+FEW = 32
+"""Up to so many regions are counted in planes."""
+_COLUMNS = 16
+"""Parts of a tile that these are counted in."""
 
 
 @scalar
@@ -27,39 +28,33 @@ def table_stride(entries: Any) -> Any:
 
 
 @scalar
-def in_pairs(regions: Any, examples: Any) -> Any:
-    """Whether to count pairs of regions for so many examples."""
-    return regions <= PAIRED and examples >= _MANY
-
-
-@scalar
-def count_tables(regions: Any, paired: Any) -> Any:
+def count_tables(regions: Any) -> Any:
     """Room for `add_counts`, int32: whole counts stay exact, as float32 would not beyond 2^24."""
-    return np.zeros(4 * table_stride(PAIRED * PAIRED if paired else regions), np.int32)
+    if regions <= FEW:
+        return np.zeros(FEW * _COLUMNS, np.int32)
+    return np.zeros(4 * table_stride(regions), np.int32)
 
 
 @scalar
-def add_counts(index: Any, regions: Any, paired: Any, pairs: Any, counts: Any) -> None:
-    """Count every region of a tile; ``pairs`` is scratch of half a tile."""
-    if paired:
-        _pair(index, pairs)
-        _count(pairs, TILE // 2, counts, table_stride(PAIRED * PAIRED))
+def add_counts(index: Any, regions: Any, counts: Any) -> None:
+    """Count every region of a tile."""
+    if regions <= FEW:
+        _count_in_planes(index, counts)
     else:
-        _count(index, TILE, counts, table_stride(regions))
+        _count_in_tables(index, counts, table_stride(regions))
 
 
 @elementwise
-def _pair(index: Any, pairs: Any) -> None:
+def _count_in_planes(index: Any, counts: Any) -> None:
     vectorize()
-    for j in range(TILE // 2):
-        pairs[j] = np.int32(index[j] * np.int32(PAIRED) + index[j + TILE // 2])
+    count_in_planes(index, counts)
 
 
 @scalar
-def _count(index: Any, count: Any, counts: Any, stride: Any) -> None:
+def _count_in_tables(index: Any, counts: Any, stride: Any) -> None:
     # Unsigned, so that no index is checked for Python's meaning of a negative one.
     second, third, fourth = np.uint64(stride), np.uint64(2 * stride), np.uint64(3 * stride)
-    for j in range(np.uint64(0), np.uint64(count), np.uint64(4)):
+    for j in range(np.uint64(0), np.uint64(TILE), np.uint64(4)):
         counts[np.uint64(index[j])] += np.int32(1)
         counts[np.uint64(index[j + np.uint64(1)]) + second] += np.int32(1)
         counts[np.uint64(index[j + np.uint64(2)]) + third] += np.int32(1)
@@ -67,37 +62,18 @@ def _count(index: Any, count: Any, counts: Any, stride: Any) -> None:
 
 
 @scalar
-def collect_counts(counts: Any, regions: Any, paired: Any, histogram: Any) -> None:
+def collect_counts(counts: Any, regions: Any, histogram: Any) -> None:
     """Add what was counted to the histogram, and begin anew."""
-    stride = table_stride(PAIRED * PAIRED if paired else regions)
-    for table in range(4):
-        part = counts[table * stride : (table + 1) * stride]
-        if paired:
-            _add_pairs(part, regions, histogram)
-        else:
+    if regions <= FEW:
+        for k in range(regions):
+            for column in range(_COLUMNS):
+                histogram[k] += counts[k * _COLUMNS + column]
+    else:
+        for table in range(4):
+            begin = table * table_stride(regions)
             for k in range(regions):
-                histogram[k] += part[k]
+                histogram[k] += counts[begin + k]
     counts[:] = 0
-
-
-@scalar
-def _add_pairs(counts: Any, regions: Any, histogram: Any) -> None:
-    """Every pair counts for both of its regions; a row holds the pairs of one first region."""
-    seconds = np.zeros(PAIRED, np.int64)
-    for first in range(regions):
-        histogram[first] += _add_row(counts[first * PAIRED : (first + 1) * PAIRED], seconds)
-    for second in range(regions):
-        histogram[second] += seconds[second]
-
-
-@elementwise
-def _add_row(row: Any, seconds: Any) -> Any:
-    vectorize()
-    total = np.int64(0)
-    for second in range(PAIRED):
-        seconds[second] += row[second]
-        total += row[second]
-    return total
 
 
 @scalar

@@ -5,26 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, cast
 
-import llvmlite.binding  # type: ignore[import-untyped]
 import numba
 import numba.extending
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
+from numba.core import cgutils
 from numba.np.numpy_support import carray
 
 __all__ = [
-    "LANES",
     "bits",
     "carray",
     "element",
     "elementwise",
     "fetch_add",
     "from_bits",
-    "look_up_in_registers",
+    "intrinsic",
     "overload",
-    "prefetch_line",
-    "prefetch_line_for_writing",
     "scalar",
+    "stack_memory",
     "summing",
     "vectorize",
 ]
@@ -42,7 +40,7 @@ class _Decorator(Protocol):
 elementwise = cast(_Decorator, numba.njit(fastmath={"contract"}, error_model="numpy"))
 summing = cast(_Decorator, numba.njit(fastmath={"contract", "reassoc"}, error_model="numpy"))
 scalar = cast(_Decorator, numba.njit(error_model="numpy"))
-_intrinsic = cast(Callable[[Callable[..., Any]], Callable[..., Any]], numba.extending.intrinsic)
+intrinsic = cast(Callable[[Callable[..., Any]], Callable[..., Any]], numba.extending.intrinsic)
 
 
 def overload(function: Callable[..., Any]) -> _Decorator:
@@ -51,7 +49,7 @@ def overload(function: Callable[..., Any]) -> _Decorator:
     return cast(_Decorator, numba.extending.overload(function, jit_options=options))
 
 
-@_intrinsic
+@intrinsic
 def vectorize(typing_context: Any) -> Any:
     """Called first in a function: its array arguments don't overlap, and its loops use the widest vectors there are.
 
@@ -70,7 +68,7 @@ def vectorize(typing_context: Any) -> Any:
     return types.void(), generate
 
 
-@_intrinsic
+@intrinsic
 def bits(typing_context: Any, number: Any) -> Any:
     """The bits of a float32, as int32."""
 
@@ -80,7 +78,7 @@ def bits(typing_context: Any, number: Any) -> Any:
     return types.int32(types.float32), generate
 
 
-@_intrinsic
+@intrinsic
 def from_bits(typing_context: Any, number: Any) -> Any:
     """The float32 of these bits."""
 
@@ -90,7 +88,7 @@ def from_bits(typing_context: Any, number: Any) -> Any:
     return types.float32(types.int32), generate
 
 
-@_intrinsic
+@intrinsic
 def element(typing_context: Any, address: Any, index: Any, dtype: Any) -> Any:
     """A typed pointer to number ``index`` of the tensor at ``address``; both int64, so 2^31 numbers are no limit."""
 
@@ -101,7 +99,24 @@ def element(typing_context: Any, address: Any, index: Any, dtype: Any) -> Any:
     return cast(Any, types.CPointer)(dtype.dtype)(types.int64, types.int64, dtype), generate
 
 
-@_intrinsic
+@cast(Callable[[Callable[..., Any]], Callable[..., Any]], numba.extending.intrinsic(prefer_literal=True))
+def stack_memory(typing_context: Any, count: Any, size: Any) -> Any:
+    """Address of memory for ``count`` times ``size`` bytes, constants, until the calling function returns.
+
+    It begins a cache line. Arrays in it have no count of references, which would be moved atomically at every slice.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        number = ir.Constant(ir.IntType(64), count.literal_value * size.literal_value)
+        memory = cgutils.alloca_once(builder, ir.IntType(8), size=number)  # type: ignore[no-untyped-call]
+        memory.align = 64
+        return builder.ptrtoint(memory, ir.IntType(64))
+
+    constant = isinstance(count, types.IntegerLiteral) and isinstance(size, types.IntegerLiteral)
+    return (types.int64(count, size), generate) if constant else None
+
+
+@intrinsic
 def fetch_add(typing_context: Any, address: Any, value: Any) -> Any:
     """Add to an int64 that threads share; returns what it was."""
 
@@ -110,75 +125,3 @@ def fetch_add(typing_context: Any, address: Any, value: Any) -> Any:
         return builder.atomic_rmw("add", shared, arguments[1], "monotonic")
 
     return types.int64(types.int64, types.int64), generate
-
-
-def _prefetch(for_writing: int) -> Callable[..., Any]:
-    @_intrinsic
-    def prefetch(typing_context: Any, address: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            byte, integer = ir.IntType(8).as_pointer(), ir.IntType(32)
-            kind = ir.FunctionType(ir.VoidType(), [byte, integer, integer, integer])
-            function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
-            place = builder.inttoptr(arguments[0], byte)
-            nearest_cache, data = integer(3), integer(1)
-            builder.call(function, [place, integer(for_writing), nearest_cache, data])
-            return context.get_dummy_value()
-
-        return types.void(types.int64), generate
-
-    return prefetch
-
-
-prefetch_line, prefetch_line_for_writing = _prefetch(0), _prefetch(1)
-
-
-def _float32_lanes() -> int:
-    """Of the widest vector that the processor permutes by an index; 0 if it does not."""
-    try:
-        features = llvmlite.binding.get_host_cpu_features()
-    except RuntimeError:  # a system that does not tell
-        return 0
-    return 16 if features.get("avx512f") else 8 if features.get("avx2") else 0
-
-
-LANES = _float32_lanes()
-"""Numbers that `look_up_in_registers` looks up at once; where it is 0, plain loads are faster."""
-
-
-@_intrinsic
-def look_up_in_registers(typing_context: Any, table: Any, index: Any, entries: Any, start: Any) -> Any:
-    """``entries[start + i] = table[index[start + i]]`` for `LANES` indices and a float32 table of 32.
-
-    Written element by element, as LLVM recognises a permutation of a vector by (vpermps on x86).
-    """
-    lanes = LANES
-    numbers, integers = ir.VectorType(ir.FloatType(), lanes), ir.VectorType(ir.IntType(32), lanes)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        def place(argument: int, kind: Any, offset: Any) -> Any:
-            array = context.make_array(signature.args[argument])(context, builder, arguments[argument])
-            return builder.bitcast(builder.gep(array.data, [offset]), kind.as_pointer())
-
-        def permute(source: Any, places: Any) -> Any:
-            result = ir.Constant(numbers, ir.Undefined)
-            for lane in range(lanes):
-                at = ir.Constant(ir.IntType(32), lane)
-                entry = builder.extract_element(source, builder.extract_element(places, at))
-                result = builder.insert_element(result, entry, at)
-            return result
-
-        places = builder.load(place(1, integers, arguments[3]), align=4)
-        within = builder.and_(places, ir.Constant(integers, [lanes - 1] * lanes))
-        chosen = None
-        for first in range(0, 32, lanes):
-            part = builder.load(place(0, numbers, ir.Constant(ir.IntType(64), first)), align=4)
-            found = permute(part, within)
-            if chosen is None:
-                chosen = found
-            else:
-                beyond = builder.icmp_signed(">=", places, ir.Constant(integers, [first] * lanes))
-                chosen = builder.select(beyond, found, chosen)
-        builder.store(chosen, place(2, numbers, arguments[3]), align=4)
-        return context.get_dummy_value()
-
-    return types.void(table, index, entries, types.int64), generate

@@ -12,18 +12,17 @@ import numpy as np
 
 from torchghm.kernels.cpu_arithmetic import region, region_scale
 from torchghm.kernels.cpu_examples import count_nonfinite
-from torchghm.kernels.cpu_harmonize import harmonize, load_table, look_up
+from torchghm.kernels.cpu_harmonize import finite_size, harmonize, load_table, look_up
 from torchghm.kernels.cpu_histogram import (
     add_counts,
     add_weights,
     collect_counts,
     collect_weights,
     count_tables,
-    in_pairs,
     weight_tables,
 )
-from torchghm.kernels.cpu_intrinsics import carray, elementwise, fetch_add, scalar, vectorize
-from torchghm.kernels.cpu_storage import TILE, array_at, load, scratch, store, tile
+from torchghm.kernels.cpu_intrinsics import carray, elementwise, fetch_add, scalar, stack_memory, vectorize
+from torchghm.kernels.cpu_storage import TILE, TILE_BYTES, array_at, load, store, tile
 
 
 def histogram_float32(pointer: Any) -> None:
@@ -69,43 +68,45 @@ def _hide_nonfinite(a: Any, residual: Any, weight: Any, infinite: Any) -> Any:
 
 @scalar
 def _histogram(a: Any, real: Any) -> None:
-    reals, integers = scratch(4, real), scratch(2, np.int32)
-    residual, weight, slope, loss = tile(reals, 0), tile(reals, 1), tile(reals, 2), tile(reals, 3)
-    index, pairs = tile(integers, 0), tile(integers, 1)[: TILE // 2]
-    paired = in_pairs(a.regions, a.chunk_size)
-    counts, amounts = count_tables(a.regions, paired), weight_tables(a.regions)
+    reals, integers = stack_memory(4, TILE_BYTES), stack_memory(1, TILE_BYTES)
+    residual, weight, slope = tile(reals, 0, real), tile(reals, 1, real), tile(reals, 2, real)
+    loss, index = tile(reals, 3, real), tile(integers, 0, np.int32)
+    counts, amounts = count_tables(a.regions), weight_tables(a.regions)
     mu, scale, last = real(a.mu), region_scale(real, a.regions), real(a.regions - 1)
     while True:
         chunk = fetch_add(a.counter, 1)
         if chunk >= a.chunks:
             break
-        sums = array_at(a.sums, np.float64, chunk * (a.regions + 2), a.regions + 2)
-        sums[:] = 0.0
+        nonfinite, hidden = 0, 0
         for start in range(chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows), TILE):
             count = min(TILE, a.rows - start)
-            hidden = TILE - count
+            hidden += TILE - count
             _prepare(a, real, start, count, residual, weight)
-            nonfinite = count_nonfinite(residual)
-            if nonfinite:
-                sums[a.regions] += nonfinite
+            nonfinite_here = count_nonfinite(residual)
+            if nonfinite_here:
+                nonfinite += nonfinite_here
                 hidden += _hide_nonfinite(a, residual, weight, a.leave_out_nonfinite != 0)
             _asl1(real, residual, mu, slope, loss, index, scale, last)
             if a.weight:
                 add_weights(index, weight, a.regions, amounts)
             else:
-                add_counts(index, a.regions, paired, pairs, counts)
-                sums[0] -= hidden  # they were counted as g = 0
+                add_counts(index, a.regions, counts)
+        sums = array_at(a.sums, np.float64, chunk * (a.regions + 2), a.regions + 2)
+        sums[:] = 0.0
+        sums[a.regions] = nonfinite
         if a.weight:
             collect_weights(amounts, a.regions, sums)
         else:
-            collect_counts(counts, a.regions, paired, sums)
+            collect_counts(counts, a.regions, sums)
+            sums[0] -= hidden  # they were counted as g = 0
 
 
 @scalar
 def _loss(a: Any, real: Any) -> None:
-    reals, index = scratch(6, real), tile(scratch(1, np.int32), 0)
-    residual, weight, slope = tile(reals, 0), tile(reals, 1), tile(reals, 2)
-    loss, entries, gradient = tile(reals, 3), tile(reals, 4), tile(reals, 5)
+    reals, integers = stack_memory(6, TILE_BYTES), stack_memory(1, TILE_BYTES)
+    residual, weight, slope = tile(reals, 0, real), tile(reals, 1, real), tile(reals, 2, real)
+    loss, entries, gradient = tile(reals, 3, real), tile(reals, 4, real), tile(reals, 5, real)
+    index = tile(integers, 0, np.int32)
     weight[:] = real(1)
     table = load_table(a.table, a.regions, real)
     mu, scale, last = real(a.mu), region_scale(real, a.regions), real(a.regions - 1)
@@ -113,8 +114,7 @@ def _loss(a: Any, real: Any) -> None:
         chunk = fetch_add(a.counter, 1)
         if chunk >= a.chunks:
             break
-        sums = array_at(a.sums, np.float64, chunk * 4, 4)
-        sums[:] = 0.0
+        plain, size, harmonized = 0.0, 0.0, 0.0
         for start in range(chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows), TILE):
             count = min(TILE, a.rows - start)
             _prepare(a, real, start, count, residual, weight)
@@ -122,10 +122,17 @@ def _loss(a: Any, real: Any) -> None:
                 _hide_nonfinite(a, residual, weight, True)
             _asl1(real, residual, mu, slope, loss, index, scale, last)
             look_up(table, index, entries)
-            harmonize(a.weight != 0, real, slope, loss, weight, entries, gradient, sums)
+            if a.weight:
+                sums = harmonize(real, slope, loss, weight, entries, gradient)
+            else:
+                sums = harmonize(real, slope, loss, None, entries, gradient)
+            plain += sums[0]
+            size += sums[1] if sums[1] == sums[1] else finite_size(real, gradient)
+            harmonized += sums[2]
             store(a.storage, a.gradient, start, count, gradient)
+        array_at(a.sums, np.float64, chunk * 4, 4)[:] = (plain, size, 0.0, harmonized)
         if a.chunks == 1:
-            array_at(a.loss, real, 0, 1)[0] = sums[3]
+            array_at(a.loss, real, 0, 1)[0] = harmonized
 
 
 @elementwise
@@ -141,4 +148,4 @@ def _asl1(real: Any, residual: Any, mu: Any, slope: Any, loss: Any, index: Any, 
         infinite = size == real(np.inf)
         slope[j] = (real(-1) if d < real(0) else real(1)) if infinite else d / root
         loss[j] = size if infinite else size / (root + mu) * size
-        index[j] = region(abs(slope[j]), scale, last)
+        index[j] = region(abs(slope[j]), scale, real(0), last)

@@ -12,28 +12,27 @@ from typing import Any
 import numpy as np
 
 from torchghm.kernels.cpu_arithmetic import exp_nonpositive, log1p_unit, region, region_scale, sigmoid
-from torchghm.kernels.cpu_examples import count_nonfinite, hide_nonfinite, prepare
-from torchghm.kernels.cpu_harmonize import harmonize, load_table, look_up
+from torchghm.kernels.cpu_edges import load_edges, look_up_by_edges, regions_by_edges
+from torchghm.kernels.cpu_examples import count_nonfinite, hide_nonfinite, prepare, tiles_in
+from torchghm.kernels.cpu_harmonize import finite_size, harmonize, load_table, look_up
 from torchghm.kernels.cpu_histogram import (
     add_counts,
     add_weights,
     collect_counts,
     collect_weights,
     count_tables,
-    in_pairs,
     weight_tables,
 )
-from torchghm.kernels.cpu_intrinsics import carray, elementwise, fetch_add, scalar, summing, vectorize
-from torchghm.kernels.cpu_storage import (
-    FLOAT64,
-    TILE,
-    array_at,
-    prefetch,
-    prefetch_for_writing,
-    scratch,
-    store,
-    tile,
+from torchghm.kernels.cpu_intrinsics import (
+    carray,
+    elementwise,
+    fetch_add,
+    scalar,
+    stack_memory,
+    summing,
+    vectorize,
 )
+from torchghm.kernels.cpu_storage import FLOAT64, TILE, TILE_BYTES, array_at, store
 
 
 def histogram_float32(pointer: Any) -> None:
@@ -58,48 +57,52 @@ def loss_float64(pointer: Any) -> None:
 
 @scalar
 def _histogram(a: Any, real: Any) -> None:
-    reals, integers = scratch(3, real), scratch(3, np.int32)
-    own, targets, weight = tile(reals, 0), tile(reals, 1), tile(reals, 2)
-    index, flipped, pairs = tile(integers, 0), tile(integers, 1), tile(integers, 2)[: TILE // 2]
-    paired = in_pairs(a.regions, a.chunk_size)
-    counts, amounts = count_tables(a.regions, paired), weight_tables(a.regions)
+    tiles = tiles_in(stack_memory(7, TILE_BYTES), stack_memory(2, TILE_BYTES), real)
+    own, targets, weight, index = tiles.own, tiles.targets, tiles.weight, tiles.index
+    counts, amounts = count_tables(a.regions), weight_tables(a.regions)
+    edges = load_edges(a, real)
     scale, last = region_scale(real, a.regions), real(a.regions - 1)
-    total = a.rows * a.columns
     while True:
         chunk = fetch_add(a.counter, 1)
         if chunk >= a.chunks:
             break
+        nonfinite, invalid, hidden = 0, 0, 0
+        start, end = chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows * a.columns)
+        while start < end:
+            run, count, hidden_here, invalid_here, _ = prepare(
+                a, real, start, end, tiles.own, tiles.targets, tiles.weight, tiles.flipped
+            )
+            if invalid_here and a.target_storage >= 0:
+                hidden += hide_nonfinite(a, targets, run, targets, weight, False)
+            for first in range(0, run.size, TILE):
+                logits = run[first : first + TILE]
+                if _regions(a, real, logits, targets, edges, index, scale, last) != real(0):
+                    nonfinite += count_nonfinite(logits)
+                    own[:] = logits
+                    hidden += hide_nonfinite(a, own, own, targets, weight, a.leave_out_nonfinite != 0)
+                    _regions(a, real, own, targets, edges, index, scale, last)
+                if a.weight:
+                    add_weights(index, weight, a.regions, amounts)
+                else:
+                    add_counts(index, a.regions, counts)
+            hidden += hidden_here
+            invalid += invalid_here
+            start += count
         sums = array_at(a.sums, np.float64, chunk * (a.regions + 2), a.regions + 2)
         sums[:] = 0.0
-        for start in range(chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, total), TILE):
-            count = min(TILE, total - start)
-            prefetch(a.storage, a.logits, start + TILE)
-            logits, hidden, invalid, _ = prepare(a, real, start, count, own, targets, weight, flipped)
-            if invalid and a.target_storage >= 0:
-                hidden += hide_nonfinite(a, targets, logits, targets, weight, False)
-            nonfinite = 0
-            if _regions(a, real, logits, targets, index, scale, last) != real(0):
-                nonfinite = count_nonfinite(logits)
-                own[:] = logits
-                logits = own
-                hidden += hide_nonfinite(a, logits, logits, targets, weight, a.leave_out_nonfinite != 0)
-                _regions(a, real, logits, targets, index, scale, last)
-            sums[a.regions] += nonfinite
-            sums[a.regions + 1] += invalid
-            if a.weight:
-                add_weights(index, weight, a.regions, amounts)
-            else:
-                add_counts(index, a.regions, paired, pairs, counts)
-                sums[0] -= hidden  # they were counted as g = 0
+        sums[a.regions], sums[a.regions + 1] = nonfinite, invalid
         if a.weight:
             collect_weights(amounts, a.regions, sums)
         else:
-            collect_counts(counts, a.regions, paired, sums)
+            collect_counts(counts, a.regions, sums)
+            sums[0] -= hidden  # they were counted as g = 0
 
 
 @scalar
-def _regions(a: Any, real: Any, logits: Any, targets: Any, index: Any, scale: Any, last: Any) -> Any:
-    """The region of every logit of a tile; returns 0 if all logits are finite."""
+def _regions(a: Any, real: Any, logits: Any, targets: Any, edges: Any, index: Any, scale: Any, last: Any) -> Any:
+    """The region of every logit of a tile; returns 0 if all are finite."""
+    if edges.size:
+        return regions_by_edges(real, logits, edges, a.regions, index)
     if a.target_storage < 0:
         return _hard_regions(real, logits, index, scale, last)
     return _soft_regions(real, logits, targets, index, scale, last)
@@ -111,7 +114,7 @@ def _hard_regions(real: Any, logits: Any, index: Any, scale: Any, last: Any) -> 
     trace = real(0)
     for j in range(TILE):
         s = logits[j]
-        index[j] = region(sigmoid(real, s, exp_nonpositive(-abs(s))), scale, last)
+        index[j] = region(sigmoid(real, s, exp_nonpositive(-abs(s))), scale, real(0), last)
         trace += s * real(0)  # NaN as soon as one logit is not finite
     return trace
 
@@ -122,64 +125,84 @@ def _soft_regions(real: Any, logits: Any, targets: Any, index: Any, scale: Any, 
     nonfinite = np.int32(0)
     for j in range(TILE):
         x = logits[j]
-        index[j] = region(abs(sigmoid(real, x, exp_nonpositive(-abs(x))) - targets[j]), scale, last)
+        index[j] = region(abs(sigmoid(real, x, exp_nonpositive(-abs(x))) - targets[j]), scale, real(0), last)
         nonfinite = np.int32(nonfinite + (np.int32(0) if abs(x) < real(np.inf) else np.int32(1)))
     return nonfinite
 
 
 @scalar
 def _loss(a: Any, real: Any) -> None:
-    reals, integers = scratch(7, real), scratch(2, np.int32)
-    own, targets, weight, slope = tile(reals, 0), tile(reals, 1), tile(reals, 2), tile(reals, 3)
-    loss, entries, converted = tile(reals, 4), tile(reals, 5), tile(reals, 6)
-    index, flipped = tile(integers, 0), tile(integers, 1)
-    targets[:], weight[:] = real(0), real(1)
-    table = load_table(a.table, a.regions, real)
-    scale, last = region_scale(real, a.regions), real(a.regions - 1)
-    total = a.rows * a.columns
+    tiles = tiles_in(stack_memory(7, TILE_BYTES), stack_memory(2, TILE_BYTES), real)
+    tiles.targets[:], tiles.weight[:] = real(0), real(1)
+    table, edges = load_table(a.table, a.regions, real), load_edges(a, real)
     while True:
         chunk = fetch_add(a.counter, 1)
         if chunk >= a.chunks:
             break
-        sums = array_at(a.sums, np.float64, chunk * 4, 4)
-        sums[:] = 0.0
-        for start in range(chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, total), TILE):
-            count = min(TILE, total - start)
-            in_place = a.storage <= FLOAT64 and count == TILE  # no conversion needed
-            gradient = array_at(a.gradient, real, start, TILE) if in_place else converted
-            prefetch(a.storage, a.logits, start + TILE)
-            prefetch_for_writing(a.storage, a.gradient, start + TILE)
-            logits, _, _, positives = prepare(a, real, start, count, own, targets, weight, flipped)
-            if a.leave_out_nonfinite and count_nonfinite(logits):
-                hide_nonfinite(a, logits, logits, targets, weight, True)
-            if a.target_storage < 0:
-                _hard_loss(real, logits, slope, loss, index, scale, last)
-            else:
-                _soft_loss(real, logits, targets, slope, loss, index, scale, last)
-            look_up(table, index, entries)
-            harmonize(a.weight != 0, real, slope, loss, weight, entries, gradient, sums)
-            if a.target_storage >= 0:
-                sums[2] += _positive_part(real, targets, gradient)
-            for i in range(positives):
-                j = flipped[i]
-                if gradient[j] == gradient[j]:
-                    sums[2] += gradient[j]
-                gradient[j] = -gradient[j]
-            if not in_place:
-                store(a.storage, a.gradient, start, count, gradient)
+        sums = _chunk(a, real, chunk, tiles, table, edges)
+        array_at(a.sums, np.float64, chunk * 4, 4)[:] = sums
         if a.chunks == 1:
             array_at(a.loss, real, 0, 1)[0] = sums[3]
 
 
+@summing
+def _chunk(a: Any, real: Any, chunk: Any, tiles: Any, table: Any, edges: Any) -> Any:
+    """Pass 2 over a chunk; one function, because calls for every tile would take a fifth of the time."""
+    vectorize()
+    index, slope, loss, entries, weight = tiles.index, tiles.slope, tiles.loss, tiles.entries, tiles.weight
+    scale, shift, last = region_scale(real, a.regions), real(0), real(a.regions - 1)
+    if edges.size:  # the index of the nearest edge, instead of the region
+        shift, last = real(0.5), real(a.regions)
+    plain, size, positive, harmonized = 0.0, 0.0, 0.0, 0.0
+    start, end = chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows * a.columns)
+    while start < end:
+        run, count, _, _, positives = prepare(
+            a, real, start, end, tiles.own, tiles.targets, tiles.weight, tiles.flipped
+        )
+        in_place = a.storage <= FLOAT64 and count == run.size  # no conversion needed
+        gradients = array_at(a.gradient, real, start, count) if in_place else tiles.gradient
+        if a.leave_out_nonfinite and count_nonfinite(run):
+            hide_nonfinite(a, run, run, tiles.targets, weight, True)
+        for first in range(0, run.size, TILE):
+            logits, gradient = run[first : first + TILE], gradients[first : first + TILE]
+            if a.target_storage < 0:
+                _hard_loss(real, logits, slope, loss, index, scale, shift, last)
+            else:
+                _soft_loss(real, logits, tiles.targets, slope, loss, index, scale, last)
+            if edges.size:
+                look_up_by_edges(logits, edges, table, index, entries)
+            else:
+                look_up(table, index, entries)
+            for i in range(positives):
+                # Here and not in the gradient, which may be on its way to memory.
+                j = tiles.flipped[i]
+                own = entries[j] * weight[j] * slope[j]
+                positive += own if own == own else real(0)
+                slope[j] = -slope[j]
+            if a.weight:
+                sums = harmonize(real, slope, loss, weight, entries, gradient)
+            else:
+                sums = harmonize(real, slope, loss, None, entries, gradient)
+            plain += sums[0]
+            size += sums[1] if sums[1] == sums[1] else finite_size(real, gradient)
+            harmonized += sums[2]
+            if a.target_storage >= 0:
+                positive += _positive_part(real, tiles.targets, gradient)
+        if not in_place:
+            store(a.storage, a.gradient, start, count, tiles.gradient)
+        start += count
+    return plain, size, positive, harmonized
+
+
 @elementwise
-def _hard_loss(real: Any, logits: Any, slope: Any, loss: Any, index: Any, scale: Any, last: Any) -> None:
-    """s to L, its derivative by s, and the region of that."""
+def _hard_loss(real: Any, logits: Any, slope: Any, loss: Any, index: Any, scale: Any, shift: Any, last: Any) -> None:
+    """s to L, its derivative by s, and the region of that (or its nearest edge, where ``shift`` is 1/2)."""
     vectorize()
     for j in range(TILE):
         s = logits[j]
         e = exp_nonpositive(-abs(s))
         slope[j] = sigmoid(real, s, e)
-        index[j] = region(slope[j], scale, last)
+        index[j] = region(slope[j], scale, shift, last)
         loss[j] = (real(0) if s < real(0) else s) + log1p_unit(e)
 
 
@@ -191,7 +214,7 @@ def _soft_loss(real: Any, logits: Any, targets: Any, slope: Any, loss: Any, inde
         x = logits[j]
         e = exp_nonpositive(-abs(x))
         slope[j] = sigmoid(real, x, e) - targets[j]
-        index[j] = region(abs(slope[j]), scale, last)
+        index[j] = region(abs(slope[j]), scale, real(0), last)
         loss[j] = (real(0) if x < real(0) else x) - x * targets[j] + log1p_unit(e)
 
 

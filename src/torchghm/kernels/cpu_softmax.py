@@ -70,7 +70,9 @@ def _histogram(a: Any, real: Any) -> None:
                     continue
             norm, _, _ = _row(real, label, targets, numbers)
             if norm == norm:
-                sums[region(real(norm), scale, last)] += array_at(a.weight, real, row, 1)[0] if a.weight else 1.0
+                sums[region(real(norm), scale, real(0), last)] += (
+                    array_at(a.weight, real, row, 1)[0] if a.weight else 1.0
+                )
 
 
 @scalar
@@ -96,7 +98,7 @@ def _loss(a: Any, real: Any) -> None:
                 continue
             norm, loss, total = _row(real, label, targets, numbers)
             amount = array_at(a.weight, real, row, 1)[0] if a.weight else 1.0
-            weight = table[region(real(norm), scale, last)] * amount
+            weight = table[region(real(norm), scale, real(0), last)] * amount
             if label == _SOFT:
                 _soft_gradient(numbers, targets, real(weight * targets.sum() / total), real(weight))
             else:

@@ -17,8 +17,6 @@ from torchghm.kernels.cpu_intrinsics import (
     element,
     elementwise,
     from_bits,
-    prefetch_line,
-    prefetch_line_for_writing,
     scalar,
     vectorize,
 )
@@ -31,48 +29,19 @@ STORAGE = {torch.float32: FLOAT32, torch.float64: FLOAT64, torch.bfloat16: BFLOA
 """Code of every dtype that the kernels read and write."""
 
 
-@scalar
-def prefetch(storage: Any, address: Any, start: Any) -> None:
-    """Fetch the tile from number ``start`` on while another is being worked on.
-
-    The processor's own prefetching stops at the end of a page, which is where a tile of float32 may end. Beyond the
-    tensor's end a prefetch does nothing.
-    """
-    width = _width(storage)
-    for line in range(0, TILE * width, 64):
-        prefetch_line(address + start * width + line)
+TILE_BYTES = 8 * TILE + 64
+"""Memory for a tile of any dtype, and a cache line."""
 
 
 @scalar
-def prefetch_for_writing(storage: Any, address: Any, start: Any) -> None:
-    """The same for a tile that will be written."""
-    width = _width(storage)
-    for line in range(0, TILE * width, 64):
-        prefetch_line_for_writing(address + start * width + line)
+def tile(memory: Any, number: Any, dtype: Any) -> Any:
+    """Tile ``number`` of those of one dtype in the memory at that address, [TILE].
 
-
-@scalar
-def _width(storage: Any) -> Any:
-    return 4 if storage == FLOAT32 else 8 if storage == FLOAT64 else 2
-
-
-@scalar
-def scratch(count: Any, dtype: Any) -> Any:
-    """Memory for ``count`` tiles: each begins a cache line, and no two lie at the same distance from a page's start.
-
-    Otherwise vectors straddle lines, and a load waits for a store 4 KiB away, which the processor takes for the same.
+    Each begins a cache line, and no two lie at the same distance from a page's start. Otherwise vectors straddle lines,
+    and a load waits for a store 4 KiB away, which the processor takes for the same.
     """
     line = 64 // np.empty(1, dtype).itemsize
-    memory = np.empty(count * (TILE + line) + line, dtype)
-    begin = (-memory.ctypes.data % 64) // memory.itemsize
-    return memory[begin:]
-
-
-@scalar
-def tile(memory: Any, number: Any) -> Any:
-    """Tile ``number`` of some scratch memory, [TILE]."""
-    begin = number * (TILE + 64 // memory.itemsize)
-    return memory[begin : begin + TILE]
+    return carray(element(memory, number * (TILE + line), dtype), (TILE,))
 
 
 @scalar
