@@ -18,6 +18,7 @@ from tests.kernels.batches import (
 from tests.oracles import passes as oracle
 
 from torchghm.kernels import cpu
+from torchghm.kernels.cpu_storage import STREAMED
 
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
 SEEDS = st.integers(0, 2**31 - 1)
@@ -169,6 +170,21 @@ def test_weight_two_is_the_example_twice():
     )
     weighed = cpu.classification_histogram(logits, targets, torch.full((20,), 2.0), 30, "sigmoid", -100, False)
     assert torch.equal(twice, weighed)
+
+
+def test_large_gradients_are_written_past_the_caches():
+    rows = STREAMED // 80 + 1
+    logits, targets = torch.randn(rows, 80), torch.full((rows,), -1)
+    targets[::50] = torch.randint(80, (len(targets[::50]),))
+    table = torch.rand(30, dtype=torch.float64)
+    rest = (table, "sigmoid", -100, False)
+    _, _, gradient = cpu.classification_loss_and_gradient(logits, targets, None, *rest)
+    half = rows // 2
+    parts = [
+        cpu.classification_loss_and_gradient(logits[part], targets[part], None, *rest)[2]
+        for part in (slice(None, half), slice(half, None))
+    ]
+    assert torch.equal(gradient, torch.cat(parts))
 
 
 def test_both_passes_put_every_example_in_the_same_region():

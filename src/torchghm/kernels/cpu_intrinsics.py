@@ -17,6 +17,7 @@ __all__ = [
     "carray",
     "element",
     "elementwise",
+    "fence",
     "fetch_add",
     "from_bits",
     "intrinsic",
@@ -125,3 +126,14 @@ def fetch_add(typing_context: Any, address: Any, value: Any) -> Any:
         return builder.atomic_rmw("add", shared, arguments[1], "monotonic")
 
     return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic
+def fence(typing_context: Any) -> Any:
+    """All that was stored before is seen by other threads before all that is stored after, past the caches too."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), generate

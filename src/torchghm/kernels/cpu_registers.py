@@ -48,6 +48,12 @@ class _Vectors:
     def store(self, vector: Any, argument: int, start: Any) -> None:
         self.builder.store(vector, self._place(argument, start), align=4)
 
+    def stream(self, vector: Any, argument: int, start: Any) -> None:
+        """Store past the caches, to a place that a vector may begin at."""
+        instruction = self.builder.store(vector, self._place(argument, start), align=4 * self.lanes)
+        once = ir.Constant(ir.IntType(32), 1)
+        instruction.set_metadata("nontemporal", self.builder.module.add_metadata([once]))
+
     def _place(self, argument: int, start: Any) -> Any:
         kind = self.signature.args[argument]
         data = self.context.make_array(kind)(self.context, self.builder, self.arguments[argument]).data
@@ -119,6 +125,18 @@ def look_up_below_edges(
         return context.get_dummy_value()
 
     return types.void(numbers, edges, table, index, entries, types.int64), generate
+
+
+@intrinsic
+def stream_vector(typing_context: Any, source: Any, destination: Any, start: Any) -> Any:
+    """``destination[i] = source[i]`` for 16 float32 from ``start`` on, past the caches; a cache line begins there."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        vectors = _Vectors(context, builder, signature, arguments, 16)
+        vectors.stream(vectors.load(0, arguments[2]), 1, arguments[2])
+        return context.get_dummy_value()
+
+    return types.void(source, destination, types.int64), generate
 
 
 @intrinsic

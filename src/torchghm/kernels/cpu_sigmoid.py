@@ -26,13 +26,14 @@ from torchghm.kernels.cpu_histogram import (
 from torchghm.kernels.cpu_intrinsics import (
     carray,
     elementwise,
+    fence,
     fetch_add,
     scalar,
     stack_memory,
     summing,
     vectorize,
 )
-from torchghm.kernels.cpu_storage import FLOAT64, TILE, TILE_BYTES, array_at, store
+from torchghm.kernels.cpu_storage import FLOAT64, STREAMED, TILE, TILE_BYTES, array_at, store, stream
 
 
 def histogram_float32(pointer: Any) -> None:
@@ -140,6 +141,7 @@ def _loss(a: Any, real: Any) -> None:
         if chunk >= a.chunks:
             break
         sums = _chunk(a, real, chunk, tiles, table, edges)
+        fence()
         array_at(a.sums, np.float64, chunk * 4, 4)[:] = sums
         if a.chunks == 1:
             array_at(a.loss, real, 0, 1)[0] = sums[3]
@@ -160,6 +162,7 @@ def _chunk(a: Any, real: Any, chunk: Any, tiles: Any, table: Any, edges: Any) ->
             a, real, start, end, tiles.own, tiles.targets, tiles.weight, tiles.flipped
         )
         in_place = a.storage <= FLOAT64 and count == run.size  # no conversion needed
+        streamed = in_place and a.rows * a.columns >= STREAMED and a.gradient % 64 == 0 and tiles.own.itemsize == 4
         gradients = array_at(a.gradient, real, start, count) if in_place else tiles.gradient
         if a.leave_out_nonfinite and count_nonfinite(run):
             hide_nonfinite(a, run, run, tiles.targets, weight, True)
@@ -179,15 +182,18 @@ def _chunk(a: Any, real: Any, chunk: Any, tiles: Any, table: Any, edges: Any) ->
                 own = entries[j] * weight[j] * slope[j]
                 positive += own if own == own else real(0)
                 slope[j] = -slope[j]
+            out = tiles.gradient if streamed else gradient
             if a.weight:
-                sums = harmonize(real, slope, loss, weight, entries, gradient)
+                sums = harmonize(real, slope, loss, weight, entries, out)
             else:
-                sums = harmonize(real, slope, loss, None, entries, gradient)
+                sums = harmonize(real, slope, loss, None, entries, out)
             plain += sums[0]
-            size += sums[1] if sums[1] == sums[1] else finite_size(real, gradient)
+            size += sums[1] if sums[1] == sums[1] else finite_size(real, out)
             harmonized += sums[2]
             if a.target_storage >= 0:
-                positive += _positive_part(real, tiles.targets, gradient)
+                positive += _positive_part(real, tiles.targets, out)
+            if streamed:
+                stream(out, gradient)
         if not in_place:
             store(a.storage, a.gradient, start, count, tiles.gradient)
         start += count
