@@ -91,7 +91,7 @@ def arrange_examples(
                 f"Expected argument `targets` (integers) to be shaped like `inputs` less its class axis, "
                 f"{row_shape}, but got {list(targets.shape)}. Targets of 0 and 1 for every logit must be floats."
             )
-        arranged = targets.flatten().to(torch.int64)
+        arranged = as_dtype(targets.flatten(), torch.int64)
     return Examples(as_rows(inputs), arranged, _arrange_weight(weight, inputs, row_shape, activation, as_rows))
 
 
@@ -207,3 +207,8 @@ def nonfinite_error(count: int) -> ValueError:
 def compute_dtype(inputs: Tensor) -> torch.dtype:
     """The dtype of all arithmetic: at least float32."""
     return torch.promote_types(inputs.dtype, torch.float32)
+
+
+def as_dtype(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """``tensor.to(dtype)``, which takes a microsecond to say that there is nothing to do."""
+    return tensor if tensor.dtype == dtype else tensor.to(dtype)

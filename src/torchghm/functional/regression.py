@@ -6,7 +6,15 @@ import torch
 from torch import Tensor
 
 from torchghm.functional.arguments import check_choice, check_harmonizing, check_number, check_tensors
-from torchghm.functional.examples import Density, Nonfinite, Normalize, Reduction, compute_dtype, nonfinite_error
+from torchghm.functional.examples import (
+    Density,
+    Nonfinite,
+    Normalize,
+    Reduction,
+    as_dtype,
+    compute_dtype,
+    nonfinite_error,
+)
 from torchghm.functional.gradient_norm import gradient_norm_asl1
 from torchghm.functional.weights import harmonizing_weights
 
@@ -114,7 +122,7 @@ def arrange_residual(inputs: Tensor, targets: Tensor, weight: Tensor | None) -> 
             f"but got {list(targets.shape)}."
         )
     dtype = compute_dtype(inputs)
-    residual = inputs.to(dtype) - targets.to(dtype)
+    residual = as_dtype(inputs, dtype) - as_dtype(targets, dtype)
     if weight is None:
         return residual, None
     weight = weight.detach().to(dtype)

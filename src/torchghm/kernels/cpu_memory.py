@@ -33,7 +33,7 @@ def empty_gradient(like: Tensor) -> Tensor:
     """A contiguous tensor of the shape and dtype of ``like``, a CPU tensor, with any content."""
     size = like.numel() * like.element_size()
     if size < LARGE:
-        return torch.empty(like.shape, dtype=like.dtype, device=like.device)
+        return torch.empty_like(like, memory_format=torch.contiguous_format)
     with _lock:
         memory = _kept[0].memory if _kept and _kept[0].tenant() is None and len(_kept[0].memory) >= size else None
         memory = memory or _new_memory(size)

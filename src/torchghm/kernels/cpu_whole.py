@@ -187,12 +187,13 @@ def _run(
     if not _between_ranks(between, arguments, harmonizing, joint):
         return None
     loss, gradient = torch.empty((), dtype=arithmetic, device="cpu"), empty_gradient(logits)
-    table = record[layout.table : layout.sums]
-    arguments.table, arguments.loss, arguments.gradient = table.data_ptr(), loss.data_ptr(), gradient.data_ptr()
+    arguments.table = address + layout.table * record.element_size()
+    arguments.loss, arguments.gradient = loss.data_ptr(), gradient.data_ptr()
     run_pass(kernels[1], arguments, record, layout.sums, 4)
     if arguments.chunks != 1:
         loss.copy_(record[layout.sums + 3])
-    return attach((*inputs, table, *options), loss, gradient), record
+    table = slice(layout.table, layout.sums)
+    return attach((*inputs, record, *options), loss, gradient, table), record
 
 
 def _between_ranks(

@@ -112,10 +112,14 @@ def _kernels(tensor: Tensor) -> Any:
     return triton
 
 
-def attach(inputs: tuple[Any, ...], loss: Tensor, gradient: Tensor) -> Tensor:
-    """Give a loss its gradient, where anything asks for it; ``inputs`` are those of the op."""
+def attach(inputs: tuple[Any, ...], loss: Tensor, gradient: Tensor, part: slice | None = None) -> Tensor:
+    """Give a loss its gradient, where anything asks for it.
+
+    Arguments:
+        inputs: those of the op; of the table a larger tensor may be there, with the table in this ``part``.
+    """
     if inputs[0].requires_grad and torch.is_grad_enabled():
-        return cast(Tensor, _HarmonizedLoss.apply(inputs[0], (inputs, loss, gradient)))
+        return cast(Tensor, _HarmonizedLoss.apply(inputs[0], (inputs, loss, gradient, part)))
     return loss
 
 
@@ -126,10 +130,12 @@ class _HarmonizedLoss(torch.autograd.Function):
     """A loss whose gradient is there already."""
 
     @staticmethod
-    def forward(ctx: Any, differentiated: Tensor, computed: tuple[tuple[Any, ...], Tensor, Tensor]) -> Tensor:
+    def forward(
+        ctx: Any, differentiated: Tensor, computed: tuple[tuple[Any, ...], Tensor, Tensor, slice | None]
+    ) -> Tensor:
         # In a tuple they are no inputs to autograd, which would return a view of the loss.
-        inputs, loss, gradient = computed
-        _remember(ctx, inputs, gradient)
+        inputs, loss, gradient, part = computed
+        _remember(ctx, inputs, gradient, part)
         return loss
 
     @staticmethod
@@ -139,10 +145,10 @@ class _HarmonizedLoss(torch.autograd.Function):
         return _other_gradient(ctx, grad_loss) if gradient is None else scale_(gradient, grad_loss), None
 
 
-def _remember(ctx: Any, inputs: tuple[Any, ...], gradient: Tensor) -> None:
+def _remember(ctx: Any, inputs: tuple[Any, ...], gradient: Tensor, part: slice | None) -> None:
     count = 4 if isinstance(inputs[3], Tensor) else 3  # logits, targets, weight, table; residual, weight, table
     ctx.save_for_backward(*inputs[:count])
-    ctx.options = inputs[count:]
+    ctx.options, ctx.part = inputs[count:], part
     # Not for float16: its smallest numbers are lost before a loss scale could save them.
     ctx.gradient = None if gradient.dtype == torch.float16 else gradient
 
@@ -158,6 +164,8 @@ def _unscaled_gradient(ctx: Any) -> Tensor | None:
 def _other_gradient(ctx: Any, grad_loss: Tensor) -> Tensor:
     """The gradient by another way: by plain torch if it is to be differentiated again, else by pass 2 once more."""
     *before, table = ctx.saved_tensors
+    if ctx.part is not None:
+        table = table[ctx.part]
     stem = "classification" if len(before) == 3 else "regression"
     if not torch.is_grad_enabled():
         pass_2 = getattr(torch.ops.torchghm, f"{stem}_loss_and_gradient")
@@ -180,7 +188,7 @@ def _other_gradient(ctx: Any, grad_loss: Tensor) -> Tensor:
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
     ctx.mark_non_differentiable(*output[1:])
-    _remember(ctx, inputs, output[2])
+    _remember(ctx, inputs, output[2], None)
 
 
 def _backward(ctx: Any, grad_loss: Tensor, *others: Any) -> tuple[Tensor | None, ...]:

@@ -91,7 +91,8 @@ class DensityState(Float32Buffers):
 
         They are, unless others were assigned: by ``load_state_dict(assign=True)``, say.
         """
-        fractions, seen = self.fractions, self.seen
+        buffers = cast(dict[str, Tensor], self._buffers)  # an attribute takes ten times as long
+        fractions, seen = buffers["fractions"], buffers["seen"]
         if fractions.numel() != self.regions or seen.numel() != 1:
             return None
         return (fractions, seen) if _is_packed_float32(fractions) and _is_packed_float32(seen) else None

@@ -153,7 +153,7 @@ class GHMRLoss(HarmonizedLoss):
 
     def _whole(self, residual: Tensor, weight: Tensor | None, harmonizing: Harmonizing) -> tuple[Tensor, Tensor] | None:
         """All of it in one call on a CPU."""
-        residual_scale = self.residual_scale
+        residual_scale = cast(ResidualScale | None, self._modules.get("residual_scale"))
         following = None
         if residual_scale is not None:
             following = residual_scale.following()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -64,7 +64,7 @@ class ResidualScale(nn.Module):
 
     def following(self) -> Following | None:
         """What `torchghm.kernels.cpu_whole` is told, which does the same; None where its buffers can't be addressed."""
-        state = self.state
+        state = cast(DensityState, self._modules["state"])
         buffers = state.addressable()
         if buffers is None:
             return None
