@@ -193,6 +193,7 @@ def run_last_chunk(function, sums_width, *, logits, targets, regions, rows_befor
         ignore_index=-100,
         regions=regions,
         sums=sums.data_ptr() - chunk_before * sums_width * 8,
+        width=sums_width,
         mu=0.02,
         **more,
     )

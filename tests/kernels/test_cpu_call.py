@@ -81,6 +81,7 @@ def test_compiled_once_where_no_folder_can_be_written(monkeypatch):
         rows=2,
         regions=2,
         sums=sums.data_ptr(),
+        width=4,
         mu=0.02,
     )
     kernel.call(ctypes.addressof(arguments))

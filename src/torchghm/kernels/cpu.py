@@ -167,7 +167,7 @@ def _loss(
 
 def run_pass(function: Callable[..., None], arguments: Arguments, sums: Tensor, start: int, count: int) -> None:
     """Run a pass; what it sums up over all chunks goes to ``count`` numbers of ``sums`` from ``start`` on, float64."""
-    chunks = arguments.chunks
+    chunks, arguments.width = arguments.chunks, count
     if chunks == 0:
         sums[start : start + count] = 0.0
         return

@@ -26,8 +26,8 @@ class RecordLayout(NamedTuple):
     """What lies where in a record, float64: `_between` reads and writes it so."""
 
     parts: list[int]
-    """Lengths of the histogram with pass 1's counts; fractions; those of the batch; beta; table; pass 2's sums;
-    examples; what the mean is over."""
+    """Lengths of the histogram with pass 1's counts; positives; fractions; those of the batch; beta; table; pass 2's
+    sums; examples; what the mean is over."""
     table: int
     sums: int
     """Where they start."""
@@ -37,8 +37,8 @@ class RecordLayout(NamedTuple):
 @functools.cache
 def record_layout(regions: int) -> RecordLayout:
     """Layout for so many regions."""
-    parts = [regions + 2, regions, regions, regions, regions, 4, 1, 1]
-    return RecordLayout(parts, sum(parts[:4]), sum(parts[:5]), sum(parts))
+    parts = [regions + 2, 1, regions, regions, regions, regions, 4, 1, 1]
+    return RecordLayout(parts, sum(parts[:5]), sum(parts[:6]), sum(parts))
 
 
 def between(pointer: Any) -> None:
@@ -48,7 +48,7 @@ def between(pointer: Any) -> None:
 
 @scalar
 def _between(a: Any) -> None:
-    regions, first = a.regions, a.regions + 2
+    regions, first = a.regions, a.regions + 3
     histogram = array_at(a.record, np.float64, 0, first)
     if a.stage != AFTER_THE_SUM and _refused(a, histogram, regions):
         a.refused = 1
@@ -74,7 +74,7 @@ def _between(a: Any) -> None:
             beta[region] *= factor
     least = 0.0
     if a.average == COUNT_POSITIVES:
-        total[0], least = _count_positives(a), 1.0
+        total[0], least = histogram[regions + 2], 1.0
     elif a.average == POSITIVES_GIVEN:
         least = 1.0
         if a.stage == AFTER_THE_SUM:
@@ -99,15 +99,6 @@ def _refused(a: Any, histogram: Any, regions: Any) -> Any:
         for region in range(regions):
             negative += not histogram[region] >= 0
     return negative > 0
-
-
-@scalar
-def _count_positives(a: Any) -> Any:
-    """`positive_weight` of class indices without weights."""
-    positives = 0
-    for label in array_at(a.targets, np.int64, 0, a.rows):
-        positives += (label >= 0) & (label < a.columns) & (label != a.ignore_index)
-    return float(positives)
 
 
 @summing

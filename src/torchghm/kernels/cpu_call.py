@@ -43,6 +43,7 @@ _FIELDS: list[tuple[str, type[ctypes.c_int64] | type[ctypes.c_double]]] = [
     ("table", ctypes.c_int64),  # address, float64 [regions]; pass 2
     ("gradient", ctypes.c_int64),  # address; pass 2
     ("sums", ctypes.c_int64),  # address, float64: a row for every chunk
+    ("width", ctypes.c_int64),  # numbers in a row
     ("loss", ctypes.c_int64),  # address, in the dtype of the arithmetic; pass 2, where there is one chunk
     ("mu", ctypes.c_double),
     # Around the passes (`cpu_between`):

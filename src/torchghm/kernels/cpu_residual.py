@@ -91,7 +91,7 @@ def _histogram(a: Any, real: Any) -> None:
                 add_weights(index, weight, a.regions, amounts)
             else:
                 add_counts(index, a.regions, counts)
-        sums = array_at(a.sums, np.float64, chunk * (a.regions + 2), a.regions + 2)
+        sums = array_at(a.sums, np.float64, chunk * a.width, a.width)
         sums[:] = 0.0
         sums[a.regions] = nonfinite
         if a.weight:

@@ -37,7 +37,10 @@ from torchghm.kernels.cpu_storage import FLOAT64, STREAMED, TILE, TILE_BYTES, ar
 
 
 def histogram_float32(pointer: Any) -> None:
-    """Pass 1; a chunk's sums are the histogram and the numbers of non-finite logits and of invalid targets."""
+    """Pass 1; a chunk's sums are the histogram and the numbers of non-finite logits and of invalid targets.
+
+    Where there is room for one more, it is the number of positives in class indices.
+    """
     _histogram(carray(pointer, (1,))[0], np.float32)
 
 
@@ -67,10 +70,10 @@ def _histogram(a: Any, real: Any) -> None:
         chunk = fetch_add(a.counter, 1)
         if chunk >= a.chunks:
             break
-        nonfinite, invalid, hidden = 0, 0, 0
+        nonfinite, invalid, hidden, positives = 0, 0, 0, 0
         start, end = chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows * a.columns)
         while start < end:
-            run, count, hidden_here, invalid_here, _ = prepare(
+            run, count, hidden_here, invalid_here, positives_here = prepare(
                 a, real, start, end, tiles.own, tiles.targets, tiles.weight, tiles.flipped
             )
             if invalid_here and a.target_storage >= 0:
@@ -88,10 +91,13 @@ def _histogram(a: Any, real: Any) -> None:
                     add_counts(index, a.regions, counts)
             hidden += hidden_here
             invalid += invalid_here
+            positives += positives_here
             start += count
-        sums = array_at(a.sums, np.float64, chunk * (a.regions + 2), a.regions + 2)
+        sums = array_at(a.sums, np.float64, chunk * a.width, a.width)
         sums[:] = 0.0
         sums[a.regions], sums[a.regions + 1] = nonfinite, invalid
+        if a.width > a.regions + 2:
+            sums[a.regions + 2] = positives
         if a.weight:
             collect_weights(amounts, a.regions, sums)
         else:

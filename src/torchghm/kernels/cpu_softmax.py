@@ -56,7 +56,7 @@ def _histogram(a: Any, real: Any) -> None:
         chunk = fetch_add(a.counter, 1)
         if chunk >= a.chunks:
             break
-        sums = array_at(a.sums, np.float64, chunk * (a.regions + 2), a.regions + 2)
+        sums = array_at(a.sums, np.float64, chunk * a.width, a.width)
         sums[:] = 0.0
         for row in range(chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows)):
             label, invalid = _read_target(a, row, targets)

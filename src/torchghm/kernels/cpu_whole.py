@@ -71,6 +71,8 @@ class Record(NamedTuple):
 
     histogram: Tensor
     """[regions + 2], of pass 1."""
+    positives: Tensor
+    """[1], where they were counted."""
     fractions: Tensor
     batch_fractions: Tensor
     beta: Tensor
@@ -179,7 +181,7 @@ def _run(
     if harmonizing.refuse_nonfinite:
         arguments.refuse |= REFUSE_NONFINITE
 
-    run_pass(kernels[0], arguments, record, 0, regions + 2)
+    run_pass(kernels[0], arguments, record, 0, regions + 3)
     joint = None
     if harmonizing.ranks > 1:
         joint = record[:regions].clone() if positives is None else torch.cat([record[:regions], record[-1:]])
