@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from torchghm.kernels.cpu_intrinsics import elementwise, scalar, summing, vectorize
-from torchghm.kernels.cpu_registers import ENTRIES, LANES, look_up_in_registers
+from torchghm.kernels.cpu_registers import ENTRIES, LANES, look_up_in_memory, look_up_in_registers
 from torchghm.kernels.cpu_storage import TILE, array_at
 
 
@@ -24,6 +24,9 @@ def look_up(table: Any, index: Any, entries: Any) -> None:
     """``entries[j] = table[index[j]]`` for a tile."""
     if LANES and table.size == ENTRIES and table.itemsize == 4:
         _look_up_small(table, index, entries)
+    elif table.itemsize == 4:
+        for j in range(0, TILE, 16):
+            look_up_in_memory(table, index, entries, j)
     else:
         for j in range(np.uint64(0), np.uint64(TILE), np.uint64(1)):
             entries[j] = table[np.uint64(index[j])]

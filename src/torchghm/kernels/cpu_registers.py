@@ -100,6 +100,29 @@ def look_up_in_registers(typing_context: Any, table: Any, index: Any, entries: A
 
 
 @intrinsic
+def look_up_in_memory(typing_context: Any, table: Any, index: Any, entries: Any, start: Any) -> Any:
+    """``entries[i] = table[index[i]]`` for 16 indices from ``start`` on, and float32 tables of any length.
+
+    By atomic loads, which are ordinary ones but for this: LLVM can't make a gather of them, which takes longer.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        integer = ir.IntType(32)
+        numbers, places, found = (
+            builder.bitcast(context.make_array(kind)(context, builder, array).data, integer.as_pointer())
+            for kind, array in zip(signature.args[:3], arguments[:3], strict=True)
+        )
+        for offset in range(16):
+            at = builder.add(arguments[3], ir.Constant(ir.IntType(64), offset))
+            place = builder.zext(builder.load(builder.gep(places, [at])), ir.IntType(64))
+            number = builder.load_atomic(builder.gep(numbers, [place]), "unordered", align=4)
+            builder.store(number, builder.gep(found, [at]))
+        return context.get_dummy_value()
+
+    return types.void(table, index, entries, types.int64), generate
+
+
+@intrinsic
 def step_below_edges(typing_context: Any, numbers: Any, edges: Any, index: Any, start: Any) -> Any:
     """``index[i] -= not numbers[i] >= edges[index[i]]`` for `LANES` numbers from ``start`` on, and `ENTRIES` edges."""
 
