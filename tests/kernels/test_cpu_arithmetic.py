@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from torchghm.kernels.cpu_arithmetic import exp_nonpositive, log1p_unit, region, sigmoid
-from torchghm.kernels.cpu_call import RECORD, Arguments
+from torchghm.kernels.cpu_call import ARGUMENTS, Arguments
 from torchghm.kernels.cpu_edges import load_edges, regions_by_edges
 from torchghm.kernels.cpu_harmonize import load_table, look_up
 from torchghm.kernels.cpu_histogram import add_counts, collect_counts, count_tables
@@ -107,7 +107,7 @@ def test_regions_by_edges(regions):
     middle = regions // 2
     all_expected = [*expected, *range(1, regions), 0, 0, 0, middle, middle, last, last, last, last]
     arguments = Arguments(regions=regions, target_storage=-1)
-    edges = load_edges(np.frombuffer(arguments, RECORD)[0], np.float32)
+    edges = load_edges(np.frombuffer(arguments, ARGUMENTS)[0], np.float32)
     found = np.empty(-(-all_logits.size // TILE) * TILE, np.int32)
     padded = np.resize(all_logits, found.size)
     for start in range(0, found.size, TILE):

@@ -15,7 +15,7 @@ _FLUSH = -64.0
 
 
 def exp_nonpositive(y: Any) -> Any:
-    """exp(y) for y <= 0: float32 within 2 ulp and 0 below -64; NaN stays NaN."""
+    """exp(y) for y <= 0: float32 within 2 ulp (with fused multiply-add) and 0 below -64; NaN stays NaN."""
     return math.exp(y)
 
 
@@ -84,9 +84,9 @@ def region_scale(real: Any, regions: Any) -> Any:
 
 @elementwise
 def region(norm: Any, scale: Any, shift: Any, last: Any) -> Any:
-    """floor(g M), at most M - 1, as int32: the region of a gradient norm, the same in both passes.
+    """floor(g M + shift), at most ``last``, as int32: with a shift of 0 the region of a gradient norm.
 
-    NaN falls in the last region here: converted as it is it would be any number.
+    NaN falls in the last one: converted as it is it would be any number.
     """
     position = norm * scale + shift
     # The mask changes nothing; it lets LLVM drop Python's meaning of a negative index.

@@ -82,8 +82,8 @@ class Arguments(ctypes.Structure):
 
 _NEXT_CHUNK = cast(Any, Arguments).next_chunk.offset
 
-RECORD = np.dtype([(name, "f8" if kind is ctypes.c_double else "i8") for name, kind in _FIELDS])
-POINTER = cast(Any, types.CPointer)(from_dtype(RECORD))
+ARGUMENTS = np.dtype([(name, "f8" if kind is ctypes.c_double else "i8") for name, kind in _FIELDS])
+POINTER = cast(Any, types.CPointer)(from_dtype(ARGUMENTS))
 
 
 def chunking(count: int, numbers: int, multiple: int) -> tuple[int, int]:

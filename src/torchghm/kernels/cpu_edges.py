@@ -1,7 +1,8 @@
 """Regions of g = sigmoid(s) by where their edges lie on the axis of s, which takes no exponential and no division.
 
-g >= k/M where s >= log(k / (M - k)). A polynomial says which edge is nearest to s, and one comparison on which side of
-it s lies. The comparison decides: so the region is exact, although the polynomial is off by up to a quarter of one.
+g >= k/M where s >= log(k / (M - k)). In pass 1 a polynomial says which edge is nearest to s, in pass 2 g does, which is
+known there; and one comparison says on which side of it s lies. The comparison decides: so both passes find the same
+region, although the polynomial is off by up to a quarter of one.
 """
 
 from __future__ import annotations

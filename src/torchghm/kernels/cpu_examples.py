@@ -30,7 +30,7 @@ class Tiles(NamedTuple):
     entries: Any
     """What the table says."""
     gradient: Any
-    """Where it can't be written as it is to lie."""
+    """Where it can't be written to its place at once."""
 
 
 @scalar
@@ -57,9 +57,9 @@ def prepare(
 
     Returns:
         The logits: ``own``, or several tiles of the tensor itself where nothing in them has to be changed, so that they
-        must not be written to; how many examples they are; how many of them are hidden; how many targets are invalid (a
-        row counts in the tile that its first logit is in); and how many logits were flipped: ``flipped`` holds their
-        places.
+        must not be written to; how many examples they are; how many logits are hidden, with what fills the tile up; how
+        many targets are invalid (a row counts in the tile that its first logit is in); and how many logits were
+        flipped: ``flipped`` holds their places.
     """
     whole = _tiles_as_they_lie(a, own.itemsize, start, end)
     if whole > 0:

@@ -11,13 +11,10 @@ from typing import Any
 import numpy as np
 
 from torchghm.kernels.cpu_intrinsics import elementwise, scalar, vectorize
-from torchghm.kernels.cpu_registers import count_in_planes
+from torchghm.kernels.cpu_registers import COLUMNS, COUNTED, FEW, count_in_planes
 from torchghm.kernels.cpu_storage import TILE
 
-FEW = 32
-"""Up to so many regions are counted in planes."""
-_COLUMNS = 16
-"""Parts of a tile that these are counted in."""
+assert TILE == COUNTED
 
 
 @scalar
@@ -31,7 +28,7 @@ def table_stride(entries: Any) -> Any:
 def count_tables(regions: Any) -> Any:
     """Room for `add_counts`, int32: whole counts stay exact, as float32 would not beyond 2^24."""
     if regions <= FEW:
-        return np.zeros(FEW * _COLUMNS, np.int32)
+        return np.zeros(FEW * COLUMNS, np.int32)
     return np.zeros(4 * table_stride(regions), np.int32)
 
 
@@ -66,8 +63,8 @@ def collect_counts(counts: Any, regions: Any, histogram: Any) -> None:
     """Add what was counted to the histogram, and begin anew."""
     if regions <= FEW:
         for k in range(regions):
-            for column in range(_COLUMNS):
-                histogram[k] += counts[k * _COLUMNS + column]
+            for column in range(COLUMNS):
+                histogram[k] += counts[k * COLUMNS + column]
     else:
         for table in range(4):
             begin = table * table_stride(regions)

@@ -1,4 +1,4 @@
-"""What vector registers do and loops of Numba can't say: look up a small table, and count small numbers.
+"""Instructions that loops of Numba can't ask for: to look up tables, count small numbers, and write past the caches.
 
 A processor's gather reads one number after the other. A table of 32 float32 stays in two or four vector registers
 instead, and looking up is a permutation of each.
@@ -7,12 +7,12 @@ instead, and looking up is a permutation of each.
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, cast
 
-import llvmlite.binding  # type: ignore[import-untyped]
-from llvmlite import ir
-from numba import types
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import config, types
 from numba.core import cgutils
+from numba.core.codegen import get_host_cpu_features
 
 from torchghm.kernels.cpu_intrinsics import intrinsic
 
@@ -21,16 +21,16 @@ ENTRIES = 32
 
 
 def _float32_lanes() -> int:
-    """Of the widest vector that the processor permutes by an index; 0 if it does not."""
-    try:
-        features = llvmlite.binding.get_host_cpu_features()
-    except RuntimeError:  # a system that does not tell
-        return 0
-    return 16 if features.get("avx512f") else 8 if features.get("avx2") else 0
+    """Of the widest vector that the processor which Numba compiles for permutes by an index; 0 if it does not."""
+    told = cast(Any, config).CPU_FEATURES  # NUMBA_CPU_FEATURES, and "" with NUMBA_CPU_NAME=generic
+    features = (cast(Any, get_host_cpu_features)() if told is None else told).split(",")
+    return 16 if "+avx512f" in features else 8 if "+avx2" in features else 0
 
 
 LANES = _float32_lanes()
-"""Numbers that are looked up at once; where it is 0, plain loads are faster."""
+"""Numbers that are looked up at once; where it is 0, there is no such instruction."""
+COUNTED, FEW, COLUMNS = 512, 32, 16
+"""Of `count_in_planes`: indices in a tile, what each is below, and the parts that a tile is counted in."""
 
 
 class _Vectors:
@@ -164,14 +164,14 @@ def stream_vector(typing_context: Any, source: Any, destination: Any, start: Any
 
 @intrinsic
 def count_in_planes(typing_context: Any, index: Any, counts: Any) -> Any:
-    """Count 512 indices below 32: ``counts``, int32 [32, 16], sums up to how often each occurs, over 16 columns.
+    """Count indices below `FEW`: add how often each occurs to ``counts``, int32 [FEW, COLUMNS], a column for each part.
 
     An index is five bits. The same bit of all indices makes a plane of 512 bits, and an index occurs where the planes
     of its ones meet outside the planes of its zeros: as often as bits are set there.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        vectors = _Vectors(context, builder, signature, arguments, 16)
+        vectors = _Vectors(context, builder, signature, arguments, COLUMNS)
 
         def union(parts: list[Any]) -> Any:
             return functools.reduce(builder.or_, parts)
@@ -192,12 +192,12 @@ def count_in_planes(typing_context: Any, index: Any, counts: Any) -> Any:
             return found
 
         # A word holds four indices, a byte each; the order does not matter.
-        indices = [vectors.load(0, start) for start in range(0, 512, 16)]
+        indices = [vectors.load(0, start) for start in range(0, COUNTED, COLUMNS)]
         words = [union([shifted(indices[8 * byte + word], 8 * byte) for byte in range(4)]) for word in range(8)]
         low, high = meetings([plane(words, bit) for bit in range(3)]), meetings([plane(words, bit) for bit in (3, 4)])
-        for number in range(32):
+        for number in range(FEW):
             found = vectors.call("llvm.ctpop.v16i32", builder.and_(low[number % 8], high[number // 8]))
-            vectors.store(builder.add(vectors.load(1, 16 * number), found), 1, 16 * number)
+            vectors.store(builder.add(vectors.load(1, COLUMNS * number), found), 1, COLUMNS * number)
         return context.get_dummy_value()
 
     return types.void(index, counts), generate

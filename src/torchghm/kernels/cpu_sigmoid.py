@@ -1,8 +1,8 @@
 """The two passes of sigmoid GHM-C on a CPU: every logit is an example.
 
 A tile holds s, the logit whose sign says how wrong it is: x for a negative, -x at the labelled class. Then
-g = sigmoid(s) and L = softplus(s) for both, and the positives, one logit in a hundred, cost a change of sign before the
-pass and another one after it. A logit that is no example has s = HIDDEN, where g, L and the gradient are 0.
+g = sigmoid(s) and L = softplus(s) for both, and the positives, one logit in a hundred, cost a change of sign when they
+are read and another one of the derivative. A logit that is no example has s = HIDDEN: g, L and the gradient are 0.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from torchghm.kernels.cpu_intrinsics import (
     summing,
     vectorize,
 )
+from torchghm.kernels.cpu_registers import LANES
 from torchghm.kernels.cpu_storage import FLOAT64, STREAMED, TILE, TILE_BYTES, array_at, store, stream
 
 
@@ -74,7 +75,7 @@ def _histogram(a: Any, real: Any) -> None:
         start, end = chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows * a.columns)
         while start < end:
             run, count, hidden_here, invalid_here, positives_here = prepare(
-                a, real, start, end, tiles.own, tiles.targets, tiles.weight, tiles.flipped
+                a, real, start, end, own, targets, weight, tiles.flipped
             )
             if invalid_here and a.target_storage >= 0:
                 hidden += hide_nonfinite(a, targets, run, targets, weight, False)
@@ -108,7 +109,7 @@ def _histogram(a: Any, real: Any) -> None:
 @scalar
 def _regions(a: Any, real: Any, logits: Any, targets: Any, edges: Any, index: Any, scale: Any, last: Any) -> Any:
     """The region of every logit of a tile; returns 0 if all are finite."""
-    if edges.size:
+    if LANES and edges.size:
         return regions_by_edges(real, logits, edges, a.regions, index)
     if a.target_storage < 0:
         return _hard_regions(real, logits, index, scale, last)
@@ -155,7 +156,11 @@ def _loss(a: Any, real: Any) -> None:
 
 @summing
 def _chunk(a: Any, real: Any, chunk: Any, tiles: Any, table: Any, edges: Any) -> Any:
-    """Pass 2 over a chunk; one function, because calls for every tile would take a fifth of the time."""
+    """Pass 2 over a chunk: w L, |gradient|, its part that belongs to positives, and table w L.
+
+    What it calls for every tile the compiler puts in its place, if it is all in one function: else the calls would take
+    a fifth of the time.
+    """
     vectorize()
     index, slope, loss, entries, weight = tiles.index, tiles.slope, tiles.loss, tiles.entries, tiles.weight
     scale, shift, last = region_scale(real, a.regions), real(0), real(a.regions - 1)
@@ -169,37 +174,37 @@ def _chunk(a: Any, real: Any, chunk: Any, tiles: Any, table: Any, edges: Any) ->
         )
         in_place = a.storage <= FLOAT64 and count == run.size  # no conversion needed
         streamed = in_place and a.rows * a.columns >= STREAMED and a.gradient % 64 == 0 and tiles.own.itemsize == 4
-        gradients = array_at(a.gradient, real, start, count) if in_place else tiles.gradient
+        destination = array_at(a.gradient, real, start, count) if in_place else tiles.gradient
         if a.leave_out_nonfinite and count_nonfinite(run):
             hide_nonfinite(a, run, run, tiles.targets, weight, True)
         for first in range(0, run.size, TILE):
-            logits, gradient = run[first : first + TILE], gradients[first : first + TILE]
+            logits, place = run[first : first + TILE], destination[first : first + TILE]
             if a.target_storage < 0:
                 _hard_loss(real, logits, slope, loss, index, scale, shift, last)
             else:
                 _soft_loss(real, logits, tiles.targets, slope, loss, index, scale, last)
-            if edges.size:
+            if LANES and edges.size:
                 look_up_by_edges(logits, edges, table, index, entries)
             else:
                 look_up(table, index, entries)
             for i in range(positives):
                 # Here and not in the gradient, which may be on its way to memory.
                 j = tiles.flipped[i]
-                own = entries[j] * weight[j] * slope[j]
-                positive += own if own == own else real(0)
+                part = entries[j] * weight[j] * slope[j]
+                positive += part if part == part else real(0)
                 slope[j] = -slope[j]
-            out = tiles.gradient if streamed else gradient
+            gradient = tiles.gradient if streamed else place
             if a.weight:
-                sums = harmonize(real, slope, loss, weight, entries, out)
+                sums = harmonize(real, slope, loss, weight, entries, gradient)
             else:
-                sums = harmonize(real, slope, loss, None, entries, out)
+                sums = harmonize(real, slope, loss, None, entries, gradient)
             plain += sums[0]
-            size += sums[1] if sums[1] == sums[1] else finite_size(real, out)
+            size += sums[1] if sums[1] == sums[1] else finite_size(real, gradient)
             harmonized += sums[2]
             if a.target_storage >= 0:
-                positive += _positive_part(real, tiles.targets, out)
+                positive += _positive_part(real, tiles.targets, gradient)
             if streamed:
-                stream(out, gradient)
+                stream(gradient, place)
         if not in_place:
             store(a.storage, a.gradient, start, count, tiles.gradient)
         start += count

@@ -22,18 +22,16 @@ from torchghm.kernels.cpu_intrinsics import (
 )
 from torchghm.kernels.cpu_registers import stream_vector
 
-STREAMED = 2**23
-"""From so many float32 on a tensor is written past the caches: 32 MiB, more than most processors' caches hold."""
 TILE = 512
 """Numbers in a tile: enough for vector loops, and so few that in a 32 KiB cache the buffers leave room for tables."""
+TILE_BYTES = 8 * TILE + 64
+"""Memory for a tile of any dtype, and a cache line."""
+STREAMED = 2**23
+"""From so many float32 on a tensor is written past the caches: 32 MiB, more than most processors' caches hold."""
 
 FLOAT32, FLOAT64, BFLOAT16, FLOAT16 = 0, 1, 2, 3
 STORAGE = {torch.float32: FLOAT32, torch.float64: FLOAT64, torch.bfloat16: BFLOAT16, torch.float16: FLOAT16}
 """Code of every dtype that the kernels read and write."""
-
-
-TILE_BYTES = 8 * TILE + 64
-"""Memory for a tile of any dtype, and a cache line."""
 
 
 @scalar

@@ -86,7 +86,7 @@ class Record(NamedTuple):
 
 
 def read_record(record: Tensor, regions: int) -> Record:
-    """Views of a record's parts: made when somebody asks, for eight views take as long as a pass."""
+    """Views of a record's parts: made when somebody asks, for nine views take as long as a pass."""
     # Not the views of `record` itself: the table in it is saved for backward, and who changes them may do so.
     parts = Record(*torch.split(record.data, record_layout(regions).parts))
     return parts._replace(examples=parts.examples[0], total=parts.total[0])

@@ -116,7 +116,8 @@ def attach(inputs: tuple[Any, ...], loss: Tensor, gradient: Tensor, part: slice 
     """Give a loss its gradient, where anything asks for it.
 
     Arguments:
-        inputs: those of the op; of the table a larger tensor may be there, with the table in this ``part``.
+        inputs: those of the op.
+        part: of what stands there as the table, if that is more than the table.
     """
     if inputs[0].requires_grad and torch.is_grad_enabled():
         return cast(Tensor, _HarmonizedLoss.apply(inputs[0], (inputs, loss, gradient, part)))
