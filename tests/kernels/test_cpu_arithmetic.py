@@ -10,7 +10,7 @@ from torchghm.kernels.cpu_arithmetic import exp_nonpositive, log1p_unit, region,
 from torchghm.kernels.cpu_call import ARGUMENTS, Arguments
 from torchghm.kernels.cpu_edges import load_edges, regions_by_edges
 from torchghm.kernels.cpu_harmonize import load_table, look_up
-from torchghm.kernels.cpu_histogram import add_counts, collect_counts, count_tables
+from torchghm.kernels.cpu_histogram import add_counts, collect_counts, count_table
 from torchghm.kernels.cpu_intrinsics import elementwise, vectorize
 from torchghm.kernels.cpu_registers import LANES
 from torchghm.kernels.cpu_softmax import maximum
@@ -120,7 +120,7 @@ def test_regions_by_edges(regions):
 def test_counts(regions):
     index = np.random.default_rng(regions).integers(0, regions, 10 * TILE).astype(np.int32)
     index[: 3 * TILE] = regions - 1
-    counts, histogram = count_tables(regions), np.ones(regions)
+    counts, histogram = count_table(regions), np.ones(regions)
     for start in range(0, index.size, TILE):
         add_counts(index[start : start + TILE], regions, counts)
     collect_counts(counts, regions, histogram)

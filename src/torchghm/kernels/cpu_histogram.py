@@ -1,7 +1,8 @@
 """Counting regions, for pass 1.
 
-Neighbours often share a region, and adding to a number that was just stored waits for the store. So up to 32 regions
-are counted without a table, in planes of bits; for more, four tables take turns.
+Up to 32 regions are counted in planes of bits, more in one table: several, which take turns, don't fit the first cache.
+Weights are added in four tables, because adding to a number that was just stored waits for the store, and neighbours
+often share a region.
 """
 
 from __future__ import annotations
@@ -18,18 +19,9 @@ assert TILE == COUNTED
 
 
 @scalar
-def table_stride(entries: Any) -> Any:
-    """Distance of the tables: not a multiple of 4 KiB, where a load would wait for a store to another table."""
-    stride = (entries + 31) // 16 * 16
-    return stride + 16 if stride % 1024 == 0 else stride
-
-
-@scalar
-def count_tables(regions: Any) -> Any:
+def count_table(regions: Any) -> Any:
     """Room for `add_counts`, int32: whole counts stay exact, as float32 would not beyond 2^24."""
-    if regions <= FEW:
-        return np.zeros(FEW * COLUMNS, np.int32)
-    return np.zeros(4 * table_stride(regions), np.int32)
+    return np.zeros(FEW * COLUMNS if regions <= FEW else regions, np.int32)
 
 
 @scalar
@@ -38,7 +30,7 @@ def add_counts(index: Any, regions: Any, counts: Any) -> None:
     if regions <= FEW:
         _count_in_planes(index, counts)
     else:
-        _count_in_tables(index, counts, table_stride(regions))
+        _count_in_table(index, counts)
 
 
 @elementwise
@@ -48,14 +40,9 @@ def _count_in_planes(index: Any, counts: Any) -> None:
 
 
 @scalar
-def _count_in_tables(index: Any, counts: Any, stride: Any) -> None:
-    # Unsigned, so that no index is checked for Python's meaning of a negative one.
-    second, third, fourth = np.uint64(stride), np.uint64(2 * stride), np.uint64(3 * stride)
-    for j in range(np.uint64(0), np.uint64(TILE), np.uint64(4)):
+def _count_in_table(index: Any, counts: Any) -> None:
+    for j in range(np.uint64(0), np.uint64(TILE), np.uint64(1)):  # unsigned: no check for a negative index
         counts[np.uint64(index[j])] += np.int32(1)
-        counts[np.uint64(index[j + np.uint64(1)]) + second] += np.int32(1)
-        counts[np.uint64(index[j + np.uint64(2)]) + third] += np.int32(1)
-        counts[np.uint64(index[j + np.uint64(3)]) + fourth] += np.int32(1)
 
 
 @scalar
@@ -66,23 +53,28 @@ def collect_counts(counts: Any, regions: Any, histogram: Any) -> None:
             for column in range(COLUMNS):
                 histogram[k] += counts[k * COLUMNS + column]
     else:
-        for table in range(4):
-            begin = table * table_stride(regions)
-            for k in range(regions):
-                histogram[k] += counts[begin + k]
+        for k in range(regions):
+            histogram[k] += counts[k]
     counts[:] = 0
 
 
 @scalar
-def weight_tables(regions: Any) -> Any:
-    """Room for `add_weights`."""
-    return np.zeros(4 * table_stride(regions), np.float64)
+def weight_tables(regions: Any, weighted: Any) -> Any:
+    """Room for `add_weights`; none without weights, as freeing much makes the C library tidy up what others freed."""
+    return np.zeros(4 * _stride(regions) if weighted else 0, np.float64)
+
+
+@scalar
+def _stride(entries: Any) -> Any:
+    """Distance of the tables: not a multiple of 4 KiB, where a load would wait for a store to another table."""
+    stride = (entries + 31) // 16 * 16
+    return stride + 16 if stride % 1024 == 0 else stride
 
 
 @scalar
 def add_weights(index: Any, weight: Any, regions: Any, amounts: Any) -> None:
     """Add every example's weight to its region."""
-    stride = table_stride(regions)
+    stride = _stride(regions)
     second, third, fourth = np.uint64(stride), np.uint64(2 * stride), np.uint64(3 * stride)
     for j in range(np.uint64(0), np.uint64(TILE), np.uint64(4)):
         amounts[np.uint64(index[j])] += weight[j]
@@ -94,7 +86,7 @@ def add_weights(index: Any, weight: Any, regions: Any, amounts: Any) -> None:
 @scalar
 def collect_weights(amounts: Any, regions: Any, histogram: Any) -> None:
     """Add what was weighed to the histogram, and begin anew."""
-    stride = table_stride(regions)
+    stride = _stride(regions)
     for k in range(regions):
         for table in range(4):
             histogram[k] += amounts[table * stride + k]

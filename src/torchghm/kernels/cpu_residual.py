@@ -18,7 +18,7 @@ from torchghm.kernels.cpu_histogram import (
     add_weights,
     collect_counts,
     collect_weights,
-    count_tables,
+    count_table,
     weight_tables,
 )
 from torchghm.kernels.cpu_intrinsics import carray, elementwise, fetch_add, scalar, stack_memory, vectorize
@@ -71,7 +71,7 @@ def _histogram(a: Any, real: Any) -> None:
     reals, integers = stack_memory(4, TILE_BYTES), stack_memory(1, TILE_BYTES)
     residual, weight, slope = tile(reals, 0, real), tile(reals, 1, real), tile(reals, 2, real)
     loss, index = tile(reals, 3, real), tile(integers, 0, np.int32)
-    counts, amounts = count_tables(a.regions), weight_tables(a.regions)
+    counts, amounts = count_table(a.regions), weight_tables(a.regions, a.weight != 0)
     mu, scale, last = real(a.mu), region_scale(real, a.regions), real(a.regions - 1)
     while True:
         chunk = fetch_add(a.counter, 1)

@@ -20,7 +20,7 @@ from torchghm.kernels.cpu_histogram import (
     add_weights,
     collect_counts,
     collect_weights,
-    count_tables,
+    count_table,
     weight_tables,
 )
 from torchghm.kernels.cpu_intrinsics import (
@@ -64,7 +64,7 @@ def loss_float64(pointer: Any) -> None:
 def _histogram(a: Any, real: Any) -> None:
     tiles = tiles_in(stack_memory(7, TILE_BYTES), stack_memory(2, TILE_BYTES), real)
     own, targets, weight, index = tiles.own, tiles.targets, tiles.weight, tiles.index
-    counts, amounts = count_tables(a.regions), weight_tables(a.regions)
+    counts, amounts = count_table(a.regions), weight_tables(a.regions, a.weight != 0)
     edges = load_edges(a, real)
     scale, last = region_scale(real, a.regions), real(a.regions - 1)
     while True:
