@@ -20,6 +20,9 @@ import torchghm.kernels.cpu_memory
 
 Step = Callable[[], object]
 
+LONG = 1000
+"""Milliseconds of a step beside which it is nothing to clear away what others left."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -45,12 +48,13 @@ def timed(
     for step in candidates.values():  # compilation, caches, memory
         step()
         step()
-    repeats = {name: _repeats(step, device) for name, step in candidates.items()}
+    durations = {name: _time(step, 3, device) for name, step in candidates.items()}
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or min(map(len, times.values())) < least_runs:
         for name, step in candidates.items():
-            step()  # not timed: in it the C library gives back to the system what the candidates before it have freed
-            times[name].append(_time(step, repeats[name], device))
+            if durations[name] < LONG:
+                step()  # not timed: in it the C library gives back to the system what the candidates before have freed
+            times[name].append(_time(step, _repeats(durations[name]), device))
     return times
 
 
@@ -94,9 +98,9 @@ def settings(device: str) -> dict[str, str]:
     }
 
 
-def _repeats(step: Step, device: str) -> int:
-    """How often to repeat a step within one timing, for the clock's resolution: about 2 ms."""
-    return max(1, min(1000, int(2 / max(_time(step, 3, device), 1e-4))))
+def _repeats(duration: float) -> int:
+    """How often to repeat a step of so many milliseconds within one timing, for the clock's resolution: about 2 ms."""
+    return max(1, min(1000, int(2 / max(duration, 1e-4))))
 
 
 def _time(step: Step, repeats: int, device: str) -> float:

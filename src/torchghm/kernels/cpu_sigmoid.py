@@ -148,7 +148,7 @@ def _loss(a: Any, real: Any) -> None:
         if chunk >= a.chunks:
             break
         sums = _chunk(a, real, chunk, tiles, table, edges)
-        fence()
+        fence()  # for what was streamed
         array_at(a.sums, np.float64, chunk * 4, 4)[:] = sums
         if a.chunks == 1:
             array_at(a.loss, real, 0, 1)[0] = sums[3]
@@ -158,8 +158,7 @@ def _loss(a: Any, real: Any) -> None:
 def _chunk(a: Any, real: Any, chunk: Any, tiles: Any, table: Any, edges: Any) -> Any:
     """Pass 2 over a chunk: w L, |gradient|, its part that belongs to positives, and table w L.
 
-    What it calls for every tile the compiler puts in its place, if it is all in one function: else the calls would take
-    a fifth of the time.
+    All in one function, into which the compiler puts what is called for every tile: on so few numbers calls count.
     """
     vectorize()
     index, slope, loss, entries, weight = tiles.index, tiles.slope, tiles.loss, tiles.entries, tiles.weight
