@@ -6,43 +6,53 @@ import numpy as np
 import pytest
 import torch
 
-from torchghm.kernels.cpu_arithmetic import exp_nonpositive, log1p_unit, region, sigmoid
+from torchghm.kernels.cpu_arithmetic import exp_nonpositive, log1p_unit, region, regions_of, sigmoid
 from torchghm.kernels.cpu_call import ARGUMENTS, Arguments
-from torchghm.kernels.cpu_edges import load_edges, regions_by_edges
-from torchghm.kernels.cpu_harmonize import load_table, look_up
-from torchghm.kernels.cpu_histogram import add_counts, collect_counts, count_table
-from torchghm.kernels.cpu_intrinsics import elementwise, vectorize
-from torchghm.kernels.cpu_registers import LANES
+from torchghm.kernels.cpu_edges import load_edges, region_by_edges
+from torchghm.kernels.cpu_harmonize import load_table
+from torchghm.kernels.cpu_histogram import collect_counts, count_few, count_many, count_table, find_regions
+from torchghm.kernels.cpu_intrinsics import elementwise
+from torchghm.kernels.cpu_registers import ENTRIES, FEW, load_numbers, look_up_in_registers, store_numbers
+from torchghm.kernels.cpu_ring import RING_BYTES, look_up_in_memory, ring_in
 from torchghm.kernels.cpu_softmax import maximum
 from torchghm.kernels.cpu_storage import BFLOAT16, FLOAT16, FLOAT32, TILE, load, store
+from torchghm.kernels.cpu_vectors import as_int32, lanes
+
+
+@elementwise
+def exp_of_one(number):
+    return exp_nonpositive(number)
 
 
 @elementwise
 def exp_of(source, destination):
-    vectorize()
-    for j in range(source.size):
-        destination[j] = exp_nonpositive(source[j])
+    for j in range(0, source.size, lanes(np.float32)):
+        store_numbers(destination, j, exp_nonpositive(load_numbers(source, j)))
 
 
 @elementwise
 def log1p_of(source, destination):
-    vectorize()
-    for j in range(source.size):
-        destination[j] = log1p_unit(source[j])
+    for j in range(0, source.size, lanes(np.float32)):
+        store_numbers(destination, j, log1p_unit(load_numbers(source, j)))
 
 
 @elementwise
 def sigmoid_of(source, destination):
-    vectorize()
-    for j in range(source.size):
-        destination[j] = sigmoid(np.float32, source[j], exp_nonpositive(-abs(source[j])))
+    for j in range(0, source.size, lanes(np.float32)):
+        x = load_numbers(source, j)
+        store_numbers(destination, j, sigmoid(np.float32, x, exp_nonpositive(-abs(x))))
 
 
 @elementwise
-def region_of(source, destination, regions, last):
-    vectorize()
-    for j in range(source.size):
-        destination[j] = region(source[j], regions, np.float32(0), last)
+def region_of(source, destination, scale, last):
+    for j in range(0, source.size, lanes(np.float32)):
+        store_numbers(destination, j, region(load_numbers(source, j), scale, last))
+
+
+@elementwise
+def region_by_edges_of(source, destination, edges, regions):
+    for j in range(0, source.size, lanes(np.float32)):
+        store_numbers(destination, j, region_by_edges(np.float32, load_numbers(source, j), edges, regions))
 
 
 @elementwise
@@ -50,47 +60,54 @@ def maximum_of(source):
     return maximum(source)
 
 
+def in_vectors(function, numbers, *options, dtype=np.float32):
+    """What a function of whole vectors gives for so many numbers."""
+    padded = np.resize(numbers, -(-numbers.size // 16) * 16)
+    result = np.empty(padded.size, dtype)
+    function(padded, result, *options)
+    return result[: numbers.size]
+
+
 def relative_error(function, exact, numbers):
-    result = np.empty_like(numbers)
-    function(numbers, result)
-    return np.abs(result / exact(numbers.astype(np.float64)) - 1).max()
+    return np.abs(in_vectors(function, numbers) / exact(numbers.astype(np.float64)) - 1).max()
 
 
 def test_exp():
     assert relative_error(exp_of, np.exp, np.linspace(-64, 0, 1_000_001, dtype=np.float32)) < 4e-7
     special = np.array([0, -64.5, -1e30, -np.inf, np.nan, -0.0], np.float32)
-    result = np.empty_like(special)
-    exp_of(special, result)
-    np.testing.assert_array_equal(result, np.array([1, 0, 0, 0, np.nan, 1], np.float32))
+    np.testing.assert_array_equal(in_vectors(exp_of, special), np.array([1, 0, 0, 0, np.nan, 1], np.float32))
+    one_by_one = [exp_of_one(number) for number in special]
+    np.testing.assert_array_equal(one_by_one, np.array([1, 0, 0, 0, np.nan, 1], np.float32))
 
 
 def test_log1p():
     assert relative_error(log1p_of, np.log1p, np.linspace(1e-6, 1, 1_000_001, dtype=np.float32)) < 3e-7
     special = np.array([0, 1e-30, 1, np.nan], np.float32)
-    result = np.empty_like(special)
-    log1p_of(special, result)
-    np.testing.assert_allclose(result, np.array([0, 1e-30, np.log(2), np.nan]), rtol=1e-6)
+    expected = np.array([0, 1e-30, np.log(2), np.nan])
+    np.testing.assert_allclose(in_vectors(log1p_of, special), expected, rtol=1e-6)
 
 
 def test_sigmoid():
     numbers = np.linspace(-60, 60, 1_000_001, dtype=np.float32)
     assert relative_error(sigmoid_of, lambda x: 1 / (1 + np.exp(-x)), numbers) < 5e-7
     special = np.array([0, np.inf, -np.inf, np.nan, 1e30, -1e30], np.float32)
-    result = np.empty_like(special)
-    sigmoid_of(special, result)
-    np.testing.assert_array_equal(result, np.array([0.5, 1, 0, np.nan, 1, 0], np.float32))
+    expected = np.array([0.5, 1, 0, np.nan, 1, 0], np.float32)
+    np.testing.assert_array_equal(in_vectors(sigmoid_of, special), expected)
 
 
 @pytest.mark.parametrize("regions", [1, 30, 3030])
 def test_region_is_never_outside_the_table(regions):
     norms = np.array([0, 1, 1.0000001, 2, 1e30, np.inf, np.nan, 0.999999], np.float32)
-    index = np.empty(norms.size, np.int32)
-    region_of(norms, index, np.float32(regions), np.float32(regions - 1))
+    index = in_vectors(region_of, norms, np.float32(regions), np.float32(regions - 1), dtype=np.int32)
     assert index[0] == 0
     assert (index[1:] == regions - 1).all()
 
 
-@pytest.mark.skipif(LANES == 0, reason="this processor has no permutation of vectors, and edges are not used")
+def edges_of(regions):
+    arguments = Arguments(regions=regions, target_storage=-1)
+    return load_edges(np.frombuffer(arguments, ARGUMENTS)[0], np.float32)
+
+
 @pytest.mark.parametrize("regions", [1, 2, 3, 7, 10, 29, 30, 31])
 def test_regions_by_edges(regions):
     g = np.arange(1, regions) / regions
@@ -106,37 +123,84 @@ def test_regions_by_edges(regions):
     all_logits = np.concatenate([logits, on_edges, special])
     middle = regions // 2
     all_expected = [*expected, *range(1, regions), 0, 0, 0, middle, middle, last, last, last, last]
-    arguments = Arguments(regions=regions, target_storage=-1)
-    edges = load_edges(np.frombuffer(arguments, ARGUMENTS)[0], np.float32)
-    found = np.empty(-(-all_logits.size // TILE) * TILE, np.int32)
-    padded = np.resize(all_logits, found.size)
-    for start in range(0, found.size, TILE):
-        trace = regions_by_edges(np.float32, padded[start : start + TILE], edges, regions, found[start : start + TILE])
-        assert (trace == 0) == np.isfinite(padded[start : start + TILE]).all()
-    np.testing.assert_array_equal(found[: all_logits.size], all_expected)
+    told = regions_of(regions, np.float32)
+    found = in_vectors(region_by_edges_of, all_logits, edges_of(regions), told, dtype=np.int32)
+    np.testing.assert_array_equal(found, all_expected)
 
 
-@pytest.mark.parametrize("regions", [1, 2, 30, 32, 33, 3030])
-def test_counts(regions):
-    index = np.random.default_rng(regions).integers(0, regions, 10 * TILE).astype(np.int32)
-    index[: 3 * TILE] = regions - 1
-    counts, histogram = count_table(regions), np.ones(regions)
-    for start in range(0, index.size, TILE):
-        add_counts(index[start : start + TILE], regions, counts)
-    collect_counts(counts, regions, histogram)
-    np.testing.assert_array_equal(histogram, 1 + np.bincount(index, minlength=regions))
+@pytest.mark.parametrize("regions", [1, 2, 30, 32, 33, 600, 3030])
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+@pytest.mark.parametrize("tiles", [1, 2, 5])
+def test_counts(regions, real, tiles):
+    """Counting a run is finding the regions of every tile, and counting them."""
+    logits = np.random.default_rng(regions).normal(0, 3, tiles * TILE).astype(real)
+    logits[: TILE // 2] = 100.0
+    told, index = regions_of(regions, real), np.empty(TILE, np.int32)
+    edges = edges_of(regions) if real is np.float32 and regions < ENTRIES else None
+    memory = np.empty(RING_BYTES, np.uint8)
+    planes = regions <= FEW
+    counts, histogram = count_table(regions, planes), np.ones(regions)
+    if planes:
+        assert count_few(real, logits, None, edges, told, index, counts) == 0
+    else:
+        ring = ring_in(memory.ctypes.data, regions, real)
+        assert count_many(real, logits, None, told, ring.index, counts) == 0
+    collect_counts(counts, regions, planes, histogram)
+    expected = np.ones(regions)
+    for start in range(0, logits.size, TILE):
+        assert find_regions(real, logits[start : start + TILE], None, edges, told, index) == 0
+        expected += np.bincount(index, minlength=regions)
+    np.testing.assert_array_equal(histogram, expected)
     assert not counts.any()
 
 
-@pytest.mark.parametrize("entries", [1, 30, 32, 33, 3030])
-@pytest.mark.parametrize("real", [np.float32, np.float64])
-def test_look_up(entries, real):
+@pytest.mark.parametrize("place", [0, 15, 16, TILE - 1, TILE, 3 * TILE - 1])
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("regions", [30, 3030])
+def test_counting_tells_whether_all_is_finite(place, number, regions):
+    logits = np.zeros(3 * TILE, np.float32)
+    logits[place] = number
+    told, index = regions_of(regions, np.float32), np.empty(TILE, np.int32)
+    if regions < ENTRIES:
+        counts = count_table(regions, True)
+        assert np.isnan(count_few(np.float32, logits, None, edges_of(regions), told, index, counts))
+    else:
+        counts = count_table(regions, False)
+        assert np.isnan(count_many(np.float32, logits, None, told, index, counts))
+
+
+@elementwise
+def look_up_of_numbers(places, found, table):
+    for j in range(0, places.size, lanes(np.float32)):
+        store_numbers(found, j, look_up_in_registers(table, as_int32(load_numbers(places, j))))
+
+
+@elementwise
+def look_up_all_in_memory(real, table, index, found):
+    for j in range(0, index.size, lanes(real)):
+        look_up_in_memory(table, index, found, j)
+
+
+@pytest.mark.parametrize("entries", [1, 30, 32])
+def test_look_up_in_registers(entries):
     random = np.random.default_rng(0)
     source = random.random(entries)
-    table = load_table(source.ctypes.data, entries, real)
+    table = load_table(source.ctypes.data, entries, edges_of(1), np.float32)
+    index = random.integers(0, entries, TILE)
+    found = in_vectors(look_up_of_numbers, index.astype(np.float32), table)
+    np.testing.assert_array_equal(found, source.astype(np.float32)[index])
+
+
+@pytest.mark.parametrize("entries", [33, 3030])
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+def test_look_up_in_memory(entries, real):
+    random = np.random.default_rng(0)
+    source = random.random(entries)
+    table = load_table(source.ctypes.data, entries, np.empty(0, real), real)
+    assert table.ctypes.data % 4096 == 0
     index = random.integers(0, entries, TILE).astype(np.int32)
     found = np.empty(TILE, real)
-    look_up(table, index, found)
+    look_up_all_in_memory(real, table, index, found)
     np.testing.assert_array_equal(found, source.astype(real)[index])
 
 

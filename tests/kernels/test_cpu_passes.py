@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from hypothesis import example, given, settings
@@ -185,6 +187,60 @@ def test_large_gradients_are_written_past_the_caches():
         for part in (slice(None, half), slice(half, None))
     ]
     assert torch.equal(gradient, torch.cat(parts))
+
+
+# Class indices without weights are read where they lie, and the few at the labelled class are changed on the way.
+SEVERAL_IN_A_VECTOR = [(0, 0), (0, 79), (1, 0), (1, 1), (6, 31), (6, 32), (12, 63), (63, 79)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("regions", [1, 30, 31, 32, 33, 3030])
+@pytest.mark.parametrize("every", [3, 13, 80, 10**6])
+@pytest.mark.parametrize("number", [None, math.nan, math.inf, -math.inf, 1e30])
+def test_few_positives_among_many(dtype, regions, every, number):
+    inputs = random_examples(
+        regions, activation="sigmoid", rows=1000, classes=80, dtype=dtype, soft=False, weight="none"
+    )
+    move_off_edges(inputs, "sigmoid", regions)
+    inputs.targets[:] = -1
+    inputs.targets[5::every] = torch.arange(len(inputs.targets[5::every])) * 7 % 80
+    if number is not None:
+        inputs.logits[18, 35] = number  # a positive where they are many, or a negative
+        inputs.logits[900, 79] = number
+        inputs.targets[900] = 79
+    weighed = inputs._replace(weight=torch.ones(1000, dtype=dtype))  # these are put in order in tiles
+    table = torch.linspace(0.5, 2, regions, dtype=torch.float64)
+    options = ("sigmoid", -100, False)
+    with threads_and_chunks(2, chunk=16384):
+        histogram = cpu.classification_histogram(*inputs, regions, *options)
+        results = cpu.classification_loss_and_gradient(*inputs, table, *options)
+        expected_histogram = cpu.classification_histogram(*weighed, regions, *options)
+        expected = cpu.classification_loss_and_gradient(*weighed, table, *options)
+    torch.testing.assert_close(histogram, expected_histogram, rtol=0, atol=0)
+    for result, wanted in zip(results, expected, strict=True):
+        torch.testing.assert_close(result, wanted, rtol=2e-6, atol=1e-6, equal_nan=True)
+
+
+@pytest.mark.parametrize("regions", [30, 3030])
+def test_positives_that_lie_together(regions):
+    logits = torch.randn(64, 80)
+    targets = torch.full((64,), -1)
+    places = torch.tensor([[row, column] for row, column in SEVERAL_IN_A_VECTOR])
+    flipped = logits.clone()
+    targets[places[:, 0]] = places[:, 1]
+    for row, column in enumerate(targets.tolist()):
+        if column >= 0:
+            flipped[row, column] = -flipped[row, column]
+    options = ("sigmoid", -100, False)
+    table = torch.linspace(0.5, 2, regions, dtype=torch.float64)
+    background = torch.full_like(targets, -1)
+    histogram = cpu.classification_histogram(logits, targets, None, regions, *options)
+    assert torch.equal(histogram, cpu.classification_histogram(flipped, background, None, regions, *options))
+    loss, sums, gradient = cpu.classification_loss_and_gradient(logits, targets, None, table, *options)
+    wanted = cpu.classification_loss_and_gradient(flipped, background, None, table, *options)
+    sign = torch.where(flipped == logits, 1.0, -1.0)
+    torch.testing.assert_close((loss, sums[:2], gradient), (wanted[0], wanted[1][:2], wanted[2] * sign))
+    assert float(sums[2]) == pytest.approx(float(-(gradient[sign < 0]).sum()), rel=1e-6)
 
 
 def test_both_passes_put_every_example_in_the_same_region():

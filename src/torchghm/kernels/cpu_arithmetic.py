@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
 
-from torchghm.kernels.cpu_intrinsics import bits, elementwise, from_bits, overload, scalar
+from torchghm.kernels.cpu_intrinsics import elementwise, overload, scalar
+from torchghm.kernels.cpu_vectors import as_index, as_int32, bits, from_bits, select
 
 _FLUSH = -64.0
 """exp below is 0: e^-64 = 1.6e-28 is nothing beside 1, and its products with a weight would be denormal, thus slow."""
@@ -36,8 +37,8 @@ def _exp_nonpositive(y: Any) -> Any:
         high = np.float32(0.008290314115583897) * r + np.float32(0.04189793020486832)
         p = (high * r2 + middle) * r2 + low
         # A product, not a sum of exponents: whatever bits a NaN leaves in n, p is NaN and stays it.
-        power: Any = p * from_bits(np.int32(np.int32(bits(shifted) << 23) + np.int32(0x3F800000)))
-        return np.float32(0.0) if y < np.float32(_FLUSH) else power
+        power = p * from_bits(as_int32(as_int32(bits(shifted) << 23) + np.int32(0x3F800000)))
+        return select(y < np.float32(_FLUSH), np.float32(0.0), power)
 
     return library if y == types.float64 else polynomial
 
@@ -69,7 +70,7 @@ def _log1p_unit(e: Any) -> Any:
 @elementwise
 def sigmoid(real: Any, x: Any, e: Any) -> Any:
     """1 / (1 + exp(-x)) from e = exp(-|x|), with full relative precision on both sides; ``real`` is the dtype."""
-    return (e if x < real(0) else real(1)) / (real(1) + e)
+    return select(x < real(0), e, real(1)) / (real(1) + e)
 
 
 @scalar
@@ -82,12 +83,25 @@ def region_scale(real: Any, regions: Any) -> Any:
     return real(regions) * (real(1) + real(4) * (np.nextafter(real(1), real(2)) - real(1)))
 
 
+class Regions(NamedTuple):
+    """How [0, 1] is divided: the number of regions, and what `region` is told in the dtype of the arithmetic."""
+
+    number: Any
+    scale: Any
+    last: Any
+
+
+@scalar
+def regions_of(number: Any, real: Any) -> Any:
+    """[0, 1] in so many regions."""
+    return Regions(number, region_scale(real, number), real(number - 1))
+
+
 @elementwise
-def region(norm: Any, scale: Any, shift: Any, last: Any) -> Any:
-    """floor(g M + shift), at most ``last``, as int32: with a shift of 0 the region of a gradient norm.
+def region(norm: Any, scale: Any, last: Any) -> Any:
+    """The region floor(g M), at most the last, of a gradient norm, as int32.
 
     NaN falls in the last one: converted as it is it would be any number.
     """
-    position = norm * scale + shift
-    # The mask changes nothing; it lets LLVM drop Python's meaning of a negative index.
-    return np.int32(np.int32(position if position < last else last) & np.int32(0x7FFFFFFF))
+    position = norm * scale
+    return as_index(select(position < last, position, last))

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from torchghm.kernels.cpu_arithmetic import region_scale
-from torchghm.kernels.cpu_intrinsics import elementwise, scalar, summing, vectorize
-from torchghm.kernels.cpu_registers import ENTRIES, LANES, look_up_below_edges, step_below_edges
-from torchghm.kernels.cpu_storage import TILE
+from torchghm.kernels.cpu_intrinsics import elementwise, scalar
+from torchghm.kernels.cpu_registers import ENTRIES, look_up_in_registers
+from torchghm.kernels.cpu_vectors import as_index, as_int32, select
 
 # s (a + b s^2 + c s^4) is sigmoid(s) - 1/2 within 0.0071 for |s| <= 4.3, and beyond within as much of its value there.
 _BOUND = 4.3
@@ -28,47 +28,33 @@ def load_edges(a: Any, real: Any) -> Any:
 
     Comparing with NaN steps below: so +inf and NaN, whose nearest edge is above the last, fall in the last region.
     """
-    usable = LANES > 0 and np.empty(1, real).itemsize == 4 and a.target_storage < 0 and a.regions < ENTRIES
+    usable = np.empty(1, real).itemsize == 4 and a.target_storage < 0 and not a.weight and a.regions < ENTRIES
     edges = np.full(ENTRIES if usable else 0, np.nan, real)
     for k in range(a.regions if usable else 0):
         edges[k] = math.log(k / (region_scale(np.float32, a.regions) - k)) if k else -np.inf
     return edges
 
 
-@scalar
-def regions_by_edges(real: Any, logits: Any, edges: Any, regions: Any, index: Any) -> Any:
-    """The region of every logit of a tile; returns 0 if all are finite."""
-    trace = _nearest_edges(real, logits, regions, index)
-    _step_below(logits, edges, index)
-    return trace
-
-
-@summing
-def _nearest_edges(real: Any, logits: Any, regions: Any, index: Any) -> Any:
-    vectorize()
-    a, b, c = real(regions * _A), real(regions * _B), real(regions * _C)
-    middle = real(0.5 * regions + 0.5)
-    trace = real(0)
-    for j in range(TILE):
-        s = logits[j]
-        inner = s if s < real(_BOUND) else real(_BOUND)
-        inner = inner if inner > real(-_BOUND) else real(-_BOUND)
-        square = inner * inner
-        index[j] = np.int32(((c * square + b) * square + a) * inner + middle)
-        trace += s * real(0)  # NaN as soon as one logit is not finite
-    return trace
+@elementwise
+def region_by_edges(real: Any, s: Any, edges: Any, regions: Any) -> Any:
+    """The region of g = sigmoid(s)."""
+    number = regions.number
+    a, b, c = real(number * _A), real(number * _B), real(number * _C)
+    inner = select(s < real(_BOUND), s, real(_BOUND))
+    inner = select(inner > real(-_BOUND), inner, real(-_BOUND))
+    square = inner * inner
+    return _step_below(s, edges, as_int32(((c * square + b) * square + a) * inner + real(0.5 * number + 0.5)))
 
 
 @elementwise
-def _step_below(logits: Any, edges: Any, index: Any) -> None:
-    vectorize()
-    for j in range(0, TILE, LANES):
-        step_below_edges(logits, edges, index, j)
+def region_below_edge(real: Any, s: Any, norm: Any, edges: Any, regions: Any) -> Any:
+    """The same where g is known."""
+    position = norm * regions.scale + real(0.5)
+    above_last = real(regions.number)
+    return _step_below(s, edges, as_index(select(position < above_last, position, above_last)))
 
 
 @elementwise
-def look_up_by_edges(logits: Any, edges: Any, table: Any, index: Any, entries: Any) -> None:
-    """What the table says in the region of every logit of a tile, from the edge nearest to it."""
-    vectorize()
-    for j in range(0, TILE, LANES):
-        look_up_below_edges(logits, edges, table, index, entries, j)
+def _step_below(s: Any, edges: Any, nearest: Any) -> Any:
+    """The region that begins at the nearest edge, or the one before if s does not reach it."""
+    return select(s >= look_up_in_registers(edges, nearest), nearest, nearest - np.int32(1))

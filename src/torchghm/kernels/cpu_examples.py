@@ -12,6 +12,9 @@ from torchghm.kernels.cpu_storage import FLOAT32, FLOAT64, TILE, array_at, load,
 HIDDEN = -1e4
 """The logit of what is no example: with target 0 its g, L and gradient are 0."""
 
+SPARSE = 64
+"""Of so many logits at most one may be at the labelled class for them to be read where they lie."""
+
 
 class Tiles(NamedTuple):
     """What a tile of examples is worked on in; [TILE] each, of the dtype of the arithmetic or int32."""
@@ -21,49 +24,40 @@ class Tiles(NamedTuple):
     targets: Any
     weight: Any
     flipped: Any
-    """Places of logits whose sign was changed."""
+    """Places of logits at the labelled class: their sign is to be changed."""
     index: Any
     """Regions."""
-    slope: Any
-    """Derivative of the loss."""
-    loss: Any
-    entries: Any
-    """What the table says."""
     gradient: Any
     """Where it can't be written to its place at once."""
 
 
 @scalar
 def tiles_in(reals: Any, integers: Any, real: Any) -> Any:
-    """Tiles in memory for seven of reals and two of integers."""
+    """Tiles in memory for four of reals and two of integers."""
     return Tiles(
         own=tile(reals, 0, real),
         targets=tile(reals, 1, real),
         weight=tile(reals, 2, real),
         flipped=tile(integers, 0, np.int32),
         index=tile(integers, 1, np.int32),
-        slope=tile(reals, 3, real),
-        loss=tile(reals, 4, real),
-        entries=tile(reals, 5, real),
-        gradient=tile(reals, 6, real),
+        gradient=tile(reals, 3, real),
     )
 
 
 @scalar
-def prepare(
-    a: Any, real: Any, start: Any, end: Any, own: Any, targets: Any, weight: Any, flipped: Any
-) -> tuple[Any, Any, Any, Any, Any]:
-    """Examples from ``start`` on, before ``end``: a tile of them in ``own``, ``targets``, ``weight`` and ``flipped``.
+def prepare(a: Any, real: Any, start: Any, end: Any, tiles: Any) -> tuple[Any, Any, Any, Any, Any, Any]:
+    """Examples from ``start`` on, before ``end``: their logits, and what ``tiles`` hold of them.
 
     Returns:
-        The logits: ``own``, or several tiles of the tensor itself where nothing in them has to be changed, so that they
-        must not be written to; how many examples they are; how many logits are hidden, with what fills the tile up; how
-        many targets are invalid (a row counts in the tile that its first logit is in); and how many logits were
-        flipped: ``flipped`` holds their places.
+        The logits: ``own``, or several tiles of the tensor itself where no more than a few signs in them have to be
+        changed, so that they must not be written to; how many examples they are; how many logits are hidden, with what
+        fills the tile up; how many targets are invalid (a row counts in the tile that its first logit is in); how many
+        logits are at the labelled class: ``flipped`` holds their places; and whether their sign was changed in ``own``.
     """
-    whole = _tiles_as_they_lie(a, own.itemsize, start, end)
+    own, targets, weight, flipped = tiles.own, tiles.targets, tiles.weight, tiles.flipped
+    whole, positives = _tiles_as_they_lie(a, own.itemsize, start, end, flipped)
     if whole > 0:
-        return array_at(a.logits, real, start, whole * TILE), whole * TILE, 0, 0, 0
+        return array_at(a.logits, real, start, whole * TILE), whole * TILE, 0, 0, positives, False
     count = min(TILE, end - start)
     load(a.storage, a.logits, start, count, own)
     own[count:] = real(HIDDEN)
@@ -71,25 +65,34 @@ def prepare(
         _load_weight(a, real, start, count, weight)
     if a.target_storage < 0:
         hidden, invalid, positives = _flip_and_hide(a, real, start, count, own, weight, flipped)
-        return own, count, TILE - count + hidden, invalid, positives
+        return own, count, TILE - count + hidden, invalid, positives, True
     load(a.target_storage, a.targets, start, count, targets)
     targets[count:] = real(0)
-    return own, count, TILE - count, count_outside(targets), 0
+    return own, count, TILE - count, count_outside(targets), 0, True
 
 
 @scalar
-def _tiles_as_they_lie(a: Any, width: Any, start: Any, end: Any) -> Any:
-    """How many whole tiles need no conversion, no weight, and no change: every label says "background"."""
+def _tiles_as_they_lie(a: Any, width: Any, start: Any, end: Any, flipped: Any) -> tuple[Any, Any]:
+    """How many whole tiles need no conversion, no weight, and no change but of a few signs; and how many signs."""
     if a.storage != (FLOAT32 if width == 4 else FLOAT64):
-        return 0
+        return 0, 0
     if a.target_storage >= 0 or a.weight or a.leave_out_nonfinite or a.ignore_index == -1:
-        return 0
-    row = start // a.columns
+        return 0, 0
+    begin, positives = start // a.columns * a.columns - start, 0
     for label in _labels(a, start, end - start):
         if label != -1:
-            break
-        row += 1
-    return (min(row * a.columns, end) - start) // TILE
+            place = begin + label
+            valid = 0 <= label < a.columns and label != a.ignore_index
+            if not valid or positives == TILE or positives * SPARSE > place:
+                break
+            if place >= 0:
+                flipped[positives] = place
+                positives += 1
+        begin += a.columns
+    whole = min(begin, end - start) // TILE
+    while positives and flipped[positives - 1] >= whole * TILE:
+        positives -= 1
+    return whole, positives
 
 
 @scalar

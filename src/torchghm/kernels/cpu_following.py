@@ -16,8 +16,9 @@ from torchghm.kernels.cpu_between import (
     add_up,
     move_average,
 )
-from torchghm.kernels.cpu_intrinsics import bits, carray, elementwise, from_bits, overload, scalar, vectorize
+from torchghm.kernels.cpu_intrinsics import carray, elementwise, overload, scalar, vectorize
 from torchghm.kernels.cpu_storage import TILE, array_at
+from torchghm.kernels.cpu_vectors import bits, from_bits
 
 
 def follow_float32(pointer: Any) -> None:

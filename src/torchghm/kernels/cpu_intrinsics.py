@@ -1,4 +1,4 @@
-"""What the kernels ask of LLVM beyond what Numba offers by itself, and the three ways they are compiled."""
+"""What the kernels ask of LLVM beyond what Numba offers by itself, and the ways they are compiled."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from numba.core import cgutils
 from numba.np.numpy_support import carray
 
 __all__ = [
-    "bits",
     "carray",
     "element",
     "elementwise",
     "fence",
     "fetch_add",
-    "from_bits",
+    "inlined",
     "intrinsic",
     "overload",
     "scalar",
@@ -37,17 +36,20 @@ class _Decorator(Protocol):
 
 # Fast-math is limited to contraction (a * b + c in one rounding), and to the order of sums where a function says so:
 # NaN and infinities keep their meaning. With error_model="numpy" a division by zero is an infinity, not an exception,
-# whose branch would stop vectorisation.
-elementwise = cast(_Decorator, numba.njit(fastmath={"contract"}, error_model="numpy"))
-summing = cast(_Decorator, numba.njit(fastmath={"contract", "reassoc"}, error_model="numpy"))
+# whose branch would stop vectorisation. Without `_nrt` arrays can't be made there, but nor are references to them
+# counted, by calls that would empty the registers.
+_njit = cast(Any, numba.njit)
+elementwise = cast(_Decorator, _njit(fastmath={"contract"}, error_model="numpy", _nrt=False))
+inlined = cast(_Decorator, _njit(fastmath={"contract"}, error_model="numpy", _nrt=False, forceinline=True))
+summing = cast(_Decorator, _njit(fastmath={"contract", "reassoc"}, error_model="numpy", _nrt=False))
 scalar = cast(_Decorator, numba.njit(error_model="numpy"))
 intrinsic = cast(Callable[[Callable[..., Any]], Callable[..., Any]], numba.extending.intrinsic)
 
 
 def overload(function: Callable[..., Any]) -> _Decorator:
     """Give a Python function its compiled form, chosen by the types of its arguments."""
-    options: Any = {"fastmath": {"contract"}, "error_model": "numpy"}
-    return cast(_Decorator, numba.extending.overload(function, jit_options=options))
+    options: Any = {"fastmath": {"contract"}, "error_model": "numpy", "_nrt": False}
+    return cast(_Decorator, numba.extending.overload(function, jit_options=options, strict=False))
 
 
 @intrinsic
@@ -67,26 +69,6 @@ def vectorize(typing_context: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(), generate
-
-
-@intrinsic
-def bits(typing_context: Any, number: Any) -> Any:
-    """The bits of a float32, as int32."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], ir.IntType(32))
-
-    return types.int32(types.float32), generate
-
-
-@intrinsic
-def from_bits(typing_context: Any, number: Any) -> Any:
-    """The float32 of these bits."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], ir.FloatType())
-
-    return types.float32(types.int32), generate
 
 
 @intrinsic

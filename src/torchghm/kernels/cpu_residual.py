@@ -1,28 +1,42 @@
 """The two passes of GHM-R on a CPU: every box coordinate is an example.
 
-g = |d| / sqrt(d^2 + mu^2) and ASL1(d) = sqrt(d^2 + mu^2) - mu; the larger of |d| and mu is taken out of the root, so
-that no square overflows. A coordinate that is no example has d = 0, where g, L and the gradient are 0.
+A coordinate that is no example has d = 0, where g, L and the gradient are 0.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from torchghm.kernels.cpu_arithmetic import region, region_scale
+from torchghm.kernels.cpu_arithmetic import regions_of
 from torchghm.kernels.cpu_examples import count_nonfinite
-from torchghm.kernels.cpu_harmonize import finite_size, harmonize, load_table, look_up
+from torchghm.kernels.cpu_harmonize import finite_size, harmonize, load_table
 from torchghm.kernels.cpu_histogram import (
-    add_counts,
     add_weights,
     collect_counts,
     collect_weights,
+    count_few,
+    count_many,
     count_table,
+    find_regions,
+    take_back_nonfinite,
     weight_tables,
 )
-from torchghm.kernels.cpu_intrinsics import carray, elementwise, fetch_add, scalar, stack_memory, vectorize
-from torchghm.kernels.cpu_storage import TILE, TILE_BYTES, array_at, load, store, tile
+from torchghm.kernels.cpu_intrinsics import carray, fence, fetch_add, scalar, stack_memory
+from torchghm.kernels.cpu_registers import FEW
+from torchghm.kernels.cpu_ring import RING_BYTES, ring_in
+from torchghm.kernels.cpu_storage import (
+    FLOAT32,
+    FLOAT64,
+    STREAMED,
+    TILE,
+    TILE_BYTES,
+    array_at,
+    load,
+    store,
+    tile,
+)
 
 
 def histogram_float32(pointer: Any) -> None:
@@ -45,107 +59,117 @@ def loss_float64(pointer: Any) -> None:
     _loss(carray(pointer, (1,))[0], np.float64)
 
 
+class _Tiles(NamedTuple):
+    """What a tile is worked on in; [TILE] each."""
+
+    own: Any
+    """Residuals, where they can't be read as they lie."""
+    weight: Any
+    gradient: Any
+    index: Any
+
+
 @scalar
-def _prepare(a: Any, real: Any, start: Any, count: Any, residual: Any, weight: Any) -> None:
-    load(a.storage, a.logits, start, count, residual)
-    residual[count:] = real(0)
+def _tiles_in(reals: Any, integers: Any, real: Any) -> Any:
+    return _Tiles(tile(reals, 0, real), tile(reals, 1, real), tile(reals, 2, real), tile(integers, 0, np.int32))
+
+
+@scalar
+def _prepare(a: Any, real: Any, start: Any, end: Any, tiles: Any) -> tuple[Any, Any]:
+    """Residuals from ``start`` on: tiles of the tensor itself where nothing is to be changed; and how many."""
+    own, weight, whole = tiles.own, tiles.weight, (end - start) // TILE * TILE
+    as_it_lies = a.storage == (FLOAT32 if own.itemsize == 4 else FLOAT64)
+    if as_it_lies and whole and not a.weight and not a.leave_out_nonfinite:
+        return array_at(a.logits, real, start, whole), whole
+    count = min(TILE, end - start)
+    load(a.storage, a.logits, start, count, own)
+    own[count:] = real(0)
     if a.weight:
         weight[:count] = array_at(a.weight, real, start, count)
         weight[count:] = real(0)
+    return own, count
 
 
 @scalar
-def _hide_nonfinite(a: Any, residual: Any, weight: Any, infinite: Any) -> Any:
-    hidden = 0
+def _hide_nonfinite(a: Any, residual: Any, weight: Any, infinite: Any) -> None:
     for j in range(TILE):
         if np.isnan(residual[j]) or (infinite and np.isinf(residual[j])):
             residual[j] = 0
             if a.weight:
                 weight[j] = 0
-            hidden += 1
-    return hidden
 
 
 @scalar
 def _histogram(a: Any, real: Any) -> None:
-    reals, integers = stack_memory(4, TILE_BYTES), stack_memory(1, TILE_BYTES)
-    residual, weight, slope = tile(reals, 0, real), tile(reals, 1, real), tile(reals, 2, real)
-    loss, index = tile(reals, 3, real), tile(integers, 0, np.int32)
-    counts, amounts = count_table(a.regions), weight_tables(a.regions, a.weight != 0)
-    mu, scale, last = real(a.mu), region_scale(real, a.regions), real(a.regions - 1)
+    tiles = _tiles_in(stack_memory(3, TILE_BYTES), stack_memory(1, TILE_BYTES), real)
+    ring = ring_in(stack_memory(1, RING_BYTES), a.regions, real)
+    planes = a.regions <= FEW
+    counts, amounts = count_table(a.regions, planes), weight_tables(a.regions, a.weight != 0)
+    mu, regions, leave_out = real(a.mu), regions_of(a.regions, real), a.leave_out_nonfinite != 0
     while True:
         chunk = fetch_add(a.counter, 1)
         if chunk >= a.chunks:
             break
         nonfinite, hidden = 0, 0
-        for start in range(chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows), TILE):
-            count = min(TILE, a.rows - start)
-            hidden += TILE - count
-            _prepare(a, real, start, count, residual, weight)
-            nonfinite_here = count_nonfinite(residual)
-            if nonfinite_here:
-                nonfinite += nonfinite_here
-                hidden += _hide_nonfinite(a, residual, weight, a.leave_out_nonfinite != 0)
-            _asl1(real, residual, mu, slope, loss, index, scale, last)
+        start, end = chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows)
+        while start < end:
+            run, count = _prepare(a, real, start, end, tiles)
+            hidden += run.size - count
             if a.weight:
-                add_weights(index, weight, a.regions, amounts)
+                if find_regions(real, run, mu, None, regions, tiles.index) != real(0):
+                    nonfinite += count_nonfinite(run)
+                    _hide_nonfinite(a, run, tiles.weight, leave_out)
+                add_weights(tiles.index, tiles.weight, a.regions, amounts)
             else:
-                add_counts(index, a.regions, counts)
+                if planes:
+                    trace = count_few(real, run, mu, None, regions, tiles.index, counts)
+                else:
+                    trace = count_many(real, run, mu, regions, ring.index, counts)
+                if trace != real(0):
+                    nonfinite += take_back_nonfinite(
+                        real, run, mu, None, regions, tiles.index, planes, counts, leave_out
+                    )
+            start += count
         sums = array_at(a.sums, np.float64, chunk * a.width, a.width)
         sums[:] = 0.0
         sums[a.regions] = nonfinite
         if a.weight:
             collect_weights(amounts, a.regions, sums)
         else:
-            collect_counts(counts, a.regions, sums)
+            collect_counts(counts, a.regions, planes, sums)
             sums[0] -= hidden  # they were counted as g = 0
 
 
 @scalar
 def _loss(a: Any, real: Any) -> None:
-    reals, integers = stack_memory(6, TILE_BYTES), stack_memory(1, TILE_BYTES)
-    residual, weight, slope = tile(reals, 0, real), tile(reals, 1, real), tile(reals, 2, real)
-    loss, entries, gradient = tile(reals, 3, real), tile(reals, 4, real), tile(reals, 5, real)
-    index = tile(integers, 0, np.int32)
-    weight[:] = real(1)
-    table = load_table(a.table, a.regions, real)
-    mu, scale, last = real(a.mu), region_scale(real, a.regions), real(a.regions - 1)
+    tiles = _tiles_in(stack_memory(3, TILE_BYTES), stack_memory(1, TILE_BYTES), real)
+    ring = ring_in(stack_memory(1, RING_BYTES), a.regions, real)
+    table = load_table(a.table, a.regions, np.empty(0, real), real)
+    mu, regions = real(a.mu), regions_of(a.regions, real)
     while True:
         chunk = fetch_add(a.counter, 1)
         if chunk >= a.chunks:
             break
         plain, size, harmonized = 0.0, 0.0, 0.0
-        for start in range(chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows), TILE):
-            count = min(TILE, a.rows - start)
-            _prepare(a, real, start, count, residual, weight)
-            if a.leave_out_nonfinite and count_nonfinite(residual):
-                _hide_nonfinite(a, residual, weight, True)
-            _asl1(real, residual, mu, slope, loss, index, scale, last)
-            look_up(table, index, entries)
+        start, end = chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows)
+        while start < end:
+            run, count = _prepare(a, real, start, end, tiles)
+            in_place = a.storage <= FLOAT64 and count == run.size  # no conversion needed
+            streamed = in_place and a.rows >= STREAMED and a.gradient % 64 == 0
+            gradient = array_at(a.gradient, real, start, count) if in_place else tiles.gradient
+            if a.leave_out_nonfinite and count_nonfinite(run):
+                _hide_nonfinite(a, run, tiles.weight, True)
             if a.weight:
-                sums = harmonize(real, slope, loss, weight, entries, gradient)
+                sums = harmonize(real, run, mu, tiles.weight, None, regions, table, ring, None, gradient, streamed)
             else:
-                sums = harmonize(real, slope, loss, None, entries, gradient)
+                sums = harmonize(real, run, mu, None, None, regions, table, ring, None, gradient, streamed)
             plain += sums[0]
             size += sums[1] if sums[1] == sums[1] else finite_size(real, gradient)
             harmonized += sums[2]
-            store(a.storage, a.gradient, start, count, gradient)
+            if not in_place:
+                store(a.storage, a.gradient, start, count, gradient)
+            start += count
+        fence()  # for what was streamed
         array_at(a.sums, np.float64, chunk * 4, 4)[:] = (plain, size, 0.0, harmonized)
         if a.chunks == 1:
             array_at(a.loss, real, 0, 1)[0] = harmonized
-
-
-@elementwise
-def _asl1(real: Any, residual: Any, mu: Any, slope: Any, loss: Any, index: Any, scale: Any, last: Any) -> None:
-    """d to L, its derivative, and the region of that; NaN stays NaN."""
-    vectorize()
-    for j in range(TILE):
-        d = residual[j]
-        size = abs(d)
-        larger, smaller = (mu if size < mu else size), (size if size < mu else mu)
-        ratio = smaller / larger
-        root = larger * np.sqrt(real(1) + ratio * ratio)
-        infinite = size == real(np.inf)
-        slope[j] = (real(-1) if d < real(0) else real(1)) if infinite else d / root
-        loss[j] = size if infinite else size / (root + mu) * size
-        index[j] = region(abs(slope[j]), scale, real(0), last)

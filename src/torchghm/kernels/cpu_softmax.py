@@ -15,17 +15,16 @@ from numba import types
 from torchghm.kernels.cpu_arithmetic import exp_nonpositive, region, region_scale
 from torchghm.kernels.cpu_examples import count_nonfinite, count_outside
 from torchghm.kernels.cpu_intrinsics import (
-    bits,
     carray,
     elementwise,
     fetch_add,
-    from_bits,
     overload,
     scalar,
     summing,
     vectorize,
 )
 from torchghm.kernels.cpu_storage import TILE, array_at, load, store
+from torchghm.kernels.cpu_vectors import bits, from_bits
 
 
 def histogram_float32(pointer: Any) -> None:
@@ -70,9 +69,7 @@ def _histogram(a: Any, real: Any) -> None:
                     continue
             norm, _, _ = _row(real, label, targets, numbers)
             if norm == norm:
-                sums[region(real(norm), scale, real(0), last)] += (
-                    array_at(a.weight, real, row, 1)[0] if a.weight else 1.0
-                )
+                sums[region(real(norm), scale, last)] += array_at(a.weight, real, row, 1)[0] if a.weight else 1.0
 
 
 @scalar
@@ -98,7 +95,7 @@ def _loss(a: Any, real: Any) -> None:
                 continue
             norm, loss, total = _row(real, label, targets, numbers)
             amount = array_at(a.weight, real, row, 1)[0] if a.weight else 1.0
-            weight = table[region(real(norm), scale, real(0), last)] * amount
+            weight = table[region(real(norm), scale, last)] * amount
             if label == _SOFT:
                 _soft_gradient(numbers, targets, real(weight * targets.sum() / total), real(weight))
             else:
@@ -165,7 +162,10 @@ def _maximum(numbers: Any) -> Any:
         return from_bits(np.int32(largest ^ np.int32((largest >> 31) & 0x7FFFFFFF)))
 
     def compared(numbers: Any) -> Any:
-        return numbers.max()
+        largest = numbers[0]
+        for j in range(numbers.size):
+            largest = numbers[j] if numbers[j] > largest else largest
+        return largest
 
     return compared if numbers.dtype == types.float64 else ordered_bits
 

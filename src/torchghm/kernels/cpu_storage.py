@@ -12,15 +12,13 @@ import numpy as np
 import torch
 
 from torchghm.kernels.cpu_intrinsics import (
-    bits,
     carray,
     element,
     elementwise,
-    from_bits,
     scalar,
     vectorize,
 )
-from torchghm.kernels.cpu_registers import stream_vector
+from torchghm.kernels.cpu_vectors import bits, from_bits
 
 TILE = 512
 """Numbers in a tile: enough for vector loops, and so few that in a 32 KiB cache the buffers leave room for tables."""
@@ -75,17 +73,6 @@ def store(storage: Any, address: Any, start: Any, count: Any, tile: Any) -> None
         _to_bfloat16(tile[:count], array_at(address, np.uint16, start, count))
     else:
         _to_float16(tile[:count], array_at(address, np.uint16, start, count))
-
-
-@elementwise
-def stream(tile: Any, destination: Any) -> None:
-    """Write a tile of float32 past the caches, which large tensors do not fit into anyway: no line is read first.
-
-    The destination begins a cache line; `fence` has to follow before other threads read it.
-    """
-    vectorize()
-    for j in range(0, TILE, 16):
-        stream_vector(tile, destination, j)
 
 
 @elementwise
