@@ -10,9 +10,9 @@ from torchghm.kernels.cpu_arithmetic import exp_nonpositive, log1p_unit, region,
 from torchghm.kernels.cpu_call import ARGUMENTS, Arguments
 from torchghm.kernels.cpu_edges import load_edges, region_by_edges
 from torchghm.kernels.cpu_harmonize import load_table
-from torchghm.kernels.cpu_histogram import collect_counts, count_few, count_many, count_table, find_regions
+from torchghm.kernels.cpu_histogram import COUNTS_BYTES, MOST, collect_counts, count, find_regions, make_counts
 from torchghm.kernels.cpu_intrinsics import elementwise
-from torchghm.kernels.cpu_registers import ENTRIES, FEW, load_numbers, look_up_in_registers, store_numbers
+from torchghm.kernels.cpu_registers import TWO_REGISTERS, load_numbers, look_up_in_registers, store_numbers
 from torchghm.kernels.cpu_ring import RING_BYTES, look_up_in_memory, ring_in
 from torchghm.kernels.cpu_softmax import maximum
 from torchghm.kernels.cpu_storage import BFLOAT16, FLOAT16, FLOAT32, TILE, load, store
@@ -108,6 +108,7 @@ def edges_of(regions):
     return load_edges(np.frombuffer(arguments, ARGUMENTS)[0], np.float32)
 
 
+@pytest.mark.skipif(not TWO_REGISTERS, reason="without AVX-512 regions are found by g")
 @pytest.mark.parametrize("regions", [1, 2, 3, 7, 10, 29, 30, 31])
 def test_regions_by_edges(regions):
     g = np.arange(1, regions) / regions
@@ -128,45 +129,57 @@ def test_regions_by_edges(regions):
     np.testing.assert_array_equal(found, all_expected)
 
 
+def count_run(run, regions, infinite=False, edges=None):
+    """A run's histogram, and how many of its numbers are not finite."""
+    real = run.dtype.type
+    memory, for_ring = np.empty(COUNTS_BYTES, np.uint8), np.empty(RING_BYTES, np.uint8)
+    counts, histogram = make_counts(memory.ctypes.data, regions), np.ones(regions)
+    ring, index = ring_in(for_ring.ctypes.data, regions, real), np.empty(TILE, np.int32)
+    nonfinite = count(real, run, None, edges, regions_of(regions, real), index, ring, counts, infinite, histogram)
+    collect_counts(counts, regions, histogram)
+    assert not counts.planes.any()
+    assert not counts.tables.any()
+    return histogram, nonfinite
+
+
 @pytest.mark.parametrize("regions", [1, 2, 30, 32, 33, 600, 3030])
 @pytest.mark.parametrize("real", [np.float32, np.float64])
 @pytest.mark.parametrize("tiles", [1, 2, 5])
-def test_counts(regions, real, tiles):
-    """Counting a run is finding the regions of every tile, and counting them."""
+def test_counting_a_run_is_finding_and_counting_the_regions_of_its_tiles(regions, real, tiles):
     logits = np.random.default_rng(regions).normal(0, 3, tiles * TILE).astype(real)
     logits[: TILE // 2] = 100.0
-    told, index = regions_of(regions, real), np.empty(TILE, np.int32)
-    edges = edges_of(regions) if real is np.float32 and regions < ENTRIES else None
-    memory = np.empty(RING_BYTES, np.uint8)
-    planes = regions <= FEW
-    counts, histogram = count_table(regions, planes), np.ones(regions)
-    if planes:
-        assert count_few(real, logits, None, edges, told, index, counts) == 0
-    else:
-        ring = ring_in(memory.ctypes.data, regions, real)
-        assert count_many(real, logits, None, told, ring.index, counts) == 0
-    collect_counts(counts, regions, planes, histogram)
-    expected = np.ones(regions)
+    edges = edges_of(regions) if real is np.float32 and edges_of(regions).size else None
+    histogram, nonfinite = count_run(logits, regions, edges=edges)
+    expected, index = np.ones(regions), np.empty(TILE, np.int32)
     for start in range(0, logits.size, TILE):
-        assert find_regions(real, logits[start : start + TILE], None, edges, told, index) == 0
+        tile = logits[start : start + TILE]
+        assert find_regions(real, tile, None, edges, regions_of(regions, real), index) == 0
         expected += np.bincount(index, minlength=regions)
     np.testing.assert_array_equal(histogram, expected)
-    assert not counts.any()
+    assert nonfinite == 0
 
 
 @pytest.mark.parametrize("place", [0, 15, 16, TILE - 1, TILE, 3 * TILE - 1])
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("regions", [30, 3030])
-def test_counting_tells_whether_all_is_finite(place, number, regions):
+@pytest.mark.parametrize("infinite", [False, True])
+def test_what_is_not_finite_is_not_counted(place, number, regions, infinite):
     logits = np.zeros(3 * TILE, np.float32)
     logits[place] = number
-    told, index = regions_of(regions, np.float32), np.empty(TILE, np.int32)
-    if regions < ENTRIES:
-        counts = count_table(regions, True)
-        assert np.isnan(count_few(np.float32, logits, None, edges_of(regions), told, index, counts))
-    else:
-        counts = count_table(regions, False)
-        assert np.isnan(count_many(np.float32, logits, None, told, index, counts))
+    histogram, nonfinite = count_run(logits, regions, infinite)
+    assert nonfinite == 1
+    expected = np.ones(regions)
+    expected[regions // 2] += 3 * TILE - 1
+    if not np.isnan(number) and not infinite:
+        expected[-1 if number > 0 else 0] += 1
+    np.testing.assert_array_equal(histogram, expected)
+
+
+def test_tables_are_collected_before_they_overflow():
+    logits = np.zeros(2 * MOST + 3 * TILE, np.float32)
+    histogram, _ = count_run(logits, 33)
+    assert histogram[16] == 1 + logits.size
+    assert histogram.sum() == 33 + logits.size
 
 
 @elementwise
@@ -185,7 +198,7 @@ def look_up_all_in_memory(real, table, index, found):
 def test_look_up_in_registers(entries):
     random = np.random.default_rng(0)
     source = random.random(entries)
-    table = load_table(source.ctypes.data, entries, edges_of(1), np.float32)
+    table = load_table(source.ctypes.data, entries, np.zeros(1, np.float32), np.float32)
     index = random.integers(0, entries, TILE)
     found = in_vectors(look_up_of_numbers, index.astype(np.float32), table)
     np.testing.assert_array_equal(found, source.astype(np.float32)[index])

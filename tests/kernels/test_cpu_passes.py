@@ -194,21 +194,21 @@ SEVERAL_IN_A_VECTOR = [(0, 0), (0, 79), (1, 0), (1, 1), (6, 31), (6, 32), (12, 6
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("regions", [1, 30, 31, 32, 33, 3030])
-@pytest.mark.parametrize("every", [3, 13, 80, 10**6])
-@pytest.mark.parametrize("number", [None, math.nan, math.inf, -math.inf, 1e30])
+@pytest.mark.parametrize("regions", [30, 32, 3030])
+@pytest.mark.parametrize("every", [3, 13, 80])
+@pytest.mark.parametrize("number", [None, math.nan, math.inf])
 def test_few_positives_among_many(dtype, regions, every, number):
     inputs = random_examples(
-        regions, activation="sigmoid", rows=1000, classes=80, dtype=dtype, soft=False, weight="none"
+        regions, activation="sigmoid", rows=300, classes=80, dtype=dtype, soft=False, weight="none"
     )
     move_off_edges(inputs, "sigmoid", regions)
     inputs.targets[:] = -1
     inputs.targets[5::every] = torch.arange(len(inputs.targets[5::every])) * 7 % 80
     if number is not None:
         inputs.logits[18, 35] = number  # a positive where they are many, or a negative
-        inputs.logits[900, 79] = number
-        inputs.targets[900] = 79
-    weighed = inputs._replace(weight=torch.ones(1000, dtype=dtype))  # these are put in order in tiles
+        inputs.logits[270, 79] = number
+        inputs.targets[270] = 79
+    weighed = inputs._replace(weight=torch.ones(300, dtype=dtype))  # these are put in order in tiles
     table = torch.linspace(0.5, 2, regions, dtype=torch.float64)
     options = ("sigmoid", -100, False)
     with threads_and_chunks(2, chunk=16384):

@@ -14,7 +14,7 @@ import numpy as np
 
 from torchghm.kernels.cpu_arithmetic import region_scale
 from torchghm.kernels.cpu_intrinsics import elementwise, scalar
-from torchghm.kernels.cpu_registers import ENTRIES, look_up_in_registers
+from torchghm.kernels.cpu_registers import ENTRIES, TWO_REGISTERS, look_up_in_registers
 from torchghm.kernels.cpu_vectors import as_index, as_int32, select
 
 # s (a + b s^2 + c s^4) is sigmoid(s) - 1/2 within 0.0071 for |s| <= 4.3, and beyond within as much of its value there.
@@ -26,9 +26,12 @@ _A, _B, _C = 0.23630479, -0.01208227, 0.00029804
 def load_edges(a: Any, real: Any) -> Any:
     """s of the lower edge of every region, -inf of the first, NaN above the last; no edges where they are not used.
 
+    They are used where two registers hold them: to look them up in four takes longer than to find regions by g.
+
     Comparing with NaN steps below: so +inf and NaN, whose nearest edge is above the last, fall in the last region.
     """
-    usable = np.empty(1, real).itemsize == 4 and a.target_storage < 0 and not a.weight and a.regions < ENTRIES
+    usable = TWO_REGISTERS and np.empty(1, real).itemsize == 4
+    usable = usable and a.target_storage < 0 and not a.weight and a.regions < ENTRIES
     edges = np.full(ENTRIES if usable else 0, np.nan, real)
     for k in range(a.regions if usable else 0):
         edges[k] = math.log(k / (region_scale(np.float32, a.regions) - k)) if k else -np.inf

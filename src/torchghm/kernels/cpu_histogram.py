@@ -1,19 +1,18 @@
 """Pass 1 over a run of tiles, for every kind of example: find regions and count them.
 
-Up to 32 regions are counted in planes of bits, more in one table: several, which take turns, don't fit the first cache.
-Weights are added in four tables, because adding to a number that was just stored waits for the store, and neighbours
-often share a region.
+Up to 32 regions are counted in planes of bits, more in four tables that take turns: adding to a number that was just
+stored waits for the store, and neighbours often share a region. Of 16 bits, four tables fit the first cache.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from torchghm.kernels.cpu_arithmetic import region
 from torchghm.kernels.cpu_edges import region_by_edges
-from torchghm.kernels.cpu_intrinsics import elementwise, scalar, summing, vectorize
+from torchghm.kernels.cpu_intrinsics import carray, element, elementwise, scalar, summing, vectorize
 from torchghm.kernels.cpu_kinds import judge, terms
 from torchghm.kernels.cpu_registers import COLUMNS, COUNTED, FEW, count_in_planes, load_numbers, store_numbers
 from torchghm.kernels.cpu_ring import DELAY, RING, count_in_memory, paged
@@ -22,43 +21,101 @@ from torchghm.kernels.cpu_vectors import lanes, total, zero
 
 assert TILE == COUNTED
 
+MOST = 4 * 65535 // TILE * TILE
+"""Numbers that four tables of 16 bits can count, in one region even."""
+
+
+class Counts(NamedTuple):
+    """What was counted since `collect_counts`; where there are no planes, in tables."""
+
+    planes: Any
+    """int32, as `count_in_planes` wants it."""
+    tables: Any
+    """uint16, four times `table_stride`."""
+    counted: Any
+    """How many numbers, [1]."""
+
+
+COUNTS_BYTES = 4 * FEW * COLUMNS + 64
+"""Memory for what is not in tables."""
+
 
 @scalar
-def count_table(regions: Any, planes: Any) -> Any:
-    """Room to count in, int32: whole counts stay exact, as float32 would not beyond 2^24."""
-    return np.zeros(FEW * COLUMNS, np.int32) if planes else paged(regions, np.int32)
+def make_counts(memory: Any, regions: Any) -> Any:
+    """Room to count in: 0 everywhere; ``memory`` is for `COUNTS_BYTES`."""
+    few = regions <= FEW
+    counts = Counts(
+        planes=carray(element(memory + 64, 0, np.int32), (FEW * COLUMNS if few else 0,)),
+        tables=paged(0 if few else 4 * table_stride(regions), np.uint16),
+        counted=carray(element(memory, 0, np.int64), (1,)),
+    )
+    counts.planes[:] = 0
+    counts.counted[0] = 0
+    return counts
+
+
+@scalar
+def count(
+    real: Any,
+    run: Any,
+    other: Any,
+    edges: Any,
+    regions: Any,
+    index: Any,
+    ring: Any,
+    counts: Any,
+    infinite: Any,
+    histogram: Any,
+) -> Any:
+    """Count the regions of a run, but of NaN, and of infinities where that is asked for; returns how many are either.
+
+    ``index`` is a tile; ``histogram`` gets what has to leave ``counts``.
+    """
+    nonfinite = 0
+    for first in range(0, run.size, MOST):
+        part = run[first : first + MOST]
+        if counts.planes.size:
+            trace = _count_few(real, part, other, edges, regions, index, counts.planes)
+        else:
+            if counts.counted[0] + part.size > MOST:
+                collect_counts(counts, regions.number, histogram)
+            counts.counted[0] += part.size
+            trace = _count_many(real, part, other, regions, ring.index, counts.tables)
+        if trace != real(0):
+            nonfinite += _take_back(real, part, other, edges, regions, index, infinite, histogram)
+    return nonfinite
 
 
 @summing
-def count_few(real: Any, numbers: Any, other: Any, edges: Any, regions: Any, index: Any, counts: Any) -> Any:
-    """Count the regions of a run in planes; returns 0 if all numbers are finite."""
+def _count_few(real: Any, numbers: Any, other: Any, edges: Any, regions: Any, index: Any, planes: Any) -> Any:
+    """Count in planes; returns 0 if all numbers are finite."""
     vectorize()
     trace = zero(real)
     for first in range(0, numbers.size, TILE):
         for j in range(0, TILE, lanes(real)):
             store_numbers(index, j, _region(real, numbers, other, first + j, edges, regions))
             trace += load_numbers(numbers, first + j) * real(0)  # NaN as soon as one is not finite
-        count_in_planes(index, counts)
+        count_in_planes(index, planes)
     return total(trace)
 
 
 @summing
-def count_many(real: Any, numbers: Any, other: Any, regions: Any, index: Any, counts: Any) -> Any:
-    """Count the regions of a run in a table; returns 0 if all numbers are finite. ``index`` is a ring.
+def _count_many(real: Any, numbers: Any, other: Any, regions: Any, index: Any, tables: Any) -> Any:
+    """Count in tables; returns 0 if all numbers are finite.
 
     What a turn of the loop stores first was begun in the turn before: so no store waits for a whole computation.
     """
     vectorize()
-    trace, step = zero(real), lanes(real)
+    trace, step, stride = zero(real), lanes(real), tables.size // 4
     begun = terms(real, numbers, other, 0)
     for j in range(0, numbers.size, step):
         store_numbers(index, j & (RING - 1), region(judge(real, other, begun)[0], regions.scale, regions.last))
         begun = terms(real, numbers, other, min(j + step, numbers.size - step))
         trace += load_numbers(numbers, j) * real(0)
         if j >= DELAY:
-            count_in_memory(real, index, counts, (j - DELAY) & (RING - 1))
+            count_in_memory(real, index, tables, stride, (j - DELAY) & (RING - 1))
     for j in range(numbers.size - DELAY, numbers.size, step):
-        count_in_memory(real, index, counts, j & (RING - 1))
+        count_in_memory(real, index, tables, stride, j & (RING - 1))
     return total(trace)
 
 
@@ -82,16 +139,9 @@ def _region(real: Any, numbers: Any, other: Any, j: Any, edges: Any, regions: An
 
 
 @scalar
-def add_count(region: Any, times: Any, planes: Any, counts: Any) -> None:
-    """Count one region so many times more."""
-    counts[region * COLUMNS if planes else region] += np.int32(times)
-
-
-@scalar
-def take_back_nonfinite(
-    real: Any, run: Any, other: Any, edges: Any, regions: Any, index: Any, planes: Any, counts: Any, infinite: Any
+def _take_back(
+    real: Any, run: Any, other: Any, edges: Any, regions: Any, index: Any, infinite: Any, histogram: Any
 ) -> Any:
-    """Undo the counts of NaN, and of infinities where that is asked for; returns how many are either."""
     nonfinite = 0
     for first in range(0, run.size, TILE):
         tile = run[first : first + TILE]
@@ -100,30 +150,47 @@ def take_back_nonfinite(
                 if not abs(tile[j]) < real(np.inf):
                     nonfinite += 1
                     if infinite or np.isnan(tile[j]):
-                        add_count(index[j], -1, planes, counts)
+                        histogram[index[j]] -= 1.0
     return nonfinite
 
 
 @scalar
-def collect_counts(counts: Any, regions: Any, planes: Any, histogram: Any) -> None:
+def collect_counts(counts: Any, regions: Any, histogram: Any) -> None:
     """Add what was counted to the histogram, and begin anew."""
-    for k in range(regions):
-        if planes:
+    if counts.planes.size:
+        for k in range(regions):
             for column in range(COLUMNS):
-                histogram[k] += counts[k * COLUMNS + column]
-        else:
-            histogram[k] += counts[k]
-    counts[:] = 0
+                histogram[k] += counts.planes[k * COLUMNS + column]
+    else:
+        stride = counts.tables.size // 4
+        _add_tables(
+            counts.tables[:stride],
+            counts.tables[stride : 2 * stride],
+            counts.tables[2 * stride : 3 * stride],
+            counts.tables[3 * stride :],
+            histogram[:regions],
+        )
+    counts.planes[:] = 0
+    counts.tables[:] = 0
+    counts.counted[0] = 0
+
+
+@elementwise
+def _add_tables(first: Any, second: Any, third: Any, fourth: Any, histogram: Any) -> None:
+    vectorize()
+    for k in range(histogram.size):
+        some = np.int32(first[k]) + np.int32(second[k])
+        histogram[k] += np.int32(some + np.int32(third[k]) + np.int32(fourth[k]))
 
 
 @scalar
 def weight_tables(regions: Any, weighted: Any) -> Any:
     """Room for `add_weights`; none without weights, as freeing much makes the C library tidy up what others freed."""
-    return np.zeros(4 * _stride(regions) if weighted else 0, np.float64)
+    return np.zeros(4 * table_stride(regions) if weighted else 0, np.float64)
 
 
 @scalar
-def _stride(entries: Any) -> Any:
+def table_stride(entries: Any) -> Any:
     """Distance of the tables: not a multiple of 4 KiB, where a load would wait for a store to another table."""
     stride = (entries + 31) // 16 * 16
     return stride + 16 if stride % 1024 == 0 else stride
@@ -132,7 +199,7 @@ def _stride(entries: Any) -> Any:
 @scalar
 def add_weights(index: Any, weight: Any, regions: Any, amounts: Any) -> None:
     """Add every example's weight to its region."""
-    stride = _stride(regions)
+    stride = table_stride(regions)
     second, third, fourth = np.uint64(stride), np.uint64(2 * stride), np.uint64(3 * stride)
     for j in range(np.uint64(0), np.uint64(TILE), np.uint64(4)):
         amounts[np.uint64(index[j])] += weight[j]
@@ -144,7 +211,7 @@ def add_weights(index: Any, weight: Any, regions: Any, amounts: Any) -> None:
 @scalar
 def collect_weights(amounts: Any, regions: Any, histogram: Any) -> None:
     """Add what was weighed to the histogram, and begin anew."""
-    stride = _stride(regions)
+    stride = table_stride(regions)
     for k in range(regions):
         for table in range(4):
             histogram[k] += amounts[table * stride + k]

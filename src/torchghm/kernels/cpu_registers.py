@@ -1,7 +1,7 @@
 """Vectors from memory and back, and what registers do at once: look up a short table, count small numbers.
 
-A processor's gather reads one number after the other. A table of 32 float32 stays in two or four vector registers
-instead, and looking up is a permutation of each.
+A processor's gather reads one number after the other. With AVX-512 a table of 32 float32 stays in two vector registers
+instead, and looking up is a permutation of both.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 
 from torchghm.kernels.cpu_intrinsics import intrinsic, overload
-from torchghm.kernels.cpu_vectors import INTEGERS, LANES, LLVM_TYPE, NUMBERS, PERMUTED, Vector, call
+from torchghm.kernels.cpu_vectors import INTEGERS, LANES, LLVM_TYPE, NUMBERS, Vector, call
 
 ENTRIES = 32
 """Of a table that is looked up in registers."""
+TWO_REGISTERS = LANES == ENTRIES // 2
+"""Whether that is one instruction; else such a table is looked up in memory."""
 COUNTED, FEW, COLUMNS = 512, 32, 16
 """Of `count_in_planes`: indices in a tile, what each is below, and the parts that a tile is counted in."""
 
@@ -109,25 +111,13 @@ def _look_up_in_registers(table: Any, places: Any) -> Any:
 @intrinsic
 def _look_up(typing_context: Any, table: Any, places: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        def part(first: int) -> Any:
+        def half(first: int) -> Any:
             start = ir.Constant(ir.IntType(64), first)
-            place = _place(context, builder, NUMBERS, signature.args[0], arguments[0], start)
-            return builder.load(place, align=4)
-
-        def beyond(number: int) -> Any:
-            edge = ir.Constant(LLVM_TYPE[INTEGERS], [number * LANES] * LANES)
-            return builder.icmp_signed(">=", arguments[1], edge)
+            return builder.load(_place(context, builder, NUMBERS, signature.args[0], arguments[0], start), align=4)
 
         numbers, where = LLVM_TYPE[NUMBERS], arguments[1]
-        if PERMUTED == 16:
-            return call(builder, "llvm.x86.avx512.vpermi2var.ps.512", numbers, part(0), where, part(16))
-        if PERMUTED == 8:
-            name = "llvm.x86.avx2.permps"  # by the last three bits of a place
-            found = call(builder, name, numbers, part(0), where)
-            for number in range(1, ENTRIES // LANES):
-                here = call(builder, name, numbers, part(number * LANES), where)
-                found = builder.select(beyond(number), here, found)
-            return found
+        if TWO_REGISTERS:
+            return call(builder, "llvm.x86.avx512.vpermi2var.ps.512", numbers, half(0), where, half(LANES))
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
         found = ir.Constant(numbers, ir.Undefined)
         for lane in (ir.Constant(ir.IntType(32), number) for number in range(LANES)):

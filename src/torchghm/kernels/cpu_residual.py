@@ -13,18 +13,16 @@ from torchghm.kernels.cpu_arithmetic import regions_of
 from torchghm.kernels.cpu_examples import count_nonfinite
 from torchghm.kernels.cpu_harmonize import finite_size, harmonize, load_table
 from torchghm.kernels.cpu_histogram import (
+    COUNTS_BYTES,
     add_weights,
     collect_counts,
     collect_weights,
-    count_few,
-    count_many,
-    count_table,
+    count,
     find_regions,
-    take_back_nonfinite,
+    make_counts,
     weight_tables,
 )
 from torchghm.kernels.cpu_intrinsics import carray, fence, fetch_add, scalar, stack_memory
-from torchghm.kernels.cpu_registers import FEW
 from torchghm.kernels.cpu_ring import RING_BYTES, ring_in
 from torchghm.kernels.cpu_storage import (
     FLOAT32,
@@ -81,13 +79,13 @@ def _prepare(a: Any, real: Any, start: Any, end: Any, tiles: Any) -> tuple[Any, 
     as_it_lies = a.storage == (FLOAT32 if own.itemsize == 4 else FLOAT64)
     if as_it_lies and whole and not a.weight and not a.leave_out_nonfinite:
         return array_at(a.logits, real, start, whole), whole
-    count = min(TILE, end - start)
-    load(a.storage, a.logits, start, count, own)
-    own[count:] = real(0)
+    number = min(TILE, end - start)
+    load(a.storage, a.logits, start, number, own)
+    own[number:] = real(0)
     if a.weight:
-        weight[:count] = array_at(a.weight, real, start, count)
-        weight[count:] = real(0)
-    return own, count
+        weight[:number] = array_at(a.weight, real, start, number)
+        weight[number:] = real(0)
+    return own, number
 
 
 @scalar
@@ -103,41 +101,32 @@ def _hide_nonfinite(a: Any, residual: Any, weight: Any, infinite: Any) -> None:
 def _histogram(a: Any, real: Any) -> None:
     tiles = _tiles_in(stack_memory(3, TILE_BYTES), stack_memory(1, TILE_BYTES), real)
     ring = ring_in(stack_memory(1, RING_BYTES), a.regions, real)
-    planes = a.regions <= FEW
-    counts, amounts = count_table(a.regions, planes), weight_tables(a.regions, a.weight != 0)
+    counts = make_counts(stack_memory(1, COUNTS_BYTES), a.regions)
+    amounts = weight_tables(a.regions, a.weight != 0)
     mu, regions, leave_out = real(a.mu), regions_of(a.regions, real), a.leave_out_nonfinite != 0
     while True:
         chunk = fetch_add(a.counter, 1)
         if chunk >= a.chunks:
             break
-        nonfinite, hidden = 0, 0
-        start, end = chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows)
-        while start < end:
-            run, count = _prepare(a, real, start, end, tiles)
-            hidden += run.size - count
-            if a.weight:
-                if find_regions(real, run, mu, None, regions, tiles.index) != real(0):
-                    nonfinite += count_nonfinite(run)
-                    _hide_nonfinite(a, run, tiles.weight, leave_out)
-                add_weights(tiles.index, tiles.weight, a.regions, amounts)
-            else:
-                if planes:
-                    trace = count_few(real, run, mu, None, regions, tiles.index, counts)
-                else:
-                    trace = count_many(real, run, mu, regions, ring.index, counts)
-                if trace != real(0):
-                    nonfinite += take_back_nonfinite(
-                        real, run, mu, None, regions, tiles.index, planes, counts, leave_out
-                    )
-            start += count
         sums = array_at(a.sums, np.float64, chunk * a.width, a.width)
         sums[:] = 0.0
-        sums[a.regions] = nonfinite
+        start, end = chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows)
+        while start < end:
+            run, number = _prepare(a, real, start, end, tiles)
+            if not a.weight:
+                nonfinite = count(real, run, mu, None, regions, tiles.index, ring, counts, leave_out, sums)
+                sums[a.regions] += nonfinite
+                sums[0] -= run.size - number  # they were counted as g = 0
+            else:
+                if find_regions(real, run, mu, None, regions, tiles.index) != real(0):
+                    sums[a.regions] += count_nonfinite(run)
+                    _hide_nonfinite(a, run, tiles.weight, leave_out)
+                add_weights(tiles.index, tiles.weight, a.regions, amounts)
+            start += number
         if a.weight:
             collect_weights(amounts, a.regions, sums)
         else:
-            collect_counts(counts, a.regions, planes, sums)
-            sums[0] -= hidden  # they were counted as g = 0
+            collect_counts(counts, a.regions, sums)
 
 
 @scalar
@@ -153,10 +142,10 @@ def _loss(a: Any, real: Any) -> None:
         plain, size, harmonized = 0.0, 0.0, 0.0
         start, end = chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows)
         while start < end:
-            run, count = _prepare(a, real, start, end, tiles)
-            in_place = a.storage <= FLOAT64 and count == run.size  # no conversion needed
+            run, number = _prepare(a, real, start, end, tiles)
+            in_place = a.storage <= FLOAT64 and number == run.size  # no conversion needed
             streamed = in_place and a.rows >= STREAMED and a.gradient % 64 == 0
-            gradient = array_at(a.gradient, real, start, count) if in_place else tiles.gradient
+            gradient = array_at(a.gradient, real, start, number) if in_place else tiles.gradient
             if a.leave_out_nonfinite and count_nonfinite(run):
                 _hide_nonfinite(a, run, tiles.weight, True)
             if a.weight:
@@ -167,8 +156,8 @@ def _loss(a: Any, real: Any) -> None:
             size += sums[1] if sums[1] == sums[1] else finite_size(real, gradient)
             harmonized += sums[2]
             if not in_place:
-                store(a.storage, a.gradient, start, count, gradient)
-            start += count
+                store(a.storage, a.gradient, start, number, gradient)
+            start += number
         fence()  # for what was streamed
         array_at(a.sums, np.float64, chunk * 4, 4)[:] = (plain, size, 0.0, harmonized)
         if a.chunks == 1:

@@ -64,22 +64,30 @@ def _quiet_place(table: Any, size: Any) -> Any:
 def paged(numbers: Any, real: Any) -> Any:
     """That many zeros, which begin a page."""
     width = np.empty(1, real).itemsize
-    memory = np.zeros(numbers + _PAGE // width, real)
+    memory = np.zeros(numbers + _PAGE // width if numbers else 0, real)
     first = (-memory.ctypes.data) % _PAGE // width
     return memory[first : first + numbers]
 
 
-def count_in_memory(real: Any, index: Any, counts: Any, start: Any) -> None:
-    """``counts[index[j]] += 1`` for as many numbers from ``start`` on as ``real`` is worked on at once."""
-    counts[index[start]] += 1
+def count_in_memory(real: Any, index: Any, tables: Any, stride: Any, start: Any) -> None:
+    """``tables[index[j] + j % 4 * stride] += 1`` for as many numbers from ``start`` on as are worked on at once.
+
+    Arguments:
+        tables: four of uint16.
+        stride: their distance.
+    """
 
 
 @overload(count_in_memory)
-def _count_in_memory(real: Any, index: Any, counts: Any, start: Any) -> Any:
-    def one(real: Any, index: Any, counts: Any, start: Any) -> None:
-        counts[np.uint64(index[start])] += np.int32(1)  # unsigned: no check for a negative index
+def _count_in_memory(real: Any, index: Any, tables: Any, stride: Any, start: Any) -> Any:
+    def one(real: Any, index: Any, tables: Any, stride: Any, start: Any) -> None:
+        place = np.uint64(index[start] + start % 4 * stride)  # unsigned: no check for a negative index
+        tables[place] = np.uint16(tables[place] + np.uint16(1))
 
-    return (lambda real, index, counts, start: _count(index, counts, start)) if real.dtype == types.float32 else one
+    def several(real: Any, index: Any, tables: Any, stride: Any, start: Any) -> None:
+        _count(index, tables, stride, start)
+
+    return several if real.dtype == types.float32 else one
 
 
 def look_up_in_memory(table: Any, index: Any, entries: Any, start: Any) -> None:
@@ -100,22 +108,23 @@ def _look_up_in_memory(table: Any, index: Any, entries: Any, start: Any) -> Any:
 
 
 @intrinsic
-def _count(typing_context: Any, index: Any, counts: Any, start: Any) -> Any:
+def _count(typing_context: Any, index: Any, tables: Any, stride: Any, start: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        places, numbers = _as_integers(context, builder, signature, arguments, 2)
-        one = ir.Constant(ir.IntType(32), 1)
-        for at in _each_lane(builder, arguments[2]):
-            number = builder.gep(numbers, [_load_place(builder, places, at)])
+        places, first = _pointers(context, builder, signature, arguments, 2)
+        begins = [builder.gep(first, [builder.mul(arguments[2], ir.Constant(ir.IntType(64), n))]) for n in range(4)]
+        one = ir.Constant(ir.IntType(16), 1)
+        for lane, at in enumerate(_each_lane(builder, arguments[3])):
+            number = builder.gep(begins[lane % 4], [_load_place(builder, places, at)])
             builder.store(builder.add(builder.load(number), one), number)
         return context.get_dummy_value()
 
-    return types.void(index, counts, types.int64), generate
+    return types.void(index, tables, types.int64, types.int64), generate
 
 
 @intrinsic
 def _look_up(typing_context: Any, table: Any, index: Any, entries: Any, start: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        numbers, places, found = _as_integers(context, builder, signature, arguments, 3)
+        numbers, places, found = _pointers(context, builder, signature, arguments, 3)
         for at in _each_lane(builder, arguments[3]):
             number = builder.gep(numbers, [_load_place(builder, places, at)])
             builder.store(builder.load_atomic(number, "unordered", align=4), builder.gep(found, [at]))
@@ -124,11 +133,15 @@ def _look_up(typing_context: Any, table: Any, index: Any, entries: Any, start: A
     return types.void(table, index, entries, types.int64), generate
 
 
-def _as_integers(context: Any, builder: Any, signature: Any, arguments: Any, count: int) -> list[Any]:
-    """Pointers to the numbers of the first ``count`` arguments, arrays of float32 or int32."""
-    kind = ir.IntType(32).as_pointer()
+def _pointers(context: Any, builder: Any, signature: Any, arguments: Any, count: int) -> list[Any]:
+    """To the numbers of the first ``count`` arguments, which are arrays; to integers, whatever the numbers are."""
     arrays = zip(signature.args[:count], arguments[:count], strict=True)
-    return [builder.bitcast(context.make_array(of)(context, builder, array).data, kind) for of, array in arrays]
+    return [
+        builder.bitcast(
+            context.make_array(kind)(context, builder, array).data, ir.IntType(kind.dtype.bitwidth).as_pointer()
+        )
+        for kind, array in arrays
+    ]
 
 
 def _each_lane(builder: Any, start: Any) -> list[Any]:

@@ -15,19 +15,16 @@ from torchghm.kernels.cpu_edges import load_edges
 from torchghm.kernels.cpu_examples import count_nonfinite, hide_nonfinite, prepare, tiles_in
 from torchghm.kernels.cpu_harmonize import Flips, finite_size, harmonize, load_table
 from torchghm.kernels.cpu_histogram import (
-    add_count,
+    COUNTS_BYTES,
     add_weights,
     collect_counts,
     collect_weights,
-    count_few,
-    count_many,
-    count_table,
+    count,
     find_regions,
-    take_back_nonfinite,
+    make_counts,
     weight_tables,
 )
 from torchghm.kernels.cpu_intrinsics import carray, fence, fetch_add, scalar, stack_memory, summing, vectorize
-from torchghm.kernels.cpu_registers import FEW
 from torchghm.kernels.cpu_ring import RING_BYTES, ring_in
 from torchghm.kernels.cpu_storage import FLOAT64, STREAMED, TILE, TILE_BYTES, array_at, store
 
@@ -60,42 +57,42 @@ def _histogram(a: Any, real: Any) -> None:
     tiles = tiles_in(stack_memory(4, TILE_BYTES), stack_memory(2, TILE_BYTES), real)
     ring = ring_in(stack_memory(1, RING_BYTES), a.regions, real)
     edges, regions = load_edges(a, real), regions_of(a.regions, real)
-    planes = edges.size > 0 or (a.target_storage >= 0 and a.regions <= FEW)
-    counts, amounts = count_table(a.regions, planes), weight_tables(a.regions, a.weight != 0)
+    counts = make_counts(stack_memory(1, COUNTS_BYTES), a.regions)
+    amounts = weight_tables(a.regions, a.weight != 0)
     while True:
         chunk = fetch_add(a.counter, 1)
         if chunk >= a.chunks:
             break
-        nonfinite, invalid, hidden, positives = 0, 0, 0, 0
+        sums = array_at(a.sums, np.float64, chunk * a.width, a.width)
+        sums[:] = 0.0
+        nonfinite, invalid, positives = 0, 0, 0
         start, end = chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows * a.columns)
         while start < end:
-            run, count, hidden_here, invalid_here, positives_here, flipped = prepare(a, real, start, end, tiles)
+            run, number, hidden, invalid_here, positives_here, flipped = prepare(a, real, start, end, tiles)
             if a.target_storage >= 0:
                 if invalid_here:
                     hidden += hide_nonfinite(a, tiles.targets, run, tiles.targets, tiles.weight, False)
-                nonfinite += _count(a, real, run, tiles.targets, None, regions, tiles, ring, planes, counts, amounts)
+                nonfinite += _count(a, real, run, tiles.targets, None, regions, tiles, ring, counts, amounts, sums)
             elif edges.size:
-                nonfinite += _count(a, real, run, None, edges, regions, tiles, ring, planes, counts, amounts)
+                nonfinite += _count(a, real, run, None, edges, regions, tiles, ring, counts, amounts, sums)
                 if not flipped:
-                    _count_flipped(real, run, edges, regions, tiles, positives_here, counts)
+                    _count_flipped(real, run, edges, regions, tiles, positives_here, sums)
             else:
-                nonfinite += _count(a, real, run, None, None, regions, tiles, ring, planes, counts, amounts)
+                nonfinite += _count(a, real, run, None, None, regions, tiles, ring, counts, amounts, sums)
                 if not flipped:
-                    _count_flipped(real, run, None, regions, tiles, positives_here, counts)
-            hidden += hidden_here
+                    _count_flipped(real, run, None, regions, tiles, positives_here, sums)
+            if not a.weight:
+                sums[0] -= hidden  # they were counted as g = 0
             invalid += invalid_here
             positives += positives_here
-            start += count
-        sums = array_at(a.sums, np.float64, chunk * a.width, a.width)
-        sums[:] = 0.0
+            start += number
         sums[a.regions], sums[a.regions + 1] = nonfinite, invalid
         if a.width > a.regions + 2:
             sums[a.regions + 2] = positives
         if a.weight:
             collect_weights(amounts, a.regions, sums)
         else:
-            collect_counts(counts, a.regions, planes, sums)
-            sums[0] -= hidden  # they were counted as g = 0
+            collect_counts(counts, a.regions, sums)
 
 
 @scalar
@@ -108,41 +105,33 @@ def _count(
     regions: Any,
     tiles: Any,
     ring: Any,
-    planes: Any,
     counts: Any,
     amounts: Any,
+    sums: Any,
 ) -> Any:
     """Count a run, or add up its weights; returns how many logits are not finite."""
-    if a.weight:
-        trace = find_regions(real, run, other, None, regions, tiles.index)
-        nonfinite = 0
-        if trace != real(0):
-            nonfinite = count_nonfinite(run)
-            hide_nonfinite(a, run, run, tiles.targets, tiles.weight, a.leave_out_nonfinite != 0)
-        add_weights(tiles.index, tiles.weight, a.regions, amounts)
-        return nonfinite
-    if edges is not None or (other is not None and planes):
-        trace = count_few(real, run, other, edges, regions, tiles.index, counts)
-    else:
-        trace = count_many(real, run, other, regions, ring.index, counts)
-    if trace == real(0):
-        return 0
-    return take_back_nonfinite(
-        real, run, other, edges, regions, tiles.index, planes, counts, a.leave_out_nonfinite != 0
-    )
+    leave_out = a.leave_out_nonfinite != 0
+    if not a.weight:
+        return count(real, run, other, edges, regions, tiles.index, ring, counts, leave_out, sums)
+    nonfinite = 0
+    if find_regions(real, run, other, None, regions, tiles.index) != real(0):
+        nonfinite = count_nonfinite(run)
+        hide_nonfinite(a, run, run, tiles.targets, tiles.weight, leave_out)
+    add_weights(tiles.index, tiles.weight, a.regions, amounts)
+    return nonfinite
 
 
 @scalar
-def _count_flipped(real: Any, run: Any, edges: Any, regions: Any, tiles: Any, positives: Any, counts: Any) -> None:
+def _count_flipped(real: Any, run: Any, edges: Any, regions: Any, tiles: Any, positives: Any, sums: Any) -> None:
     """Count positives for what they are, where a run was counted as if there were none."""
     if positives == 0:
         return
     for i in range(positives):
         tiles.own[i] = run[tiles.flipped[i]]
-    for times in (-1, 1):
+    for times in (-1.0, 1.0):
         find_regions(real, tiles.own, None, edges, regions, tiles.index)
         for i in range(positives):
-            add_count(tiles.index[i], times, edges is not None, counts)
+            sums[tiles.index[i]] += times
             tiles.own[i] = -tiles.own[i]
 
 
@@ -171,10 +160,10 @@ def _chunk(a: Any, real: Any, chunk: Any, tiles: Any, ring: Any, table: Any, edg
     plain, size, positive, harmonized = 0.0, 0.0, 0.0, 0.0
     start, end = chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows * a.columns)
     while start < end:
-        run, count, _, _, positives, flipped = prepare(a, real, start, end, tiles)
-        in_place = a.storage <= FLOAT64 and count == run.size  # no conversion needed
+        run, number, _, _, positives, flipped = prepare(a, real, start, end, tiles)
+        in_place = a.storage <= FLOAT64 and number == run.size  # no conversion needed
         streamed = in_place and a.rows * a.columns >= STREAMED and a.gradient % 64 == 0
-        gradient = array_at(a.gradient, real, start, count) if in_place else tiles.gradient
+        gradient = array_at(a.gradient, real, start, number) if in_place else tiles.gradient
         if a.leave_out_nonfinite and count_nonfinite(run):
             hide_nonfinite(a, run, run, tiles.targets, tiles.weight, True)
         flips = Flips(tiles.flipped[: 0 if flipped else positives], tiles.own)
@@ -197,8 +186,8 @@ def _chunk(a: Any, real: Any, chunk: Any, tiles: Any, ring: Any, table: Any, edg
             positive += gradient[j] if gradient[j] == gradient[j] else real(0)
             gradient[j] = -gradient[j]
         if not in_place:
-            store(a.storage, a.gradient, start, count, gradient)
-        start += count
+            store(a.storage, a.gradient, start, number, gradient)
+        start += number
     return plain, size, positive, harmonized
 
 

@@ -20,15 +20,14 @@ from torchghm.kernels.cpu_intrinsics import intrinsic, overload
 
 
 def _float32_lanes() -> int:
-    """Of the widest vector that the processor which Numba compiles for permutes by an index; 0 if it does not."""
+    """Of the widest vector that the processor has which Numba compiles for."""
     told = cast(Any, config).CPU_FEATURES  # NUMBA_CPU_FEATURES, and "" with NUMBA_CPU_NAME=generic
     features = (cast(Any, get_host_cpu_features)() if told is None else told).split(",")
-    return 16 if "+avx512f" in features else 8 if "+avx2" in features else 0
+    return 16 if "+avx512f" in features else 8 if "+avx2" in features else 4
 
 
 _extending = cast(Any, extending)
-PERMUTED = _float32_lanes()
-LANES = PERMUTED or 4
+LANES = _float32_lanes()
 """Numbers in a vector."""
 
 
