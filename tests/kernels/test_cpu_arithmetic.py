@@ -161,12 +161,14 @@ def test_counting_a_run_is_finding_and_counting_the_regions_of_its_tiles(regions
 
 @pytest.mark.parametrize("place", [0, 15, 16, TILE - 1, TILE, 3 * TILE - 1])
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("regions", [30, 3030])
+@pytest.mark.parametrize(("regions", "by_edges"), [(30, False), (30, TWO_REGISTERS), (3030, False)])
 @pytest.mark.parametrize("infinite", [False, True])
-def test_what_is_not_finite_is_not_counted(place, number, regions, infinite):
-    logits = np.zeros(3 * TILE, np.float32)
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+def test_what_is_not_finite_is_not_counted(place, number, regions, by_edges, infinite, real):
+    logits = np.zeros(3 * TILE, real)
     logits[place] = number
-    histogram, nonfinite = count_run(logits, regions, infinite)
+    edges = edges_of(regions) if by_edges and real is np.float32 else None
+    histogram, nonfinite = count_run(logits, regions, infinite, edges)
     assert nonfinite == 1
     expected = np.ones(regions)
     expected[regions // 2] += 3 * TILE - 1
@@ -204,7 +206,7 @@ def test_look_up_in_registers(entries):
     np.testing.assert_array_equal(found, source.astype(np.float32)[index])
 
 
-@pytest.mark.parametrize("entries", [33, 3030])
+@pytest.mark.parametrize("entries", [1, 30, 32, 33, 3030])
 @pytest.mark.parametrize("real", [np.float32, np.float64])
 def test_look_up_in_memory(entries, real):
     random = np.random.default_rng(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import example, given, settings
@@ -20,7 +21,9 @@ from tests.kernels.batches import (
 from tests.oracles import passes as oracle
 
 from torchghm.kernels import cpu
-from torchghm.kernels.cpu_storage import STREAMED
+from torchghm.kernels.cpu_call import ARGUMENTS, Arguments
+from torchghm.kernels.cpu_examples import _tiles_as_they_lie
+from torchghm.kernels.cpu_storage import FLOAT32, STREAMED, TILE
 
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
 SEEDS = st.integers(0, 2**31 - 1)
@@ -174,11 +177,12 @@ def test_weight_two_is_the_example_twice():
     assert torch.equal(twice, weighed)
 
 
-def test_large_gradients_are_written_past_the_caches():
+@pytest.mark.parametrize("regions", [30, 33])
+def test_large_gradients_are_written_past_the_caches(regions):
     rows = STREAMED // 80 + 1
     logits, targets = torch.randn(rows, 80), torch.full((rows,), -1)
     targets[::50] = torch.randint(80, (len(targets[::50]),))
-    table = torch.rand(30, dtype=torch.float64)
+    table = torch.rand(regions, dtype=torch.float64)
     rest = (table, "sigmoid", -100, False)
     _, _, gradient = cpu.classification_loss_and_gradient(logits, targets, None, *rest)
     half = rows // 2
@@ -190,7 +194,14 @@ def test_large_gradients_are_written_past_the_caches():
 
 
 # Class indices without weights are read where they lie, and the few at the labelled class are changed on the way.
-SEVERAL_IN_A_VECTOR = [(0, 0), (0, 79), (1, 0), (1, 1), (6, 31), (6, 32), (12, 63), (63, 79)]
+
+
+def test_large_gradients_of_residuals_are_written_past_the_caches():
+    residual, table = torch.randn(STREAMED + 700), torch.rand(10, dtype=torch.float64)
+    half = STREAMED // 2
+    gradient = cpu.regression_loss_and_gradient(residual, None, table, 1.0, False)[2]
+    parts = [cpu.regression_loss_and_gradient(part, None, table, 1.0, False)[2] for part in residual.split(half)]
+    assert torch.equal(gradient, torch.cat(parts))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -205,7 +216,8 @@ def test_few_positives_among_many(dtype, regions, every, number):
     inputs.targets[:] = -1
     inputs.targets[5::every] = torch.arange(len(inputs.targets[5::every])) * 7 % 80
     if number is not None:
-        inputs.logits[18, 35] = number  # a positive where they are many, or a negative
+        inputs.logits[5, 0] = number  # at the first positive, and a negative beside it
+        inputs.logits[5, 1] = number
         inputs.logits[270, 79] = number
         inputs.targets[270] = 79
     weighed = inputs._replace(weight=torch.ones(300, dtype=dtype))  # these are put in order in tiles
@@ -223,24 +235,53 @@ def test_few_positives_among_many(dtype, regions, every, number):
 
 @pytest.mark.parametrize("regions", [30, 3030])
 def test_positives_that_lie_together(regions):
-    logits = torch.randn(64, 80)
-    targets = torch.full((64,), -1)
-    places = torch.tensor([[row, column] for row, column in SEVERAL_IN_A_VECTOR])
-    flipped = logits.clone()
-    targets[places[:, 0]] = places[:, 1]
-    for row, column in enumerate(targets.tolist()):
-        if column >= 0:
-            flipped[row, column] = -flipped[row, column]
+    """Several in a vector, and at the ends of vectors, tiles and chunks; a row of one class is one logit."""
+    logits = torch.randn(4 * 16384, 1)
+    targets = torch.full((len(logits),), -1)
+    targets[[1000, 1001, 1002, 1007, 1008, 1023, 1024, 2047, 2048, 16383, 16384 + 1600, 4 * 16384 - 1]] = 0
+    flipped = torch.where(targets[:, None] == 0, -logits, logits)
     options = ("sigmoid", -100, False)
     table = torch.linspace(0.5, 2, regions, dtype=torch.float64)
     background = torch.full_like(targets, -1)
-    histogram = cpu.classification_histogram(logits, targets, None, regions, *options)
-    assert torch.equal(histogram, cpu.classification_histogram(flipped, background, None, regions, *options))
-    loss, sums, gradient = cpu.classification_loss_and_gradient(logits, targets, None, table, *options)
-    wanted = cpu.classification_loss_and_gradient(flipped, background, None, table, *options)
-    sign = torch.where(flipped == logits, 1.0, -1.0)
+    with threads_and_chunks(2, chunk=16384):
+        histogram = cpu.classification_histogram(logits, targets, None, regions, *options)
+        expected = cpu.classification_histogram(flipped, background, None, regions, *options)
+        loss, sums, gradient = cpu.classification_loss_and_gradient(logits, targets, None, table, *options)
+        wanted = cpu.classification_loss_and_gradient(flipped, background, None, table, *options)
+    assert torch.equal(histogram, expected)
+    sign = 1.0 - 2.0 * (targets[:, None] == 0)
     torch.testing.assert_close((loss, sums[:2], gradient), (wanted[0], wanted[1][:2], wanted[2] * sign))
-    assert float(sums[2]) == pytest.approx(float(-(gradient[sign < 0]).sum()), rel=1e-6)
+    assert float(sums[2]) == pytest.approx(float(-gradient[targets == 0].sum()), rel=1e-6)
+
+
+@pytest.mark.parametrize("label", [3, 90_000, 99_999])
+@pytest.mark.parametrize("regions", [30, 3030])
+def test_rows_longer_than_a_chunk(label, regions):
+    logits, targets = torch.randn(2, 100_000), torch.tensor([-1, label])
+    options = ("sigmoid", -100, False)
+    one_hot = torch.nn.functional.one_hot(targets + 1, 100_001)[:, 1:].float()
+    table = torch.linspace(0.5, 2, regions, dtype=torch.float64)
+    with threads_and_chunks(2, chunk=16384):
+        results = cpu.classification_loss_and_gradient(logits, targets, None, table, *options)
+        wanted = cpu.classification_loss_and_gradient(logits, one_hot, None, table, *options)
+    torch.testing.assert_close(results[:2], wanted[:2])
+    near_an_edge = (results[2] - wanted[2]).abs() > 1e-6
+    assert int(near_an_edge.sum()) < 5
+
+
+def test_a_label_beyond_an_int32_is_left_to_its_own_chunk():
+    """Told of a row of 2^32 logits, of which the first 65,536 are looked at."""
+    targets, flipped = torch.tensor([2**31 + 5]), np.zeros(TILE, np.int32)
+    arguments = Arguments(
+        storage=FLOAT32, rows=1, columns=2**32, targets=targets.data_ptr(), target_storage=-1, ignore_index=-100
+    )
+    told = np.frombuffer(arguments, ARGUMENTS)[0]
+    for label, expected in ((2**31 + 5, []), (2**32 + 5, []), (65_536, []), (65_535, [65_535]), (3, [3])):
+        targets[0] = label
+        whole, positives = _tiles_as_they_lie(told, 4, 0, 65_536, flipped)
+        valid = label < 2**32
+        assert whole == (65_536 // TILE if valid else 0)
+        assert flipped[:positives].tolist() == expected
 
 
 def test_both_passes_put_every_example_in_the_same_region():

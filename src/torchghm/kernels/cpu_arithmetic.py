@@ -1,4 +1,4 @@
-"""Arithmetic that LLVM vectorises: exp and log1p without branches or library calls."""
+"""Arithmetic of one number or a vector: exp and log1p without branches or library calls."""
 
 from __future__ import annotations
 

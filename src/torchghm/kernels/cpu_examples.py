@@ -83,9 +83,9 @@ def _tiles_as_they_lie(a: Any, width: Any, start: Any, end: Any, flipped: Any) -
         if label != -1:
             place = begin + label
             valid = 0 <= label < a.columns and label != a.ignore_index
-            if not valid or positives == TILE or positives * SPARSE > place:
+            if not valid or positives == TILE or (place >= 0 and positives * SPARSE > place):
                 break
-            if place >= 0:
+            if 0 <= place < end - start:  # else another chunk's
                 flipped[positives] = place
                 positives += 1
         begin += a.columns

@@ -37,7 +37,7 @@ class Ring(NamedTuple):
 
 @scalar
 def ring_in(memory: Any, regions: Any, real: Any) -> Any:
-    """Rings in `RING_BYTES` of memory, where they are out of the way of a table that begins a page."""
+    """Rings in `RING_BYTES` of memory, where they are out of the way of pass 2's table, which begins a page."""
     width = np.empty(1, real).itemsize
     start = (memory + _PAGE - 1) // _PAGE * _PAGE + _quiet_place(width * regions, RING * (4 + 3 * width))
     return Ring(

@@ -1,7 +1,7 @@
 """How numbers lie in memory: tiles of float32, float64, bfloat16 or float16 in, the dtype of the arithmetic out.
 
-A kernel works through tiles that stay in the processor's first cache; low precision is converted there, in vectors,
-and never as a whole tensor.
+What can't be read where it lies goes through tiles that stay in the processor's first cache; low precision is converted
+there, in vectors, and never as a whole tensor.
 """
 
 from __future__ import annotations

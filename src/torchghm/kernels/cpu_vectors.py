@@ -104,13 +104,10 @@ def _define_unary(function: Any, build: Callable[[Any, Any], Any]) -> None:
     _extending.lower_builtin(function, Vector)(generate)
 
 
-for _operator, _of_numbers, _of_integers in (
-    (operator.add, "fadd", "add"),
-    (operator.iadd, "fadd", "add"),
-    (operator.sub, "fsub", "sub"),
-    (operator.mul, "fmul", "mul"),
-):
-    _define(_operator, {NUMBERS: _of_numbers, INTEGERS: _of_integers})
+for _operator in (operator.add, operator.iadd):
+    _define(_operator, {NUMBERS: "fadd", INTEGERS: "add"})
+_define(operator.sub, {NUMBERS: "fsub", INTEGERS: "sub"})
+_define(operator.mul, {NUMBERS: "fmul"})
 _define(operator.truediv, {NUMBERS: "fdiv"})
 _define(operator.lshift, {INTEGERS: "shl"})
 for _operator, _sign in ((operator.lt, "<"), (operator.gt, ">"), (operator.ge, ">="), (operator.eq, "==")):
@@ -241,23 +238,20 @@ def _add_lanes(typing_context: Any, numbers: Any) -> Any:
     return types.float32(numbers), generate
 
 
-@intrinsic
-def bits(typing_context: Any, number: Any) -> Any:
-    """The bits of float32, as int32."""
-    kind, result = (NUMBERS, INTEGERS) if number == NUMBERS else (types.float32, types.int32)
-
+def _reinterpret(kind: Any, result: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.bitcast(arguments[0], context.get_value_type(result))
 
     return result(kind), generate
+
+
+@intrinsic
+def bits(typing_context: Any, number: Any) -> Any:
+    """The bits of float32, as int32."""
+    return _reinterpret(NUMBERS, INTEGERS) if number == NUMBERS else _reinterpret(types.float32, types.int32)
 
 
 @intrinsic
 def from_bits(typing_context: Any, integer: Any) -> Any:
     """The float32 of these bits."""
-    kind, result = (INTEGERS, NUMBERS) if integer == INTEGERS else (types.int32, types.float32)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], context.get_value_type(result))
-
-    return result(kind), generate
+    return _reinterpret(INTEGERS, NUMBERS) if integer == INTEGERS else _reinterpret(types.int32, types.float32)
