@@ -22,6 +22,8 @@ Step = Callable[[], object]
 
 LONG = 1000
 """Milliseconds of a step beside which it is nothing to clear away what others left."""
+BLOCK = 10
+"""Milliseconds that a step is repeated for within one timing, and before it untimed."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,12 @@ def timed(
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or min(map(len, times.values())) < least_runs:
         for name, step in candidates.items():
-            if durations[name] < LONG:
-                step()  # not timed: in it the C library gives back to the system what the candidates before have freed
-            times[name].append(_time(step, _repeats(durations[name]), device))
+            repeats = max(1, min(1000, int(BLOCK / max(durations[name], 1e-4))))
+            # What the candidates before have freed goes back to the system in the steps after them, and page tables
+            # and caches are as they left them.
+            for _ in range(repeats if durations[name] < LONG else 0):
+                step()
+            times[name].append(_time(step, repeats, device))
     return times
 
 
@@ -96,11 +101,6 @@ def settings(device: str) -> dict[str, str]:
         "python": platform.python_version(),
         **packages,
     }
-
-
-def _repeats(duration: float) -> int:
-    """How often to repeat a step of so many milliseconds within one timing, for the clock's resolution: about 2 ms."""
-    return max(1, min(1000, int(2 / max(duration, 1e-4))))
 
 
 def _time(step: Step, repeats: int, device: str) -> float:

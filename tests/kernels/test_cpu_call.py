@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import itertools
 import threading
 
 import numba
@@ -11,7 +12,7 @@ import pytest
 import torch
 from tests.kernels.batches import random_examples, threads_and_chunks
 
-from torchghm.kernels import cpu, cpu_call, cpu_memory, cpu_residual
+from torchghm.kernels import cpu, cpu_call, cpu_memory, cpu_residual, cpu_threads
 
 
 def passes(inputs, regions=30):
@@ -43,9 +44,45 @@ def test_chunks_cover_everything(count, numbers, multiple):
 def test_without_openmp_python_threads_do_the_same(inputs, monkeypatch):
     with threads_and_chunks(3, chunk=1024):
         expected = passes(inputs)
-        monkeypatch.setattr(cpu_call, "_openmp_team", lambda: None)
+        with monkeypatch.context() as without:
+            without.setattr(ctypes, "CDLL", lambda path: object())  # a library without OpenMP
+            assert cpu_threads.openmp_team.__wrapped__() == 0
+        monkeypatch.setattr(cpu_call, "openmp_team", lambda: 0)
         for one, other in zip(passes(inputs), expected, strict=True):
             assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("allowed", [[False], [True, False]])
+def test_without_openmp_and_without_a_thread_to_spare_the_same(inputs, monkeypatch, allowed):
+    with threads_and_chunks(3, chunk=1024):
+        expected = passes(inputs)
+        monkeypatch.setattr(cpu_call, "openmp_team", lambda: 0)
+        start, answers = threading.Thread.start, itertools.cycle(allowed)
+
+        def start_if_allowed(thread):
+            if not next(answers):
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", start_if_allowed)
+        for one, other in zip(passes(inputs), expected, strict=True):
+            assert torch.equal(one, other)
+
+
+def test_without_openmp_an_interrupt_comes_after_the_kernels(monkeypatch):
+    end, called = threading.Event(), []
+    join = threading.Thread.join
+
+    def interrupted_join(thread):
+        if not end.is_set():
+            end.set()
+            raise KeyboardInterrupt
+        join(thread)
+
+    monkeypatch.setattr(threading.Thread, "join", interrupted_join)
+    with pytest.raises(KeyboardInterrupt):
+        cpu_threads.call_apart(lambda address: called.append((end.wait(60), address)), 5)
+    assert called == [(True, 5)]
 
 
 def test_called_from_many_threads_at_once(inputs):

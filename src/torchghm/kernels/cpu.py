@@ -14,6 +14,7 @@ from torchghm.kernels.cpu_between import between
 from torchghm.kernels.cpu_call import Arguments, chunking, compile_kernel, run
 from torchghm.kernels.cpu_following import follow_float32, follow_float64
 from torchghm.kernels.cpu_memory import empty_gradient
+from torchghm.kernels.cpu_steps import steps
 from torchghm.kernels.cpu_storage import STORAGE, TILE
 
 _ARITHMETIC = {dtype: torch.promote_types(dtype, torch.float32) for dtype in STORAGE}
@@ -95,6 +96,7 @@ def compile_ahead(dtypes: tuple[torch.dtype, ...] = (torch.float32,)) -> None:
             if dtype in dtypes:
                 compile_kernel(function)
     compile_kernel(between)
+    compile_kernel(steps)
     for dtype in dtypes:
         compile_kernel(FOLLOW[dtype])
 
@@ -145,8 +147,8 @@ def tell_residual(residual: Tensor, weight: Tensor | None, mu: float, leave_out_
 
 def _histogram(function: Callable[..., None], arguments: Arguments, regions: int) -> Tensor:
     sums = torch.empty(regions + 2, dtype=torch.float64, device="cpu")
-    arguments.regions = regions
-    run_pass(function, arguments, sums, 0, regions + 2)
+    arguments.regions, arguments.width, arguments.pass_1_sums = regions, regions + 2, sums.data_ptr()
+    run(arguments, pass_1=function)
     return sums
 
 
@@ -158,24 +160,6 @@ def _loss(
     sums = torch.empty(4, dtype=torch.float64, device="cpu")
     gradient = empty_gradient(logits)
     arguments.regions, arguments.table = table.numel(), table.data_ptr()
-    arguments.loss, arguments.gradient = loss.data_ptr(), gradient.data_ptr()
-    run_pass(function, arguments, sums, 0, 4)
-    if arguments.chunks != 1:
-        loss.copy_(sums[3])
+    arguments.loss, arguments.gradient, arguments.pass_2_sums = loss.data_ptr(), gradient.data_ptr(), sums.data_ptr()
+    run(arguments, pass_2=function)
     return loss, sums[:3], gradient
-
-
-def run_pass(function: Callable[..., None], arguments: Arguments, sums: Tensor, start: int, count: int) -> None:
-    """Run a pass; what it sums up over all chunks goes to ``count`` numbers of ``sums`` from ``start`` on, float64."""
-    chunks, arguments.width = arguments.chunks, count
-    if chunks == 0:
-        sums[start : start + count] = 0.0
-        return
-    if chunks == 1:
-        arguments.sums = sums.data_ptr() + 8 * start
-        run(compile_kernel(function), arguments)
-        return
-    of_chunks = torch.empty(chunks, count, dtype=torch.float64, device="cpu")
-    arguments.sums = of_chunks.data_ptr()
-    run(compile_kernel(function), arguments)
-    torch.sum(of_chunks, 0, out=sums[start : start + count])

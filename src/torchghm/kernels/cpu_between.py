@@ -28,7 +28,7 @@ class RecordLayout(NamedTuple):
     parts: list[int]
     """Lengths of the histogram with pass 1's counts; positives; fractions; those of the batch; beta; table; pass 2's
     sums; examples; what the mean is over."""
-    table: int
+    table: slice
     sums: int
     """Where they start."""
     size: int
@@ -38,7 +38,7 @@ class RecordLayout(NamedTuple):
 def record_layout(regions: int) -> RecordLayout:
     """Layout for so many regions."""
     parts = [regions + 2, 1, regions, regions, regions, regions, 4, 1, 1]
-    return RecordLayout(parts, sum(parts[:5]), sum(parts[:6]), sum(parts))
+    return RecordLayout(parts, slice(sum(parts[:5]), sum(parts[:6])), sum(parts[:6]), sum(parts))
 
 
 def between(pointer: Any) -> None:

@@ -1,6 +1,6 @@
-"""Calling a kernel: what it is told, how it is compiled, and how it runs on torch's threads.
+"""Calling kernels: what they are told, how they are compiled, and how they run one after another.
 
-A kernel is a C function of one pointer, compiled by Numba and kept on disk. It takes chunks of the examples by a
+A kernel is a C function of one pointer, compiled by Numba and kept on disk. A pass takes chunks of the examples by a
 shared counter until none is left, and writes each chunk's sums to a place of its own; so the result depends neither on
 which thread took which chunk nor on how many threads there were.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -18,6 +17,9 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import torch
 from numba import cfunc, from_dtype, types
+
+from torchghm.kernels.cpu_steps import steps
+from torchghm.kernels.cpu_threads import OWN_TEAM, call_apart, openmp_team
 
 MIN_CHUNK = 65_536
 """Numbers in a chunk, at least: some 50 microseconds of work, ten times what waking a thread costs."""
@@ -43,9 +45,19 @@ _FIELDS: list[tuple[str, type[ctypes.c_int64] | type[ctypes.c_double]]] = [
     ("table", ctypes.c_int64),  # address, float64 [regions]; pass 2
     ("gradient", ctypes.c_int64),  # address; pass 2
     ("sums", ctypes.c_int64),  # address, float64: a row for every chunk
-    ("width", ctypes.c_int64),  # numbers in a row
-    ("loss", ctypes.c_int64),  # address, in the dtype of the arithmetic; pass 2, where there is one chunk
+    ("width", ctypes.c_int64),  # numbers in a row of pass 1
+    ("loss", ctypes.c_int64),  # address, in the dtype of the arithmetic; pass 2
     ("mu", ctypes.c_double),
+    # One after another (`cpu_steps`):
+    ("follow", ctypes.c_int64),  # address of a kernel, 0 for none
+    ("pass_1", ctypes.c_int64),
+    ("between", ctypes.c_int64),
+    ("pass_2", ctypes.c_int64),
+    ("threads", ctypes.c_int64),
+    ("team", ctypes.c_int64),  # address of what starts them
+    ("chunk_sums", ctypes.c_int64),  # address, float64: room for the rows of a pass, where there are several
+    ("pass_1_sums", ctypes.c_int64),  # address, float64 [width]
+    ("pass_2_sums", ctypes.c_int64),  # address, float64 [4]
     # Around the passes (`cpu_between`):
     ("record", ctypes.c_int64),  # address, float64: `record_layout`
     ("stage", ctypes.c_int64),  # what to do, where a sum over ranks lies in between
@@ -87,10 +99,15 @@ POINTER = cast(Any, types.CPointer)(from_dtype(ARGUMENTS))
 
 
 def chunking(count: int, numbers: int, multiple: int) -> tuple[int, int]:
-    """Split ``count`` items of so many numbers each: how many chunks, and the items in one, a multiple."""
-    size = max(MIN_CHUNK // numbers, -(-count // MAX_CHUNKS), 1)
+    """Split ``count`` items of so many numbers each: how many chunks, and the items in one, a multiple.
+
+    The chunks are as even as that allows, so that threads end together.
+    """
+    fewest = max(MIN_CHUNK // numbers, -(-count // MAX_CHUNKS), 1)
+    chunks = -(-count // fewest)
+    size = -(-count // max(chunks, 1))
     size = -(-size // multiple) * multiple
-    return -(-count // size), min(size, -(-count // multiple) * multiple)
+    return -(-count // max(size, 1)), size
 
 
 class Kernel(NamedTuple):
@@ -127,37 +144,36 @@ def _source_fingerprint() -> str:
     return digest.hexdigest()[:16]
 
 
-def run(kernel: Kernel, arguments: Arguments) -> None:
-    """Run a compiled kernel on up to torch's number of threads; the GIL is released meanwhile."""
-    address = ctypes.addressof(arguments)
-    arguments.counter, arguments.next_chunk = address + _NEXT_CHUNK, 0
-    chunks = arguments.chunks
-    threads = 1 if chunks == 1 else min(torch.get_num_threads(), chunks)
-    if threads == 1:
-        kernel.call(address)
-        return
-    team = _openmp_team()
-    if team is not None:
-        team(kernel.address, address, threads, 0)
-        return
-    others = [threading.Thread(target=kernel.call, args=(address,)) for _ in range(threads - 1)]
-    for thread in others:
-        thread.start()
-    kernel.call(address)
-    for thread in others:
-        thread.join()
+def run(
+    arguments: Arguments,
+    *,
+    follow: Callable[..., None] | None = None,
+    pass_1: Callable[..., None] | None = None,
+    between: Callable[..., None] | None = None,
+    pass_2: Callable[..., None] | None = None,
+) -> bool:
+    """Run these kernels one after another, the passes on up to torch's number of threads, without the GIL.
 
-
-@functools.cache
-def _openmp_team() -> Any:
-    """OpenMP's entry point in the library that torch itself uses, None where there is none.
-
-    With threads of our own beside them, torch's would still spin on the cores after the layer before the loss.
+    Returns:
+        False where one of them refused something: none after it ran.
     """
-    try:
-        team = ctypes.CDLL(str(next((Path(torch.__file__).parent / "lib").glob("libtorch_cpu.*")))).GOMP_parallel
-    except (AttributeError, OSError, StopIteration):
-        return None
-    team.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
-    team.restype = None
-    return team
+    address = ctypes.addressof(arguments)
+    arguments.counter = address + _NEXT_CHUNK
+    arguments.follow, arguments.pass_1 = _address(follow), _address(pass_1)
+    arguments.between, arguments.pass_2 = _address(between), _address(pass_2)
+    chunks, kernel = arguments.chunks, compile_kernel(steps)
+    if chunks == 1:
+        kernel.call(address)
+        return not arguments.refused
+    chunk_sums = torch.empty(chunks * max(arguments.width, 4), dtype=torch.float64, device="cpu")
+    arguments.chunk_sums, arguments.threads = chunk_sums.data_ptr(), min(torch.get_num_threads(), chunks)
+    arguments.team = openmp_team() or OWN_TEAM
+    if arguments.threads == 1 or openmp_team():
+        kernel.call(address)
+    else:
+        call_apart(kernel.call, address)
+    return not arguments.refused
+
+
+def _address(function: Callable[..., None] | None) -> int:
+    return 0 if function is None else compile_kernel(function).address

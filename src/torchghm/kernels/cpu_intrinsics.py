@@ -13,6 +13,8 @@ from numba.core import cgutils
 from numba.np.numpy_support import carray
 
 __all__ = [
+    "call",
+    "call_team",
     "carray",
     "element",
     "elementwise",
@@ -97,6 +99,34 @@ def stack_memory(typing_context: Any, count: Any, size: Any) -> Any:
 
     constant = isinstance(count, types.IntegerLiteral) and isinstance(size, types.IntegerLiteral)
     return (types.int64(count, size), generate) if constant else None
+
+
+@intrinsic
+def call(typing_context: Any, function: Any, argument: Any) -> Any:
+    """Call the C function at an address with a pointer."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.FunctionType(ir.VoidType(), [arguments[1].type])
+        builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), [arguments[1]])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, argument), generate
+
+
+@intrinsic
+def call_team(typing_context: Any, team: Any, function: Any, argument: Any, threads: Any) -> Any:
+    """The same on so many threads, which the C function ``team`` of OpenMP's form starts and waits for."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address, number = ir.IntType(64), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [address, arguments[2].type, number, number])
+        threads = builder.trunc(arguments[3], number)
+        builder.call(
+            builder.inttoptr(arguments[0], kind.as_pointer()), [arguments[1], arguments[2], threads, number(0)]
+        )
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, argument, types.int64), generate
 
 
 @intrinsic

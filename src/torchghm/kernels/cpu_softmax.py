@@ -105,8 +105,6 @@ def _loss(a: Any, real: Any) -> None:
             sums[0] += amount * loss
             sums[1] += weight * norm if norm == norm else 0.0
             sums[3] += weight * loss
-        if a.chunks == 1:
-            array_at(a.loss, real, 0, 1)[0] = sums[3]
 
 
 _NO_EXAMPLE, _SOFT = -1, -2

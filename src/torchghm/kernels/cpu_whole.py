@@ -6,17 +6,16 @@ On a few hundred boxes torch's small operations, checks and views take longer th
 
 from __future__ import annotations
 
-import ctypes
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from torchghm.functional.examples import Activation, Examples
 from torchghm.kernels.checks import packed
-from torchghm.kernels.cpu import FOLLOW, HISTOGRAM, LOSS, run_pass, tell_examples, tell_residual
+from torchghm.kernels.cpu import FOLLOW, HISTOGRAM, LOSS, tell_examples, tell_residual
 from torchghm.kernels.cpu_between import (
     AFTER_THE_SUM,
     BEFORE_THE_SUM,
@@ -28,7 +27,7 @@ from torchghm.kernels.cpu_between import (
     between,
     record_layout,
 )
-from torchghm.kernels.cpu_call import Arguments, compile_kernel
+from torchghm.kernels.cpu_call import Arguments, run
 from torchghm.kernels.cpu_memory import empty_gradient
 from torchghm.kernels.cpu_storage import STORAGE
 from torchghm.kernels.ops_registered import attach
@@ -53,6 +52,14 @@ class Harmonizing(NamedTuple):
     ranks: int
     of_all_ranks: Callable[[Tensor], Tensor]
     """Sums over ``ranks`` ranks, where these are several."""
+
+
+class Kernels(NamedTuple):
+    """What runs, beside `between`."""
+
+    follow: Callable[..., None] | None
+    pass_1: Callable[..., None]
+    pass_2: Callable[..., None]
 
 
 class Following(NamedTuple):
@@ -88,7 +95,8 @@ class Record(NamedTuple):
 def read_record(record: Tensor, regions: int) -> Record:
     """Views of a record's parts: made when somebody asks, for nine views take as long as a pass."""
     # Not the views of `record` itself: the table in it is saved for backward, and who changes them may do so.
-    parts = Record(*torch.split(record.data, record_layout(regions).parts))
+    layout = record_layout(regions)
+    parts = Record(*torch.split(record.data[: layout.size], layout.parts))
     return parts._replace(examples=parts.examples[0], total=parts.total[0])
 
 
@@ -118,10 +126,13 @@ def classification(
         arguments.refuse = REFUSE_TARGETS | (0 if weight is None else REFUSE_WEIGHTS)
     if positives is not False:
         arguments.average = COUNT_POSITIVES if positives is True else POSITIVES_GIVEN
-    kernels = (HISTOGRAM[activation, logits.dtype], LOSS[activation, logits.dtype])
-    given = None if isinstance(positives, bool) else positives
-    options = (activation, ignore_index, harmonizing.leave_out_nonfinite)
-    return _run(kernels, arguments, harmonizing, (logits, targets, weight), options, given)
+    kernels = Kernels(None, HISTOGRAM[activation, logits.dtype], LOSS[activation, logits.dtype])
+    ran = _run(kernels, arguments, harmonizing, logits, None if isinstance(positives, bool) else positives)
+    if ran is None:
+        return None
+    loss, gradient, record, table = ran
+    inputs = (logits, targets, weight, record, activation, ignore_index, harmonizing.leave_out_nonfinite)
+    return attach(inputs, loss, gradient, table), record
 
 
 def regression(
@@ -140,82 +151,72 @@ def regression(
     arguments = tell_residual(residual, weight, mu, harmonizing.leave_out_nonfinite)
     if weight is not None:
         arguments.refuse = REFUSE_WEIGHTS
+    follow = None
     if following is not None:
         arguments.refuse |= REFUSE_NONFINITE if harmonizing.refuse_nonfinite else 0
         fractions, seen, arguments.scale_momentum, arguments.smallest, per_decade, arguments.part_below = following
-        cells = fractions.numel()
-        sizes = torch.empty(cells + 1, dtype=torch.float64, device="cpu")
-        arguments.cells, arguments.cells_per_decade, arguments.sizes = cells, per_decade, sizes.data_ptr()
+        follow = FOLLOW[residual.dtype]
+        arguments.cells, arguments.cells_per_decade = fractions.numel(), per_decade
         arguments.scale_fractions, arguments.scale_seen = fractions.data_ptr(), seen.data_ptr()
-        if not _between_ranks(FOLLOW[residual.dtype], arguments, harmonizing, sizes[:cells]):
-            return None
-    kernels = (HISTOGRAM["residual", residual.dtype], LOSS["residual", residual.dtype])
-    options = (arguments.mu, harmonizing.leave_out_nonfinite)
-    return _run(kernels, arguments, harmonizing, (residual, weight), options, None)
+    kernels = Kernels(follow, HISTOGRAM["residual", residual.dtype], LOSS["residual", residual.dtype])
+    ran = _run(kernels, arguments, harmonizing, residual, None)
+    if ran is None:
+        return None
+    loss, gradient, record, table = ran
+    return attach(
+        (residual, weight, record, arguments.mu, harmonizing.leave_out_nonfinite), loss, gradient, table
+    ), record
 
 
 def _run(
-    kernels: tuple[Callable[..., None], Callable[..., None]],
-    arguments: Arguments,
-    harmonizing: Harmonizing,
-    inputs: tuple[Tensor | None, ...],
-    options: tuple[Any, ...],
-    positives: Tensor | None,
-) -> tuple[Tensor, Tensor] | None:
-    """Pass 1, the step between, pass 2; ``inputs`` are those of the op, the logits or the residual first."""
-    logits = inputs[0]
-    assert logits is not None
+    kernels: Kernels, arguments: Arguments, harmonizing: Harmonizing, inputs: Tensor, positives: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor, slice] | None:
+    """All steps: the loss, its gradient, the record, and where in that the table is."""
     regions = harmonizing.fractions.numel()
-    arithmetic = torch.promote_types(logits.dtype, torch.float32)
+    arithmetic = torch.promote_types(inputs.dtype, torch.float32)
     layout = record_layout(regions)
-    record = torch.empty(layout.size, dtype=torch.float64, device="cpu")
+    record = torch.empty(layout.size + arguments.cells + 1, dtype=torch.float64, device="cpu")
+    loss, gradient = torch.empty((), dtype=arithmetic, device="cpu"), empty_gradient(inputs)
     if positives is not None:
-        record[-1] = positives
+        record[layout.size - 1] = positives
     address = record.data_ptr()
-    arguments.regions, arguments.record, arguments.counts = regions, address, address
-    arguments.bins, arguments.fractions = harmonizing.bins, harmonizing.fractions.data_ptr()
-    arguments.seen, arguments.momentum = harmonizing.seen.data_ptr(), harmonizing.momentum
-    arguments.occupied, arguments.mean = harmonizing.occupied, harmonizing.mean
+    arguments.record = arguments.pass_1_sums = arguments.counts = address
+    arguments.table, arguments.pass_2_sums = address + 8 * layout.table.start, address + 8 * layout.sums
+    arguments.sizes = address + 8 * layout.size
+    arguments.loss, arguments.gradient = loss.data_ptr(), gradient.data_ptr()
+    arguments.regions, arguments.width, arguments.bins = regions, regions + 3, harmonizing.bins
+    arguments.fractions, arguments.seen = harmonizing.fractions.data_ptr(), harmonizing.seen.data_ptr()
+    arguments.momentum, arguments.training = harmonizing.momentum, harmonizing.training
+    arguments.occupied, arguments.mean, arguments.ranks = harmonizing.occupied, harmonizing.mean, harmonizing.ranks
     arguments.max_weight = math.inf if harmonizing.max_weight is None else harmonizing.max_weight
     arguments.largest = _LARGEST[arithmetic]
     if harmonizing.refuse_nonfinite:
         arguments.refuse |= REFUSE_NONFINITE
-
-    run_pass(kernels[0], arguments, record, 0, regions + 3)
-    joint = None
-    if harmonizing.ranks > 1:
-        joint = record[:regions].clone() if positives is None else torch.cat([record[:regions], record[-1:]])
-        arguments.counts = joint.data_ptr()
-    if not _between_ranks(between, arguments, harmonizing, joint):
-        return None
-    loss, gradient = torch.empty((), dtype=arithmetic, device="cpu"), empty_gradient(logits)
-    arguments.table = address + layout.table * record.element_size()
-    arguments.loss, arguments.gradient = loss.data_ptr(), gradient.data_ptr()
-    run_pass(kernels[1], arguments, record, layout.sums, 4)
-    if arguments.chunks != 1:
-        loss.copy_(record[layout.sums + 3])
-    table = slice(layout.table, layout.sums)
-    return attach((*inputs, record, *options), loss, gradient, table), record
+    if harmonizing.ranks == 1:
+        ran = run(arguments, follow=kernels.follow, pass_1=kernels.pass_1, between=between, pass_2=kernels.pass_2)
+    else:
+        ran = _run_on_ranks(kernels, arguments, harmonizing, record, positives is not None)
+    return (loss, gradient, record, layout.table) if ran else None
 
 
-def _between_ranks(
-    function: Callable[..., None], arguments: Arguments, harmonizing: Harmonizing, counts: Tensor | None
+def _run_on_ranks(
+    kernels: Kernels, arguments: Arguments, harmonizing: Harmonizing, record: Tensor, positives: bool
 ) -> bool:
-    """Run a kernel, where there are several ranks with the sum of ``counts`` over them in between.
-
-    Returns:
-        False, and nothing was changed or sent, where something is refused.
-    """
-    kernel, address = compile_kernel(function), ctypes.addressof(arguments)
-    arguments.training, arguments.ranks = harmonizing.training, harmonizing.ranks
-    if harmonizing.ranks == 1 or counts is None:
-        kernel.call(address)
-        return not arguments.refused
+    """The same with sums over ranks in between; nothing was changed or sent where something is refused."""
+    size = record_layout(arguments.regions).size
+    if kernels.follow is not None:
+        arguments.stage = BEFORE_THE_SUM
+        if not run(arguments, follow=kernels.follow):
+            return False
+        sizes = record[size : size + arguments.cells]
+        sizes.copy_(harmonizing.of_all_ranks(sizes))
+        arguments.stage = AFTER_THE_SUM
+        run(arguments, follow=kernels.follow)
     arguments.stage = BEFORE_THE_SUM
-    kernel.call(address)
-    if arguments.refused:
+    if not run(arguments, pass_1=kernels.pass_1, between=between):
         return False
+    counts = record[: arguments.regions]
+    counts = torch.cat([counts, record[size - 1 : size]]) if positives else counts.clone()
     counts.copy_(harmonizing.of_all_ranks(counts))
-    arguments.stage = AFTER_THE_SUM
-    kernel.call(address)
-    return True
+    arguments.counts, arguments.stage = counts.data_ptr(), AFTER_THE_SUM
+    return run(arguments, between=between, pass_2=kernels.pass_2)
