@@ -64,14 +64,10 @@ def _between(a: Any) -> None:
     fractions, seen = array_at(a.fractions, np.float32, 0, regions), array_at(a.seen, np.float32, 0, 1)
     examples[0] = move_average(counts, fractions, seen, a.momentum, a.training != 0, estimate, batch)
     _inverse_density(estimate, a.bins, beta)
+    factor = 1.0
     if a.occupied:
         _inverse_density(batch, a.bins, table)  # as scratch
-        share = 0.0
-        for region in range(regions):
-            share += batch[region] * table[region]
-        factor = inverse(share)
-        for region in range(regions):
-            beta[region] *= factor
+        factor = inverse(_product(batch, table))
     least = 0.0
     if a.average == COUNT_POSITIVES:
         total[0], least = histogram[regions + 2], 1.0
@@ -82,9 +78,28 @@ def _between(a: Any) -> None:
     else:
         total[0] = examples[0]
     part = inverse(max(total[0], least) / a.ranks) if a.mean else 1.0
-    for region in range(regions):
-        beta[region] = min(beta[region], a.max_weight)
-        table[region] = min(beta[region] * part, a.largest)
+    _weigh(beta, factor, a.max_weight, part, a.largest, table)
+
+
+@summing
+def _product(some: Any, others: Any) -> Any:
+    """The sum of the products of two arrays' numbers."""
+    vectorize()
+    total = 0.0
+    for i in range(some.size):
+        total += some[i] * others[i]
+    return total
+
+
+@elementwise
+def _weigh(beta: Any, factor: Any, max_weight: Any, part: Any, largest: Any, table: Any) -> None:
+    """Scale and cap beta, and write what pass 2 multiplies by."""
+    vectorize()
+    for region in range(beta.size):
+        weight = beta[region] * factor
+        beta[region] = weight if weight < max_weight else max_weight
+        share = beta[region] * part
+        table[region] = share if share < largest else largest
 
 
 @scalar
@@ -147,17 +162,32 @@ def _move_fractions(
 def _inverse_density(fractions: Any, bins: Any, out: Any) -> None:
     """`inverse(density_table(fractions, bins))`."""
     regions = fractions.size
+    cumulated = np.empty(regions + 1)
     if regions == bins:
-        for region in range(regions):
-            out[region] = inverse(fractions[region] * bins)
+        cumulated[:] = 0.0
+        _inverse_means(fractions, cumulated, 1.0 / bins, out)
         return
     half = (regions // bins - 1) // 2
-    cumulated = np.zeros(regions + 1)
+    below = 0.0
     for region in range(regions):
-        cumulated[region + 1] = cumulated[region] + fractions[region]
-    for region in range(regions):
-        lower, upper = max(region - half, 0), min(region + half + 1, regions)
-        out[region] = inverse((cumulated[upper] - cumulated[lower]) / (upper - lower) * regions)
+        cumulated[region] = below
+        below += fractions[region]
+    cumulated[regions] = below
+    for region in range(half):
+        width = region + half + 1
+        out[region] = inverse(cumulated[width] / width * regions)
+        out[regions - 1 - region] = inverse((below - cumulated[regions - width]) / width * regions)
+    width = 2 * half + 1
+    _inverse_means(cumulated[width:], cumulated, width / regions, out[half : regions - half])
+
+
+@elementwise
+def _inverse_means(upper: Any, lower: Any, width: Any, out: Any) -> None:
+    """width / (upper - lower), and 0 where nothing lies between, or what is no number."""
+    vectorize()
+    for k in range(out.size):
+        result = width / (upper[k] - lower[k])
+        out[k] = result if result < np.inf else 0.0
 
 
 @scalar
