@@ -91,7 +91,7 @@ def arrange_examples(
                 f"Expected argument `targets` (integers) to be shaped like `inputs` less its class axis, "
                 f"{row_shape}, but got {list(targets.shape)}. Targets of 0 and 1 for every logit must be floats."
             )
-        arranged = as_dtype(targets.flatten(), torch.int64)
+        arranged = as_dtype(targets if targets.dim() == 1 else targets.flatten(), torch.int64)
     return Examples(as_rows(inputs), arranged, _arrange_weight(weight, inputs, row_shape, activation, as_rows))
 
 
@@ -206,6 +206,8 @@ def nonfinite_error(count: int) -> ValueError:
 
 def compute_dtype(inputs: Tensor) -> torch.dtype:
     """The dtype of all arithmetic: at least float32."""
+    if inputs.dtype in (torch.float32, torch.float64):
+        return inputs.dtype  # without asking, which takes as long as a kernel
     return torch.promote_types(inputs.dtype, torch.float32)
 
 

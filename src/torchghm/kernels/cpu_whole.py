@@ -15,7 +15,7 @@ from torch import Tensor
 
 from torchghm.functional.examples import Activation, Examples
 from torchghm.kernels.checks import packed
-from torchghm.kernels.cpu import FOLLOW, HISTOGRAM, LOSS, tell_examples, tell_residual
+from torchghm.kernels.cpu import ARITHMETIC, FOLLOW, HISTOGRAM, LOSS, tell_examples, tell_residual
 from torchghm.kernels.cpu_between import (
     AFTER_THE_SUM,
     BEFORE_THE_SUM,
@@ -33,6 +33,7 @@ from torchghm.kernels.cpu_storage import STORAGE
 from torchghm.kernels.ops_registered import attach
 
 _TARGETS = (torch.int64, *STORAGE)
+_CPU = torch.device("cpu")
 _LARGEST = {dtype: torch.finfo(dtype).max for dtype in (torch.float32, torch.float64)}
 
 
@@ -173,10 +174,10 @@ def _run(
 ) -> tuple[Tensor, Tensor, Tensor, slice] | None:
     """All steps: the loss, its gradient, the record, and where in that the table is."""
     regions = harmonizing.fractions.numel()
-    arithmetic = torch.promote_types(inputs.dtype, torch.float32)
+    arithmetic = ARITHMETIC[inputs.dtype]
     layout = record_layout(regions)
-    record = torch.empty(layout.size + arguments.cells + 1, dtype=torch.float64, device="cpu")
-    loss, gradient = torch.empty((), dtype=arithmetic, device="cpu"), empty_gradient(inputs)
+    record = torch.empty(layout.size + arguments.cells + 1, dtype=torch.float64, device=_CPU)
+    loss, gradient = torch.empty((), dtype=arithmetic, device=_CPU), empty_gradient(inputs)
     if positives is not None:
         record[layout.size - 1] = positives
     address = record.data_ptr()

@@ -60,7 +60,7 @@ def resolve_backend(backend: Backend, inputs: Tensor) -> Resolved:
         >>> resolve_backend("eager", torch.zeros(2, 3))
         'eager'
     """
-    device = inputs.device.type
+    device = "cpu" if inputs.is_cpu else inputs.device.type  # its name takes as long as a kernel
     # The ops have no rule for torch.func and forward-mode derivatives, plain torch has.
     transformed = torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
     if backend == "auto":
