@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import shlex
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -61,7 +59,13 @@ def main() -> None:
     if arguments.names:
         stem += "-" + "-".join(names)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
+    asked = {name: getattr(arguments, name) for name in ("device", "threads", "seconds", "scale")}
+    options = [
+        f"--{name} {value:g}" if isinstance(value, float) else f"--{name} {value}"
+        for name, value in asked.items()
+        if value != parser.get_default(name)
+    ]
+    command = " ".join(["python -m benchmarks", *arguments.names, *options])
     write_csv(arguments.out / f"{stem}.csv", rows, about)
     write_markdown(arguments.out / f"{stem}.md", rows, about, command)
     for against in ("numbers", "regions"):

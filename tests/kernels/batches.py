@@ -98,7 +98,7 @@ def move_off_edges(examples: Examples, activation: str, regions: int) -> None:
 
 @contextmanager
 def threads_and_chunks(threads: int, chunk: int) -> Iterator[None]:
-    """Run the kernels on so many threads, in chunks of so many numbers, however small the input is."""
+    """Run the kernels on so many threads, in chunks of at most so many numbers, however small the input is."""
     before, min_chunk = torch.get_num_threads(), cpu_call.MIN_CHUNK
     torch.set_num_threads(threads)
     cpu_call.MIN_CHUNK = chunk

@@ -5,7 +5,10 @@ from __future__ import annotations
 import ctypes
 import gc
 import itertools
+import os
+import signal
 import threading
+import time
 
 import numba
 import pytest
@@ -41,6 +44,15 @@ def test_chunks_cover_everything(count, numbers, multiple):
     assert chunks <= cpu_call.MAX_CHUNKS
 
 
+@pytest.mark.parametrize("count", [65_536, 65_537, 131_073, 140_000, 262_145, 400_000, 10**6, 3 * 10**7])
+def test_chunks_are_even_and_as_many_for_two_threads_and_four(count):
+    chunks, size = cpu_call.chunking(count, 1, 512)
+    assert chunks in (1, 2) or chunks % 4 == 0
+    assert (chunks == 1) == (count <= cpu_call.MIN_CHUNK)
+    last = count - (chunks - 1) * size
+    assert size - last < 512 * chunks  # what is left over once each chunk is a multiple
+
+
 def test_without_openmp_python_threads_do_the_same(inputs, monkeypatch):
     with threads_and_chunks(3, chunk=1024):
         expected = passes(inputs)
@@ -48,11 +60,14 @@ def test_without_openmp_python_threads_do_the_same(inputs, monkeypatch):
             without.setattr(ctypes, "CDLL", lambda path: object())  # a library without OpenMP
             assert cpu_threads.openmp_team.__wrapped__() == 0
         monkeypatch.setattr(cpu_call, "openmp_team", lambda: 0)
+        start, started = threading.Thread.start, []
+        monkeypatch.setattr(threading.Thread, "start", lambda thread: started.append(thread) or start(thread))
         for one, other in zip(passes(inputs), expected, strict=True):
             assert torch.equal(one, other)
+    assert len(started) == 2 * 3  # for two passes, each on one apart and two more
 
 
-@pytest.mark.parametrize("allowed", [[False], [True, False]])
+@pytest.mark.parametrize("allowed", [[False], [True, False], [True, True, False]])
 def test_without_openmp_and_without_a_thread_to_spare_the_same(inputs, monkeypatch, allowed):
     with threads_and_chunks(3, chunk=1024):
         expected = passes(inputs)
@@ -69,19 +84,24 @@ def test_without_openmp_and_without_a_thread_to_spare_the_same(inputs, monkeypat
             assert torch.equal(one, other)
 
 
-def test_without_openmp_an_interrupt_comes_after_the_kernels(monkeypatch):
-    end, called = threading.Event(), []
-    join = threading.Thread.join
+def test_without_openmp_what_a_signal_raises_comes_after_the_kernels():
+    interrupted, called = threading.Event(), []
 
-    def interrupted_join(thread):
-        if not end.is_set():
-            end.set()
-            raise KeyboardInterrupt
-        join(thread)
+    def interrupt(*_):
+        interrupted.set()
+        raise SystemExit("asked to end")
 
-    monkeypatch.setattr(threading.Thread, "join", interrupted_join)
-    with pytest.raises(KeyboardInterrupt):
-        cpu_threads.call_apart(lambda address: called.append((end.wait(60), address)), 5)
+    def kernel(address):
+        time.sleep(0.2)  # until the other thread waits
+        os.kill(os.getpid(), signal.SIGUSR1)
+        called.append((interrupted.wait(60), address))
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with pytest.raises(SystemExit, match="asked to end"):
+            cpu_threads.call_apart(kernel, 5)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
     assert called == [(True, 5)]
 
 

@@ -1,5 +1,6 @@
 """A whole loss in one go on a CPU: the same as by torch's operations, state, diagnostics and refusals too."""
 
+import functools
 import math
 
 import pytest
@@ -138,13 +139,53 @@ def test_weighted_soft_and_unusual_batches():
     assert_same_training(plain, quick, [(spoilt, labels), (spoilt, soft, weight)])
 
 
-@pytest.mark.parametrize("build", [GHMCLoss, GHMCLoss.published, GHMRLoss])
-def test_many_chunks_on_several_threads(build):
+def many_rows():
     inputs = torch.randn(900, 7, generator=torch.Generator().manual_seed(3))
-    targets = torch.zeros(900, 7) if build is GHMRLoss else torch.arange(900) % 9 - 1
-    targets = targets.where(targets < 7, -100) if targets.dim() == 1 else targets
+    labels = torch.arange(900) % 9 - 1
+    return inputs, labels.where(labels < 7, -100)
+
+
+@pytest.mark.parametrize("openmp", [True, False])
+@pytest.mark.parametrize(
+    ("build", "weighed", "dtype"),
+    [
+        (GHMCLoss, False, torch.float32),
+        (GHMCLoss, True, torch.float64),
+        (GHMCLoss.published, False, torch.float32),
+        # In float32 rounding decides on which side of a fine region's edge some are.
+        (functools.partial(GHMCLoss, density="exact"), True, torch.float64),
+        (functools.partial(GHMCLoss, density="exact", bins=1), False, torch.float64),
+        (functools.partial(GHMCLoss, activation="softmax"), True, torch.float32),
+        (functools.partial(GHMCLoss, activation="softmax"), False, torch.float64),
+        (GHMRLoss, False, torch.float32),
+        (GHMRLoss, True, torch.float64),
+    ],
+)
+def test_many_chunks_on_several_threads(build, weighed, dtype, openmp, monkeypatch):
+    plain, quick = both(build)
+    inputs, targets = many_rows()
+    if isinstance(quick, GHMRLoss):
+        targets = torch.zeros(900, 7)
+    elif quick.activation == "softmax":
+        targets = targets.where(targets != -1, 0)
+    weight = (torch.arange(900) % 4,) if weighed else ()
+    if not openmp:
+        monkeypatch.setattr(cpu_call, "openmp_team", lambda: 0)
     with threads_and_chunks(3, chunk=512):
-        assert_same_training(*both(build), [(inputs, targets), (inputs / 2, targets)])
+        batches = [(inputs.to(dtype), targets, *weight), (inputs.to(dtype) / 2, targets, *weight)]
+        assert_same_training(plain, quick, batches)
+
+
+@pytest.mark.parametrize("openmp", [True, False])
+def test_what_is_refused_in_one_of_many_chunks(openmp, monkeypatch):
+    inputs, targets = many_rows()
+    targets[700] = 8
+    if not openmp:
+        monkeypatch.setattr(cpu_call, "openmp_team", lambda: 0)
+    loss = GHMCLoss(backend="cpu")
+    with threads_and_chunks(3, chunk=512), pytest.raises(ValueError, match="`targets`.*1 other"):
+        loss(inputs, targets)
+    assert loss.density_state.seen == 0
 
 
 def refused_batches():
@@ -236,7 +277,7 @@ def test_diagnostics_are_those_of_the_last_call():
     assert loss.diagnostics is not first
     assert first.estimate.examples == examples == 120
     assert loss.diagnostics.estimate.examples == 60
-    loss(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64))  # takes the ordinary way
+    loss(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64))
     assert loss.diagnostics.estimate.examples == 0
 
 

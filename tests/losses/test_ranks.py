@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.distributed as dist
+from tests.kernels.batches import threads_and_chunks
 from tests.ranks import SentNumbers, on_ranks
 
 from torchghm import GHMCLoss, GHMRLoss, HandoverLoss
@@ -13,9 +14,9 @@ from torchghm.losses import ASL1Loss, CrossEntropyLoss, FocalLoss, OHEMLoss, Smo
 from torchghm.losses.residual_scale import CELLS_PER_DECADE, DECADES
 
 STEPS = 3
-ROWS, BOXES = 120, 40
+ROWS, BOXES = 1200, 400
 # Rows and boxes of the first rank; the second has the rest.
-CUTS = {"halves": (60, 20), "unequal": (100, 3), "one rank has nothing": (ROWS, BOXES)}
+CUTS = {"halves": (600, 200), "unequal": (1000, 30), "one rank has nothing": (ROWS, BOXES)}
 LOSSES = {
     "GHM": (GHMCLoss, GHMRLoss),
     "exact GHM": (lambda: GHMCLoss(density="exact"), lambda: GHMRLoss(density="exact")),
@@ -56,7 +57,8 @@ def every_case(rank):
         for cut, (rows, boxes) in CUTS.items():
             cls_loss, box_loss = build_cls(), build_box()
             parts = (slice(0, rows), slice(0, boxes)) if rank == 0 else (slice(rows, None), slice(boxes, None))
-            steps = run(cls_loss, box_loss, *parts)
+            with threads_and_chunks(2, chunk=512):  # several on each rank, but for the last boxes
+                steps = run(cls_loss, box_loss, *parts)
             cls_loss.eval()
             if rank == 0:
                 cls_loss(*next(batches())[:2])  # evaluation on one rank alone must not wait for the other

@@ -23,14 +23,14 @@ averages move."""
 
 
 class RecordLayout(NamedTuple):
-    """What lies where in a record, float64: `_between` reads and writes it so."""
+    """What lies where in a record, float64: `_between` reads and writes it so. Behind it are `follow`'s sizes."""
 
     parts: list[int]
     """Lengths of the histogram with pass 1's counts; positives; fractions; those of the batch; beta; table; pass 2's
     sums; examples; what the mean is over."""
     table: slice
     sums: int
-    """Where they start."""
+    """Where the table lies, and where pass 2's sums start."""
     size: int
 
 
@@ -97,9 +97,9 @@ def _weigh(beta: Any, factor: Any, max_weight: Any, part: Any, largest: Any, tab
     vectorize()
     for region in range(beta.size):
         weight = beta[region] * factor
-        beta[region] = weight if weight < max_weight else max_weight
+        beta[region] = max_weight if weight > max_weight else weight
         share = beta[region] * part
-        table[region] = share if share < largest else largest
+        table[region] = largest if share > largest else share
 
 
 @scalar

@@ -22,7 +22,8 @@ from torchghm.kernels.cpu_steps import steps
 from torchghm.kernels.cpu_threads import OWN_TEAM, call_apart, openmp_team
 
 MIN_CHUNK = 65_536
-"""Numbers in a chunk, at least: some 50 microseconds of work, ten times what waking a thread costs."""
+"""Up to so many numbers are one chunk, and of more each chunk holds half at least: some 30 microseconds of work, a few
+times what waking a thread costs."""
 MAX_CHUNKS = 128
 """Chunks, at most: each has a histogram of its own."""
 
@@ -101,10 +102,13 @@ POINTER = cast(Any, types.CPointer)(from_dtype(ARGUMENTS))
 def chunking(count: int, numbers: int, multiple: int) -> tuple[int, int]:
     """Split ``count`` items of so many numbers each: how many chunks, and the items in one, a multiple.
 
-    The chunks are as even as that allows, so that threads end together.
+    They are even, and several are two or a multiple of four, as far as that ``multiple`` allows: so two or four threads
+    end together. The number of threads must not matter, or the result would depend on it.
     """
-    fewest = max(MIN_CHUNK // numbers, -(-count // MAX_CHUNKS), 1)
-    chunks = -(-count // fewest)
+    most = max(MIN_CHUNK // numbers, -(-count // MAX_CHUNKS), 1)
+    chunks = -(-count // most)
+    if chunks > 2:
+        chunks = -(-chunks // 4) * 4
     size = -(-count // max(chunks, 1))
     size = -(-size // multiple) * multiple
     return -(-count // max(size, 1)), size
@@ -161,17 +165,16 @@ def run(
     arguments.counter = address + _NEXT_CHUNK
     arguments.follow, arguments.pass_1 = _address(follow), _address(pass_1)
     arguments.between, arguments.pass_2 = _address(between), _address(pass_2)
-    chunks, kernel = arguments.chunks, compile_kernel(steps)
-    if chunks == 1:
-        kernel.call(address)
-        return not arguments.refused
-    chunk_sums = torch.empty(chunks * max(arguments.width, 4), dtype=torch.float64, device="cpu")
-    arguments.chunk_sums, arguments.threads = chunk_sums.data_ptr(), min(torch.get_num_threads(), chunks)
-    arguments.team = openmp_team() or OWN_TEAM
-    if arguments.threads == 1 or openmp_team():
-        kernel.call(address)
+    chunks, threads, call = arguments.chunks, 1, compile_kernel(steps).call
+    if chunks != 1 and (pass_1 or pass_2):
+        chunk_sums = torch.empty(chunks * max(arguments.width, 4), dtype=torch.float64, device="cpu")
+        threads = min(torch.get_num_threads(), chunks)
+        arguments.chunk_sums, arguments.threads = chunk_sums.data_ptr(), threads
+        arguments.team = openmp_team() or OWN_TEAM
+    if threads <= 1 or openmp_team():
+        call(address)
     else:
-        call_apart(kernel.call, address)
+        call_apart(call, address)
     return not arguments.refused
 
 

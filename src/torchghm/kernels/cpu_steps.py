@@ -43,7 +43,7 @@ def _run(pointer: Any, a: Any, kernel: Any, width: Any, sums: Any) -> None:
     a.sums = a.chunk_sums
     if a.threads > 1:
         call_team(a.team, kernel, pointer, a.threads)
-    else:
+    if a.next_chunk < a.chunks:  # also what a team has left
         call(kernel, pointer)
     total = array_at(sums, np.float64, 0, width)
     total[:] = 0.0

@@ -30,43 +30,52 @@ def openmp_team() -> int:
 
 
 def _start(function: int, argument: int, threads: int, flags: int) -> None:
-    call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(function)
-    others = []
-    with suppress(RuntimeError):  # no more threads are allowed: fewer do the same
-        for _ in range(threads - 1):
-            thread = threading.Thread(target=call, args=(argument,))
-            thread.start()
-            others.append(thread)
-    call(argument)
-    for thread in others:
-        thread.join()
+    call, others = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(function), []
+    try:
+        with suppress(RuntimeError):  # no more threads are allowed: fewer do the same
+            for _ in range(threads - 1):
+                thread = threading.Thread(target=call, args=(argument,))
+                thread.start()
+                others.append(thread)
+        call(argument)
+    finally:
+        for thread in others:
+            thread.join()
 
 
 def _address(function: object) -> int:
     return cast(int, ctypes.cast(cast(ctypes.c_void_p, function), ctypes.c_void_p).value)
 
 
-_STARTED = _TEAM(_start)  # lives as long as its address is used
-OWN_TEAM = _address(_STARTED)
+_CALLBACK = _TEAM(_start)  # lives as long as its address is used
+OWN_TEAM = _address(_CALLBACK)
 """Address of a function of the same form, to be called by way of `call_apart`."""
 
 
 def call_apart(function: Callable[[int], None], address: int) -> None:
-    """Call on a thread of its own, and wait: so a keyboard interrupt comes after it, where in `OWN_TEAM` it is lost."""
-    thread, interrupt = threading.Thread(target=function, args=(address,)), None
-    try:
-        thread.start()
-    except RuntimeError:  # no more threads are allowed
+    """Call on a thread of its own, and wait for the end, whatever a signal raises here meanwhile.
+
+    Only the main thread has Python's signals: in `OWN_TEAM` what they raise would be lost, and threads with it.
+    """
+    ended, error = threading.Event(), None
+
+    def call() -> None:
         function(address)
-    while thread.is_alive():
-        interrupt = _join(thread) or interrupt
-    if interrupt is not None:
-        raise interrupt
+        ended.set()
 
-
-def _join(thread: threading.Thread) -> KeyboardInterrupt | None:
     try:
-        thread.join()
-    except KeyboardInterrupt as interrupt:
-        return interrupt
+        threading.Thread(target=call).start()
+    except RuntimeError:  # no more threads are allowed
+        call()
+    while not ended.is_set():
+        error = _wait(ended) or error
+    if error is not None:
+        raise error
+
+
+def _wait(ended: threading.Event) -> BaseException | None:
+    try:
+        ended.wait()
+    except BaseException as error:  # of any kind: it is raised after the end
+        return error
     return None

@@ -1,7 +1,7 @@
 """A whole loss on a CPU: both passes and what lies around them, told once to kernels that follow one another.
 
 On a few hundred boxes torch's small operations, checks and views take longer than all kernels. What is computed is what
-`torchghm.kernels.ops` and the losses compute otherwise: several ranks, tracing and unreduced losses take that way.
+`torchghm.kernels.ops` and the losses compute otherwise: tracing and unreduced losses take that way.
 """
 
 from __future__ import annotations
@@ -154,7 +154,6 @@ def regression(
         arguments.refuse = REFUSE_WEIGHTS
     follow = None
     if following is not None:
-        arguments.refuse |= REFUSE_NONFINITE if harmonizing.refuse_nonfinite else 0
         fractions, seen, arguments.scale_momentum, arguments.smallest, per_decade, arguments.part_below = following
         follow = FOLLOW[residual.dtype]
         arguments.cells, arguments.cells_per_decade = fractions.numel(), per_decade
@@ -172,7 +171,7 @@ def regression(
 def _run(
     kernels: Kernels, arguments: Arguments, harmonizing: Harmonizing, inputs: Tensor, positives: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor, slice] | None:
-    """All steps: the loss, its gradient, the record, and where in that the table is."""
+    """All steps: the loss, its gradient, the record, and where in that the table is; None where one refused."""
     regions = harmonizing.fractions.numel()
     arithmetic = ARITHMETIC[inputs.dtype]
     layout = record_layout(regions)
