@@ -17,7 +17,7 @@ from torchghm.kernels.cpu_memory import empty_gradient
 from torchghm.kernels.cpu_steps import steps
 from torchghm.kernels.cpu_storage import STORAGE, TILE
 
-ARITHMETIC = {dtype: torch.promote_types(dtype, torch.float32) for dtype in STORAGE}
+_ARITHMETIC = {dtype: torch.promote_types(dtype, torch.float32) for dtype in STORAGE}
 _SOURCES = {"sigmoid": cpu_sigmoid, "softmax": cpu_softmax, "residual": cpu_residual}
 
 
@@ -27,7 +27,7 @@ def _by_kind_and_dtype(name: str) -> dict[tuple[str, torch.dtype], Callable[...,
     return {
         (kind, dtype): getattr(source, f"{name}_{suffix[arithmetic]}")
         for kind, source in _SOURCES.items()
-        for dtype, arithmetic in ARITHMETIC.items()
+        for dtype, arithmetic in _ARITHMETIC.items()
     }
 
 
@@ -156,7 +156,7 @@ def _loss(
     function: Callable[..., None], arguments: Arguments, table: Tensor, logits: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     table = check_table(table, logits).to(torch.float64)
-    loss = torch.empty((), dtype=ARITHMETIC[logits.dtype], device="cpu")
+    loss = torch.empty((), dtype=_ARITHMETIC[logits.dtype], device="cpu")
     sums = torch.empty(4, dtype=torch.float64, device="cpu")
     gradient = empty_gradient(logits)
     arguments.regions, arguments.table = table.numel(), table.data_ptr()

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from torchghm.functional.examples import Activation, Examples
+from torchghm.functional.examples import Activation, Examples, compute_dtype
 from torchghm.kernels.checks import packed
-from torchghm.kernels.cpu import ARITHMETIC, FOLLOW, HISTOGRAM, LOSS, tell_examples, tell_residual
+from torchghm.kernels.cpu import FOLLOW, HISTOGRAM, LOSS, tell_examples, tell_residual
 from torchghm.kernels.cpu_between import (
     AFTER_THE_SUM,
     BEFORE_THE_SUM,
@@ -173,7 +173,7 @@ def _run(
 ) -> tuple[Tensor, Tensor, Tensor, slice] | None:
     """All steps: the loss, its gradient, the record, and where in that the table is; None where one refused."""
     regions = harmonizing.fractions.numel()
-    arithmetic = ARITHMETIC[inputs.dtype]
+    arithmetic = compute_dtype(inputs)
     layout = record_layout(regions)
     record = torch.empty(layout.size + arguments.cells + 1, dtype=torch.float64, device=_CPU)
     loss, gradient = torch.empty((), dtype=arithmetic, device=_CPU), empty_gradient(inputs)
