@@ -1,13 +1,20 @@
 """For all tests: the gate draws the same examples every time, a developer draws new ones; Ctrl-C works everywhere."""
 
 import os
+import platform
 import resource
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from torchghm import mkl
+
+mkl.set_reproducible()  # as the command line does, before any test imports torch
 
 settings.register_profile("gate", derandomize=True, print_blob=True)
 if os.environ.get("CI"):
@@ -16,6 +23,17 @@ if os.environ.get("CI"):
 # A suite that was started in the background ignores Ctrl-C, and so would the programs that its tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say on which processor, with which torch, the tests ran."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    processor = models[0] if models else platform.processor() or platform.machine()
+    reproducible = f"{mkl.VARIABLE}={os.environ[mkl.VARIABLE]}"
+    terminalreporter.write_line(
+        f"on {processor}, {len(os.sched_getaffinity(0))} cores, torch {version('torch')}, {reproducible}"
+    )
 
 
 @pytest.fixture

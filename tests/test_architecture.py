@@ -18,7 +18,7 @@ ALLOWED = {
     "detection": {"functional", "losses"},
     "data": {"atomic_files"},
     "report": {"functional", "atomic_files"},
-    "training": {"functional", "losses", "detection", "data", "atomic_files"},
+    "training": {"functional", "losses", "detection", "data", "atomic_files", "mkl"},
 }
 
 

@@ -617,3 +617,25 @@ if not INTERPRETED:
         result = kernels.classification_loss_and_gradient(logits, targets, None, table, *options)
         assert torch.cuda.max_memory_allocated() - before < 1.02 * logits.nbytes
         assert result[2].nbytes == logits.nbytes
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+def test_alignment(activation, dtype):
+    """The same bits wherever the inputs lie in memory: a pointer that 16 divides is compiled for apart."""
+    inputs = examples(activation, 60, 7, dtype, "index", "row", 30, seed=1)
+    table = torch.rand(30, dtype=torch.float64, device=DEVICE)
+
+    def results(first: int) -> list[torch.Tensor]:
+        placed = []
+        for tensor in inputs:
+            memory = tensor.new_zeros(tensor.numel() + 16)
+            placed.append(memory[first : first + tensor.numel()].view(tensor.shape).copy_(tensor))
+        options = (activation, -100, False)
+        histogram = kernels.classification_histogram(*placed, 30, *options)
+        return [histogram, *kernels.classification_loss_and_gradient(*placed, table, *options)]
+
+    expected = results(0)
+    for first in (1, 3, 7):
+        for got, want in zip(results(first), expected, strict=True):
+            assert torch.equal(got, want)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from torchghm.mkl import set_reproducible
+
 __all__ = ["main"]
 
 
@@ -12,6 +14,7 @@ def main() -> None:
 
     With 0, 1 (unusable data found, or a file that could not be written), 2 (a mistake) or 130 (Ctrl-C).
     """
+    set_reproducible()  # before torch is imported: a resumed run ends in the same bits
     try:
         from torchghm.cli.app import app
     except ModuleNotFoundError as error:

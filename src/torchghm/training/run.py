@@ -14,6 +14,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 
 import torchghm
+from torchghm import mkl
 from torchghm.atomic_files import write_json
 from torchghm.data import DetectionData
 from torchghm.training.checkpoints import KeepCheckpoints, SafeCheckpointIO, SavedDetector, load_checkpoint
@@ -99,6 +100,12 @@ def train(
     saved = load_checkpoint(folder.last) if resume and folder.last.is_file() else None
     if saved is not None:
         saved.check_classes(data.classes)
+        if first and trainer.strategy.root_device.type == "cpu" and not mkl.is_reproducible():
+            _log.warning(
+                "resuming: the run may end in other bits than an uninterrupted one, because %s is not set; call "
+                "torchghm.mkl.set_reproducible() before torch is imported, in this run and in the one it goes on from",
+                mkl.VARIABLE,
+            )
     if resume and folder.results.is_file():
         return _finished(folder, recipe, data, trainer.strategy.root_device)
     module = DetectorModule(
