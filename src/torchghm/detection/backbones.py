@@ -113,3 +113,10 @@ def resnet_pyramid(
         norm_layer=norm_layer,
     )
     return FeaturePyramid(module)
+
+
+def backbone_body(model: Any) -> nn.Module:
+    """Return the part of a detector that a backbone's weights are for: without pyramid and further levels."""
+    backbone = model.backbone
+    body: nn.Module = backbone.body if hasattr(backbone, "body") else backbone.features  # an SSD's
+    return body

@@ -193,6 +193,9 @@ class OptimizerRecipe(Section):
 
     name: Literal["adamw", "sgd"] = Field(default="adamw", description="optimiser")
     lr: PositiveFloat = Field(default=5e-4, description="highest learning rate")
+    backbone_lr_factor: float = Field(
+        default=1.0, gt=0, le=1, description="that the backbone's learning rate is lr times, all through the schedule"
+    )
     weight_decay: WeightFactor = Field(default=0.01, description="weight decay")
     momentum: Fraction = Field(default=0.9, description="of sgd")
     schedule: Literal["one_cycle", "steps", "cosine", "constant"] = Field(
