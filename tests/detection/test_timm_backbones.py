@@ -77,7 +77,7 @@ def test_levels(backbone, finest_level, sides):
 
 
 @pytest.mark.parametrize("backbone", [TINY, "timm/test_resnet", "timm/test_convnext", "timm/mobilenetv3_small_050",
-                                      "timm/mambaout_femto"])  # fmt: skip
+                                      "timm/mambaout_femto", "timm/legacy_xception"])  # fmt: skip
 def test_features_are_those_of_the_classifier(backbone, tmp_path):
     """Weights of a file reach the extractor that timm makes of the model, under whatever names."""
     torch.manual_seed(1)
@@ -195,6 +195,8 @@ def test_a_file_of_safetensors(weights):
             r"'timm/resnet18.nonsense' and 'none': Invalid pretrained tag \(nonsense\)",
         ),
         ({"backbone": "timm/test_vit"}, "feature maps of strides 8, 16, 32, but 'timm/test_vit' has 16"),
+        # before anything is read or downloaded
+        ({"backbone": "timm/test_vit", "weights": "timm"}, "strides 8, 16, 32, but 'timm/test_vit' has 16"),
         ({"backbone": "timm/volo_d1_224"}, "strides 8, 16, 32, but 'timm/volo_d1_224' has 8, 16"),
         ({"backbone": "timm/swiftformer_xs"}, "images of any size, but 'timm/swiftformer_xs' reads 224 x 224"),
         (
@@ -231,7 +233,7 @@ def test_weights_that_do_not_fit_are_named_by_their_first_tensor(weights):
     assert "but it has no tensor 'bn1.bias', the first of 2 that differ." in message(missing)
     wide = state | {"conv_stem.weight": torch.zeros(8, 3, 3, 3)}
     assert "the tensor 'conv_stem.weight' is of the shape [8, 3, 3, 3] and not of the shape [" in message(wide)
-    assert "but there it has no tensor 'neck'." in message(state | {"neck": torch.zeros(1)})
+    assert "but its tensor 'neck' has no place there." in message(state | {"neck": torch.zeros(1)})
     assert "'conv_stem.weight' is int and not of the shape" in message(state | {"conv_stem.weight": 3})
     assert "training's checkpoint" in message({"state_dict": state})
 

