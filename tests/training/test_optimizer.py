@@ -51,6 +51,44 @@ def test_frozen_parameters_are_left_out():
     assert optimizer.param_groups[0]["momentum"] == 0.5
 
 
+@pytest.mark.parametrize("schedule", ["one_cycle", "steps", "cosine", "constant"])
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_the_backbone_has_a_factor_of_the_learning_rate_in_every_step(name, schedule):
+    settings = recipe(name=name, lr=0.4, schedule=schedule, warmup_steps=3, milestones=[4], backbone_lr_factor=0.25)
+    plain = recipe(name=name, lr=0.4, schedule=schedule, warmup_steps=3, milestones=[4])
+    backbone, head, frozen = parameters(2, 3, 4)
+    frozen.requires_grad = False
+    optimizer = build_optimizer(settings, [frozen, backbone, head], backbone=[frozen, backbone], fused=True)
+    assert [group["params"] for group in optimizer.param_groups] == [[head], [backbone]]
+    alone = build_optimizer(plain, [head], fused=True)
+    schedules = [build_schedule(settings, one, total_steps=9, steps_per_epoch=1) for one in (optimizer, alone)]
+    rates = []
+    for _ in range(9):
+        rates.append([group["lr"] for group in (*optimizer.param_groups, *alone.param_groups)])
+        for one, its_schedule in zip((optimizer, alone), schedules, strict=True):
+            one.step()
+            its_schedule.step()
+    for of_head, of_backbone, expected in rates:
+        assert of_head == pytest.approx(expected, rel=1e-12)
+        assert of_backbone == pytest.approx(0.25 * expected, rel=1e-9)
+    assert len({expected for *_, expected in rates}) > 1 or schedule == "constant"
+
+
+def test_no_group_is_made_of_nothing():
+    backbone, head = parameters(2, 3)
+    whole = build_optimizer(recipe(), [backbone, head], backbone=[backbone], fused=True)
+    assert [group["params"] for group in whole.param_groups] == [[backbone, head]]
+    backbone.requires_grad = False
+    head_alone = build_optimizer(recipe(backbone_lr_factor=0.1), [backbone, head], backbone=[backbone], fused=True)
+    assert [group["params"] for group in head_alone.param_groups] == [[head]]
+
+
+@pytest.mark.parametrize("factor", [0, -0.5, 1.5])
+def test_the_factor_is_in_range(factor):
+    with pytest.raises(ValueError, match=r"optimizer\.backbone_lr_factor"):
+        recipe(backbone_lr_factor=factor)
+
+
 @pytest.mark.parametrize("largest", [None, 0.5, 1e6])
 def test_gradient_norm_clips_as_torch_does(largest):
     ours, theirs = parameters(4, 9), parameters(4, 9)

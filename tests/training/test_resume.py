@@ -12,7 +12,8 @@ from torchghm.training.checkpoints import SafeCheckpointIO, load_checkpoint
 from torchghm.training.module import DetectorModule
 from torchghm.training.run_folder import RunFolder
 
-# Five steps an epoch, saved after the second and the fourth; augmented, warmed up, with a momentum.
+# Five steps an epoch, saved after the second and the fourth; augmented, warmed up, with a momentum, the
+# backbone at a learning rate of its own.
 RECIPE = TINY.with_values(
     {
         "data.batch_size": 1,
@@ -20,6 +21,7 @@ RECIPE = TINY.with_values(
         "model.pyramid_channels": 64,
         "optimizer.name": "sgd",
         "optimizer.lr": 0.01,
+        "optimizer.backbone_lr_factor": 0.5,
         "trainer.checkpoint_steps": 2,
     }
 )

@@ -1,8 +1,8 @@
-"""torchvision's detectors, put together from a trunk and the options that each of them has."""
+"""torchvision's detectors, put together from a backbone and the options that each of them has."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,8 +18,9 @@ from torchvision.models.detection.ssd import SSD, _vgg_extractor
 from torchvision.models.detection.ssdlite import SSDLiteHead, _mobilenet_extractor, _normal_init
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool, LastLevelP6P7
 
-from torchghm.detection.backbones import Trunk, resnet_pyramid
+from torchghm.detection.backbones import BackboneConfig, FeaturePyramid, resnet_pyramid
 from torchghm.detection.labels import LabelsFromZero
+from torchghm.detection.timm_backbones import TIMM, timm_pyramid
 
 PYRAMID_LEVELS = 5
 NORM_GROUPS = 32
@@ -33,7 +34,7 @@ class Threshold(NamedTuple):
 
 
 def retinanet(
-    trunk: Trunk,
+    config: BackboneConfig,
     num_classes: int,
     kept: Threshold,
     *,
@@ -49,12 +50,12 @@ def retinanet(
 ) -> RetinaNet:
     """RetinaNet (Lin et al., ICCV 2017), levels P3 to P7, or P2 to P6 as Faster R-CNN has them.
 
-    torchvision's second version has P6 from the trunk's last stage and is trained with generalized IoU.
+    torchvision's second version has P6 from the backbone's last stage and is trained with generalized IoU.
     """
     if finest_level == 2:
-        levels = _levels_2_to_6(trunk, backbone, pyramid_channels)
+        levels = _levels_2_to_6(config, backbone, pyramid_channels)
     else:
-        levels = _levels_3_to_7(trunk, backbone, pyramid_channels, from_trunk=version == 2)
+        levels = _levels_3_to_7(config, backbone, pyramid_channels, from_backbone=version == 2)
     anchors = AnchorGenerator(
         sizes=tuple(tuple(round(size * scale) for scale in anchor_scales) for size in anchor_sizes),
         aspect_ratios=(tuple(aspect_ratios),) * PYRAMID_LEVELS,
@@ -64,7 +65,7 @@ def retinanet(
     if version == 2:
         head.regression_head._loss_type = "giou"
     return RetinaNet(
-        levels,
+        levels.module,
         num_classes,
         min_size=min(image_size),
         max_size=max(image_size),
@@ -72,11 +73,12 @@ def retinanet(
         head=head,
         score_thresh=kept.score,
         detections_per_img=kept.detections,
+        **levels.normalization,
     )
 
 
 def fcos(
-    trunk: Trunk,
+    config: BackboneConfig,
     num_classes: int,
     kept: Threshold,
     *,
@@ -85,37 +87,49 @@ def fcos(
     pyramid_channels: int,
 ) -> FCOS:
     """FCOS (Tian et al., ICCV 2019), levels P3 to P7, one point a cell."""
+    levels = _levels_3_to_7(config, backbone, pyramid_channels, from_backbone=False)
     return FCOS(
-        _levels_3_to_7(trunk, backbone, pyramid_channels, from_trunk=False),
+        levels.module,
         num_classes,
         min_size=min(image_size),
         max_size=max(image_size),
         score_thresh=kept.score,
         detections_per_img=kept.detections,
+        **levels.normalization,
     )
 
 
-def _levels_3_to_7(trunk: Trunk, backbone: str, channels: int, *, from_trunk: bool) -> nn.Module:
-    """A pyramid whose sixth level comes from the trunk's last stage, or from the fifth level."""
-    return resnet_pyramid(
-        trunk, backbone, channels, (2, 3, 4), lambda width: LastLevelP6P7(width if from_trunk else channels, channels)
+def _levels_3_to_7(config: BackboneConfig, backbone: str, channels: int, *, from_backbone: bool) -> FeaturePyramid:
+    """A pyramid whose sixth level comes from the backbone's last stage, or from the fifth level."""
+    return _pyramid(backbone)(
+        config,
+        backbone,
+        channels,
+        (8, 16, 32),
+        lambda width: LastLevelP6P7(width if from_backbone else channels, channels),
     )
 
 
-def _levels_2_to_6(trunk: Trunk, backbone: str, channels: int, norm_layer: type[nn.Module] | None = None) -> nn.Module:
-    return resnet_pyramid(
-        trunk, backbone, channels, (1, 2, 3, 4), lambda width: LastLevelMaxPool(), norm_layer=norm_layer
+def _levels_2_to_6(
+    config: BackboneConfig, backbone: str, channels: int, norm_layer: type[nn.Module] | None = None
+) -> FeaturePyramid:
+    return _pyramid(backbone)(
+        config, backbone, channels, (4, 8, 16, 32), lambda width: LastLevelMaxPool(), norm_layer=norm_layer
     )
 
 
-def ssd300(trunk: Trunk, num_classes: int, kept: Threshold) -> SSD:
+def _pyramid(backbone: str) -> Callable[..., FeaturePyramid]:
+    return timm_pyramid if backbone.startswith(TIMM) else resnet_pyramid
+
+
+def ssd300(config: BackboneConfig, num_classes: int, kept: Threshold) -> SSD:
     """SSD300 (Liu et al., ECCV 2016) on VGG-16."""
-    vgg = trunk.build("vgg16", published="IMAGENET1K_FEATURES")
+    vgg = config.build("vgg16", published="IMAGENET1K_FEATURES")
     scaling: dict[str, Any] = {}
-    if trunk.pretrained:  # pixels up to 255, as that trunk was trained; without weights they would drown the prior
+    if config.pretrained:  # pixels up to 255, as that backbone was trained; without weights they would drown the prior
         scaling = {"image_mean": [0.48235, 0.45882, 0.40784], "image_std": [1 / 255] * 3}
     model = SSD(
-        _vgg_extractor(vgg, False, trunk.trainable_layers),
+        _vgg_extractor(vgg, False, config.trainable_layers),
         DefaultBoxGenerator(
             [[2], [2, 3], [2, 3], [2, 3], [2], [2]],
             scales=[0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05],
@@ -130,16 +144,16 @@ def ssd300(trunk: Trunk, num_classes: int, kept: Threshold) -> SSD:
     return _labels_from_zero(model)
 
 
-def ssdlite320(trunk: Trunk, num_classes: int, kept: Threshold) -> SSD:
+def ssdlite320(config: BackboneConfig, num_classes: int, kept: Threshold) -> SSD:
     """SSDLite (Howard et al., ICCV 2019) on MobileNetV3."""
     # The published momentum averages statistics over some 33 steps, too slow for weights that come from nowhere: after
     # 204 steps on blood cells AP was 0, and 37 with statistics taken anew.
-    momentum = 0.03 if trunk.pretrained else 0.1
+    momentum = 0.03 if config.pretrained else 0.1
     norm_layer = partial(nn.BatchNorm2d, eps=0.001, momentum=momentum)
-    mobilenet = trunk.build("mobilenet_v3_large", norm_layer=norm_layer, reduced_tail=not trunk.pretrained)
-    if not trunk.pretrained:
+    mobilenet = config.build("mobilenet_v3_large", norm_layer=norm_layer, reduced_tail=not config.pretrained)
+    if not config.pretrained:
         _normal_init(mobilenet)
-    levels = _mobilenet_extractor(mobilenet, trunk.trainable_layers, norm_layer)
+    levels = _mobilenet_extractor(mobilenet, config.trainable_layers, norm_layer)
     boxes = DefaultBoxGenerator([[2, 3] for _ in range(6)], min_ratio=0.2, max_ratio=0.95)
     channels = detection_utils.retrieve_out_channels(levels, (320, 320))
     model = SSD(
@@ -159,7 +173,7 @@ def ssdlite320(trunk: Trunk, num_classes: int, kept: Threshold) -> SSD:
 
 
 def faster_rcnn(
-    trunk: Trunk,
+    config: BackboneConfig,
     num_classes: int,
     kept: Threshold,
     *,
@@ -178,7 +192,7 @@ def faster_rcnn(
     norm in the pyramid and deeper heads (Li et al., 2021).
     """
     channels, norm = pyramid_channels, nn.BatchNorm2d if version == 2 else None
-    levels = _levels_2_to_6(trunk, backbone, channels, norm)
+    levels = _levels_2_to_6(config, backbone, channels, norm)
     heads: dict[str, nn.Module] = {}
     if version == 2:
         heads["rpn_head"] = RPNHead(channels, len(aspect_ratios), conv_depth=2)
@@ -188,7 +202,7 @@ def faster_rcnn(
 
 
 def faster_rcnn_mobilenet(
-    trunk: Trunk,
+    config: BackboneConfig,
     num_classes: int,
     kept: Threshold,
     *,
@@ -198,14 +212,14 @@ def faster_rcnn_mobilenet(
     proposals_per_image: int,
 ) -> FasterRCNN:
     """Faster R-CNN on MobileNetV3's last two stages and a third level; each has anchors of every size."""
-    mobilenet = trunk.build("mobilenet_v3_large", norm_layer=trunk.norm_layer)
-    levels = mobilenet_pyramid(mobilenet, True, trunk.trainable_layers)
+    mobilenet = config.build("mobilenet_v3_large", norm_layer=config.norm_layer)
+    levels = FeaturePyramid(mobilenet_pyramid(mobilenet, True, config.trainable_layers))
     sizes = [tuple(anchor_sizes)] * 3
     return _faster_rcnn(levels, sizes, aspect_ratios, num_classes, kept, image_size, proposals_per_image)
 
 
 def _faster_rcnn(
-    levels: Any,
+    levels: FeaturePyramid,
     anchor_sizes: Sequence[tuple[float, ...]],
     aspect_ratios: Sequence[float],
     num_classes: int,
@@ -216,7 +230,7 @@ def _faster_rcnn(
     **heads: nn.Module,
 ) -> FasterRCNN:
     model = kind(
-        levels,
+        levels.module,
         num_classes + 1,
         min_size=min(image_size),
         max_size=max(image_size),
@@ -224,6 +238,7 @@ def _faster_rcnn(
         box_score_thresh=kept.score,
         box_detections_per_img=kept.detections,
         box_batch_size_per_image=proposals_per_image,
+        **levels.normalization,
         **heads,
     )
     return _labels_from_zero(model)

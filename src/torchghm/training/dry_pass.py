@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from torchghm.data import DetectionData, DetectionDataset, collate, evaluation_transforms
 from torchghm.detection import detection_examples
+from torchghm.detection.backbones import backbone_body
 from torchghm.training.datamodule import Batch, to_floats, with_boxes
 from torchghm.training.gradient_norms import classification_counts
 from torchghm.training.module import DetectorModule
@@ -58,7 +59,8 @@ def dry_pass(data: DetectionData, recipe: Recipe, device: torch.device, *, steps
     recipe = recipe.with_values(NEUTRAL)
     loader = _loader(data, recipe)
     module = DetectorModule(recipe, data.classes, steps_per_epoch=steps).to(device)
-    optimizer = build_optimizer(recipe.optimizer, module.parameters(), fused=True)
+    backbone = backbone_body(module.detector).parameters()
+    optimizer = build_optimizer(recipe.optimizer, module.parameters(), backbone=backbone, fused=True)
     schedule = build_schedule(recipe.optimizer, optimizer, total_steps=steps, steps_per_epoch=steps)
     module.train()
     for images, targets in islice(_batches(loader, device), steps):

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 import torchghm
+from torchghm.detection.backbones import backbone_body
 from torchghm.training import detector
 from torchghm.training.average_precision import (
     DetectionMetrics,
@@ -145,7 +146,8 @@ class DetectorModule(LightningModule):
         recipe = self.recipe
         # A gradient scaler has to divide the gradients before they are clipped: not possible in one fused kernel.
         fused = recipe.trainer.precision != "16-mixed"
-        optimizer = build_optimizer(recipe.optimizer, self.parameters(), fused=fused)
+        backbone = backbone_body(self.detector).parameters()
+        optimizer = build_optimizer(recipe.optimizer, self.parameters(), backbone=backbone, fused=fused)
         schedule = build_schedule(
             recipe.optimizer, optimizer, total_steps=self.total_steps, steps_per_epoch=self.steps_per_epoch
         )

@@ -13,18 +13,31 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 from torchghm.training.recipe_sections import OptimizerRecipe
 
 
-def build_optimizer(recipe: OptimizerRecipe, parameters: Iterable[Parameter], *, fused: bool) -> Optimizer:
+def build_optimizer(
+    recipe: OptimizerRecipe, parameters: Iterable[Parameter], *, backbone: Iterable[Parameter] = (), fused: bool
+) -> Optimizer:
     """Return the optimiser of all parameters that are trained.
 
     Arguments:
         recipe: its kind and settings.
         parameters: those without ``requires_grad`` are left out.
+        backbone: those of them whose learning rate is ``backbone_lr_factor`` times the others'; in a group of their
+            own, the last, where that is not 1.
         fused: update all parameters in one kernel; not with a gradient scaler.
     """
     trained = [parameter for parameter in parameters if parameter.requires_grad]
+    slow = {id(parameter) for parameter in backbone} if recipe.backbone_lr_factor != 1 else set()
+    groups = [
+        {"params": [parameter for parameter in trained if id(parameter) not in slow], "lr": recipe.lr},
+        {
+            "params": [parameter for parameter in trained if id(parameter) in slow],
+            "lr": recipe.lr * recipe.backbone_lr_factor,
+        },
+    ]
+    groups = [group for group in groups if group["params"]]
     if recipe.name == "sgd":
-        return SGD(trained, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=fused)
-    return AdamW(trained, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=fused)
+        return SGD(groups, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=fused)
+    return AdamW(groups, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=fused)
 
 
 def build_schedule(
@@ -34,12 +47,13 @@ def build_schedule(
 
     Arguments:
         recipe: its kind and settings.
-        optimizer: whose learning rate it sets.
+        optimizer: whose learning rates, of all its groups, it scales.
         total_steps: optimiser steps of the whole run.
         steps_per_epoch: optimiser steps of an epoch, for milestones.
     """
     if recipe.schedule == "one_cycle":
-        return OneCycleLR(optimizer, recipe.lr, total_steps=total_steps)
+        highest = [group["lr"] for group in optimizer.param_groups]
+        return OneCycleLR(optimizer, highest, total_steps=total_steps)
     return LambdaLR(optimizer, learning_rate_factor(recipe, total_steps=total_steps, steps_per_epoch=steps_per_epoch))
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from torchghm.detection.architectures import PYRAMID_LEVELS
 from torchghm.detection.backbones import BACKBONES
 from torchghm.detection.build import DETECTORS, DetectorName, has_option
+from torchghm.detection.timm_backbones import TIMM
 from torchghm.training.losses import USUAL, build_losses
 from torchghm.training.recipe_changes import DETECTOR_OPTIONS
 
@@ -84,11 +85,14 @@ class ModelRecipe(Section):
 
     detector: DetectorName = Field(default="retinanet", description=", ".join(DETECTORS))
     backbone: str | None = Field(
-        default=None, description=f"of detectors on a ResNet: {', '.join(BACKBONES)}; null is resnet18"
+        default=None,
+        description=f"of retinanet, fcos and faster_rcnn: {', '.join(BACKBONES)}, or {TIMM}<name of a model of timm>; "
+        "null is resnet18",
     )
     weights: str = Field(
         default="none",
-        description='of the backbone: "none", "torchvision" (ImageNet, downloaded once) or a state dict\'s file',
+        description='of the backbone: "none", "torchvision" or "timm" (ImageNet, downloaded once), "package" '
+        "(ImageNet, of timm/tf_efficientnet_lite0, inside an installed package) or a state dict's file",
     )
     anchor_sizes: tuple[PositiveFloat, ...] | None = Field(
         default=None,
@@ -129,8 +133,8 @@ class ModelRecipe(Section):
     @field_validator("backbone")
     @classmethod
     def _known(cls, value: str | None) -> str | None:
-        if value is not None and value not in BACKBONES:
-            raise ValueError(f"model.backbone: expected one of {', '.join(BACKBONES)}, got {value!r}")
+        if value is not None and value not in BACKBONES and not value.startswith(TIMM):
+            raise ValueError(f"model.backbone: expected one of {', '.join(BACKBONES)}, {TIMM}<name>, got {value!r}")
         return value
 
     @model_validator(mode="after")
@@ -189,6 +193,9 @@ class OptimizerRecipe(Section):
 
     name: Literal["adamw", "sgd"] = Field(default="adamw", description="optimiser")
     lr: PositiveFloat = Field(default=5e-4, description="highest learning rate")
+    backbone_lr_factor: float = Field(
+        default=1.0, gt=0, le=1, description="that the backbone's learning rate is lr times, all through the schedule"
+    )
     weight_decay: WeightFactor = Field(default=0.01, description="weight decay")
     momentum: Fraction = Field(default=0.9, description="of sgd")
     schedule: Literal["one_cycle", "steps", "cosine", "constant"] = Field(

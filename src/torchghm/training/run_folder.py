@@ -26,7 +26,7 @@ _MAY_DIFFER |= {
     "trainer.checkpoint_steps",
 }
 
-PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "faster-coco-eval", "numpy", "numba", "triton")
+PACKAGES = ("torch", "torchvision", "timm", "lightning", "torchmetrics", "faster-coco-eval", "numpy", "numba", "triton")
 """What the numbers of a run depend on; one that is not installed is left out."""
 
 
