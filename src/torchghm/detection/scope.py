@@ -11,17 +11,15 @@ from torch import Tensor, nn
 from torchghm.detection.examples import IGNORED, DetectionExamples
 from torchghm.losses import (
     ASL1Loss,
-    CrossEntropyLoss,
-    FocalLoss,
     GHMCLoss,
     GHMRLoss,
     HandoverLoss,
-    OHEMLoss,
     ReferenceGHMC,
     ReferenceGHMR,
     SmoothL1Loss,
 )
 from torchghm.losses.harmonized import HarmonizedLoss
+from torchghm.losses.unharmonized import UnharmonizedLoss
 
 Scope = Literal["batch", "level", "reference"]
 
@@ -51,7 +49,7 @@ class LevelLosses(nn.Module):
         return self.levels[0].diagnostics
 
 
-_CLS_LOSSES = (GHMCLoss, ReferenceGHMC, CrossEntropyLoss, FocalLoss, OHEMLoss, HandoverLoss)
+_CLS_LOSSES = (GHMCLoss, ReferenceGHMC, UnharmonizedLoss, HandoverLoss)
 _BOX_LOSSES = (GHMRLoss, ReferenceGHMR, SmoothL1Loss, ASL1Loss)
 _DECIDED: dict[str, tuple[object, ...]] = {
     "class_dim": (-1,),
