@@ -56,8 +56,8 @@ def asymmetric_formula(gamma_negative: float = 4.0, gamma_positive: float = 0.0,
         def slope() -> Tensor:
             hit = logits.sigmoid()
             by_positive = positive_focus * (missed + gamma_positive * hit * of_positive)
-            by_shifted = gamma_negative * of_negative / shifted + of_negative.exp()
-            by_negative = (negative_focus * by_shifted * hit * (1 - hit)).where(hit > margin, 0.0)
+            by_shifted = gamma_negative * missed * of_negative / shifted + missed / (missed + margin)
+            by_negative = (negative_focus * hit * by_shifted).where(hit > margin, 0.0)
             return ((1 - target) * by_negative - target * by_positive).abs()
 
         value = target * positive_focus * of_positive + (1 - target) * negative_focus * of_negative

@@ -60,6 +60,6 @@ def class_gradients(examples: Examples, gradient: Tensor) -> Tensor:
 
     What is not finite counts as 0: a sum would never be rid of it.
     """
+    gradient = gradient.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
     target = positives(examples, gradient)
-    sums = torch.stack([(gradient * target).sum(0), (gradient * (1 - target)).sum(0)])
-    return sums.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
+    return torch.stack([(gradient * target).sum(0), (gradient * (1 - target)).sum(0)])
