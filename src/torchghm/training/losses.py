@@ -133,6 +133,13 @@ def build_losses(recipe: LossRecipe, calls: int = 0) -> DetectionLosses:
     )
 
 
+def activation_of(cls: str, options: Mapping[str, Any]) -> Any:
+    """How the classification loss of that name and with those options reads the logits."""
+    build = CLS_LOSSES[cls].build
+    first = build.activations[0] if build is not None and issubclass(build, UnharmonizedLoss) else "sigmoid"
+    return options.get("activation", first)
+
+
 def _build(choice: LossChoice, name: str, options: Mapping[str, Any], key: str) -> nn.Module | None:
     if choice.build is None:
         if options:
