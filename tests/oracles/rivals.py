@@ -129,7 +129,7 @@ def value_and_gradient(
     weight: Sequence[float],
     *,
     rows: bool,
-    mean_over_positives: bool = False,
+    mean_over: str = "examples",
 ) -> tuple[Tensor, Tensor]:
     """Weighed mean of the loss, and its gradient [R, K].
 
@@ -139,7 +139,8 @@ def value_and_gradient(
         targets: p* of every row's logits; None for a row that is no example.
         weight: of every row.
         rows: whether a row is one example.
-        mean_over_positives: divide by the sum of w p*, at least 1, instead of the sum of w.
+        mean_over: what the sum is divided by: "examples" (the sum of w), "positives" (that of w p*, at least 1) or
+            "objects" (of w where p* is above 0, at least 1).
     """
     x = logits.detach().double().requires_grad_()
     total, positives, value = 0.0, 0.0, 0 * x.sum()
@@ -153,8 +154,8 @@ def value_and_gradient(
         for column, target in enumerate(t):
             value = value + w * loss(row[column], target, column)  # type: ignore[call-arg, arg-type]
             total += w
-            positives += w * target
-    divisor = max(positives, 1.0) if mean_over_positives else total
+            positives += w * (target > 0 if mean_over == "objects" else target)
+    divisor = total if rows or mean_over == "examples" else max(positives, 1.0)
     value = value / (divisor or 1.0)
     value.backward()
     return value.detach(), x.grad

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from torchghm.detection.examples import IGNORED, DetectionExamples
+from torchghm.detection.quality import quality_targets
 from torchghm.losses import (
     ASL1Loss,
     GHMCLoss,
     GHMRLoss,
     HandoverLoss,
+    QualityFocalLoss,
     ReferenceGHMC,
     ReferenceGHMR,
     SmoothL1Loss,
@@ -118,6 +120,8 @@ def classification_loss(loss: nn.Module, examples: DetectionExamples) -> Tensor:
         result = loss([(level.logits, level.targets) for level in examples.levels()])
     elif isinstance(loss, ReferenceGHMC):
         result = torch.stack([_reference(loss, level) for level in examples.levels()]).sum()
+    elif isinstance(loss, QualityFocalLoss):
+        result = loss(examples.logits, *quality_targets(examples))
     else:
         result = loss(examples.logits, examples.targets)
     return result

@@ -31,6 +31,8 @@ class ExampleLoss(NamedTuple):
     """[R, K] with sigmoid, [R] with softmax."""
     slope: Callable[[], Tensor] | None = None
     """Computes |dL/dx| of every sigmoid logit, [R, K]; not to be called with softmax, where each row has K of them."""
+    positive: Tensor | None = None
+    """How much of a positive every sigmoid example is, [R, K], for ``average="positives"``; None for p*."""
 
 
 Formula = Callable[[Examples, Tensor, Tensor], ExampleLoss]
@@ -96,7 +98,10 @@ def weigh_examples(
         shape = inputs.movedim(class_dim, -1).shape
         loss = loss.reshape(shape[:-1]) if activation == "softmax" else loss.reshape(shape).movedim(-1, class_dim)
     elif activation == "sigmoid" and average == "positives":
-        total = positive_weight(examples, ignore_index).to(amount.dtype)
+        if of_examples.positive is None:
+            total = positive_weight(examples, ignore_index).to(amount.dtype)
+        else:
+            total = (amount * of_examples.positive).sum()
         loss = reduce_weighted(loss, total.clamp(min=1), reduction)
     else:
         loss = reduce_weighted(loss, total, reduction)

@@ -14,7 +14,7 @@ from torchghm.functional.weighed import ExampleLoss, Formula
 def quality_focal_formula(beta: float = 2.0) -> Formula:
     """L = |p - p*|^beta L_CE, where p* is the quality of a detection (its IoU) at its class, and 0 elsewhere.
 
-    For hard targets it is the focal loss without alpha.
+    For hard targets it is the focal loss without alpha. A target above 0 counts as one positive.
 
     Arguments:
         beta: at least 0; with 0 the loss is cross entropy.
@@ -44,6 +44,8 @@ def quality_focal_formula(beta: float = 2.0) -> Formula:
             probability = as_dtype(examples.logits, cross_entropy.dtype).sigmoid()
             return focus * (distance + beta * cross_entropy / distance * probability * (1 - probability))
 
-        return ExampleLoss(focus * cross_entropy, slope)
+        # The mean is over the objects, however good their boxes are.
+        found = examples.targets > 0 if examples.targets.is_floating_point() else None
+        return ExampleLoss(focus * cross_entropy, slope, found)
 
     return formula
