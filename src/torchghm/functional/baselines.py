@@ -11,6 +11,7 @@ from torchghm.functional.weighed import (
     ExampleLoss,
     Formula,
     LossOptions,
+    entropy_slope,
     sigmoid_slopes,
     weigh_examples,
     wrong_probability,
@@ -50,7 +51,7 @@ def cross_entropy_loss(
 
 def cross_entropy_formula(examples: Examples, cross_entropy: Tensor, amount: Tensor) -> ExampleLoss:
     """Cross entropy itself, as a `Formula`."""
-    return ExampleLoss(cross_entropy, lambda: sigmoid_slopes(examples, cross_entropy)[0].abs())
+    return ExampleLoss(cross_entropy, lambda: entropy_slope(examples, cross_entropy))
 
 
 def focal_loss(
@@ -166,6 +167,6 @@ def ohem_formula(negatives_per_positive: float, min_negatives: int) -> Formula:
             order = cross_entropy.masked_fill(~negative, -1.0).flatten().argsort(descending=True)
             rank = torch.empty_like(order).scatter_(0, order, torch.arange(order.numel(), device=order.device))
             kept = (positive | (negative & (rank.view_as(negative) < keep))).to(cross_entropy.dtype)
-        return ExampleLoss(kept * cross_entropy, lambda: kept * sigmoid_slopes(examples, cross_entropy)[0].abs())
+        return ExampleLoss(kept * cross_entropy, lambda: kept * entropy_slope(examples, cross_entropy))
 
     return formula

@@ -121,6 +121,13 @@ def wrong_probability(examples: Examples, cross_entropy: Tensor) -> Tensor:
     return -torch.expm1(-cross_entropy)
 
 
+def entropy_slope(examples: Examples, cross_entropy: Tensor) -> Tensor:
+    """|dL_CE/dx| of every sigmoid logit, [R, K]."""
+    if examples.targets.is_floating_point():
+        return (examples.logits.to(cross_entropy.dtype).sigmoid() - examples.targets.to(cross_entropy.dtype)).abs()
+    return -torch.expm1(-cross_entropy)
+
+
 def sigmoid_slopes(examples: Examples, cross_entropy: Tensor) -> tuple[Tensor, Tensor]:
     """dL_CE/dx and d(1 - p_t)/dx of every sigmoid logit, [R, K] each.
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from torchghm.functional.examples import Examples, positives
-from torchghm.functional.weighed import ExampleLoss, Formula, sigmoid_slopes
+from torchghm.functional.weighed import ExampleLoss, Formula, entropy_slope
 
 
 def equalization_weights(gradients: Tensor, gamma: float = 12.0, mu: float = 0.8, alpha: float = 4.0) -> Tensor:
@@ -50,7 +50,7 @@ def equalization_formula(weights: Tensor) -> Formula:
         target = positives(examples, cross_entropy)
         of_positives, of_negatives = weights.to(cross_entropy.dtype)
         factor = of_positives * target + of_negatives * (1 - target)
-        return ExampleLoss(factor * cross_entropy, lambda: factor * sigmoid_slopes(examples, cross_entropy)[0].abs())
+        return ExampleLoss(factor * cross_entropy, lambda: factor * entropy_slope(examples, cross_entropy))
 
     return formula
 
