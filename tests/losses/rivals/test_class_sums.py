@@ -7,6 +7,9 @@ import pickle
 
 import pytest
 import torch
+from tests.ranks import on_ranks
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from torchghm import EqualizationLossV2, LogitAdjustedLoss
 from torchghm.losses.rivals.class_sums import ClassSums
@@ -108,3 +111,43 @@ def test_a_batch_of_nothing_and_one_that_is_not_finite_leave_the_memory_usable(n
     weight[0] = float("nan")
     loss(logits, targets, weight)
     assert sums(loss).sums.isfinite().all()
+
+
+class Classifier(nn.Module):
+    """A model that holds its loss, as a harmonized detector does."""
+
+    def __init__(self, loss):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer, self.loss = nn.Linear(4, 4), loss
+
+    def forward(self, inputs, targets):
+        return self.loss(self.layer(inputs), targets)
+
+
+def gradients_of_steps(model, rows):
+    gradients = []
+    for step in range(3):
+        inputs, targets = batch(step)
+        model.zero_grad()
+        model(inputs[rows], targets[rows]).backward()
+        gradients.append([parameter.grad.clone() for parameter in model.parameters()])
+    return gradients
+
+
+def train_in_parallel(rank):
+    rows = slice(0, 150) if rank == 0 else slice(150, None)
+    results = {}
+    for name, build in LOSSES.items():
+        model = Classifier(build())
+        results[name] = gradients_of_steps(DistributedDataParallel(model), rows), sums(model.loss).sums
+    return results
+
+
+def test_a_data_parallel_model_has_the_joint_batch_s_gradients_and_sums(tmp_path):
+    first, second = on_ranks(train_in_parallel, tmp_path)
+    for name, build in LOSSES.items():
+        model = Classifier(build())
+        torch.testing.assert_close(first[name][0], gradients_of_steps(model, slice(None)), rtol=1e-4, atol=1e-7)
+        assert torch.equal(first[name][1], second[name][1])
+        torch.testing.assert_close(first[name][1], sums(model.loss).sums)
