@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from tests.training.same_run import assert_same_run
@@ -90,6 +91,7 @@ def test_of_a_loss_that_sizes_its_memory_by_the_first_batch(monkeypatch, tiny_da
     assert_same_run(run_path, tmp_path / "whole")
     state = torch.load(RunFolder(run_path).last, weights_only=True)["state_dict"]
     assert state["detector.cls_loss.gradients.sums"].shape == (2, 3)
+    assert np.isnan(np.load(run_path / "gradient_norms.npz")["focal_gamma"])  # its gamma is another thing
 
 
 def test_no_step_is_added_to_a_run_that_was_interrupted_after_its_last(monkeypatch, tiny_data, run_path):

@@ -53,5 +53,7 @@ def test_priors_that_are_none_are_named(priors):
 def test_priors_of_another_number_of_classes_are_refused():
     with pytest.raises(ValueError, match="`inputs` to hold 2 classes"):
         LogitAdjustedLoss([0.5, 0.5])(torch.zeros(2, 3), torch.tensor([0, 1]))
+    with pytest.raises(ValueError, match="`num_classes` to be None or that of the priors, 2, but got 3"):
+        LogitAdjustedLoss([0.5, 0.5], num_classes=3)
     with pytest.raises(ValueError, match="`tau`"):
         LogitAdjustedLoss(tau=-1)

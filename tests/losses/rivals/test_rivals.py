@@ -147,3 +147,14 @@ def test_options_are_checked_when_the_loss_is_built():
         torchghm.SymmetricCrossEntropyLoss(beta=-1)
     with pytest.raises(TypeError, match="`sync`"):
         torchghm.QualityFocalLoss(sync=1)
+
+
+@pytest.mark.parametrize("name", SOFTMAX)
+def test_a_softmax_compiles_in_one_graph(name):
+    torch.compiler.reset()  # one forward of them all, which is compiled anew for each: more often than is allowed
+    logits, targets = batch("softmax")
+    options = {"num_classes": 5} if name == "adjusted" else {}
+    loss, twin = (SOFTMAX[name][0](activation="softmax", **options) for _ in range(2))
+    step = torch.compile(loss, backend="eager", fullgraph=True)
+    for _ in range(2):
+        torch.testing.assert_close(step(logits, targets), twin(logits, targets))

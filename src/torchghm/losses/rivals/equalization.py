@@ -25,7 +25,7 @@ class EqualizationLossV2(UnharmonizedLoss):
 
     Arguments:
         gamma, mu, alpha: as there; the defaults are the paper's.
-        num_classes: K; None takes it from the first batch.
+        num_classes: K; None takes it from the first batch, which ``torch.compile(fullgraph=True)`` can't.
         options: those of `torchghm.losses.unharmonized.Options`.
 
     Raises:

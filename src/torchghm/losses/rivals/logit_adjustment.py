@@ -29,6 +29,7 @@ class LogitAdjustedLoss(UnharmonizedLoss):
             the batches before, in training alone, over all ranks, and one more of each class; the counts are saved with
             the module.
         tau: as there; the default is the paper's.
+        num_classes: K; None takes it from the priors or the first batch, which ``torch.compile(fullgraph=True)`` can't.
         options: those of `torchghm.losses.unharmonized.Options`.
 
     Raises:
@@ -43,14 +44,23 @@ class LogitAdjustedLoss(UnharmonizedLoss):
     activations: ClassVar[tuple[Activation, ...]] = ("softmax",)
 
     def __init__(
-        self, priors: Sequence[float] | Tensor | None = None, tau: float = 1.0, **options: Unpack[Options]
+        self,
+        priors: Sequence[float] | Tensor | None = None,
+        tau: float = 1.0,
+        num_classes: int | None = None,
+        **options: Unpack[Options],
     ) -> None:
         super().__init__(**options)
         check_number("tau", tau, "a number of at least 0", ok=lambda value: value >= 0)
         self.tau = tau
         self.counted = priors is None
         given = None if priors is None else _checked(priors)
-        self.counts = ClassSums(1, None if given is None else given.numel(), self.sync)
+        if given is not None and num_classes not in (None, given.numel()):
+            raise ValueError(
+                f"Expected argument `num_classes` to be None or that of the priors, {given.numel()}, "
+                f"but got {num_classes!r}."
+            )
+        self.counts = ClassSums(1, num_classes if given is None else given.numel(), self.sync)
         if given is not None:
             self.counts.sums.copy_(given)
 
