@@ -48,6 +48,8 @@ def test_priors_are_counted_over_the_batches_before(soft):
 def test_priors_that_are_none_are_named(priors):
     with pytest.raises(ValueError, match="`priors` to be None or a list of numbers above 0"):
         LogitAdjustedLoss(priors)
+    with pytest.raises(TypeError, match="`priors` to be None or a list of numbers above 0, but got 'x'"):
+        LogitAdjustedLoss("x")
 
 
 def test_priors_of_another_number_of_classes_are_refused():

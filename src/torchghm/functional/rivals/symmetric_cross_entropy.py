@@ -27,7 +27,8 @@ def symmetric_cross_entropy_formula(alpha: float = 0.1, beta: float = 1.0, log_o
         ValueError: an option out of its range.
 
     Source: Wang et al., "Symmetric Cross Entropy for Robust Learning with Noisy Labels", ICCV 2019;
-    alpha and beta are the paper's for CIFAR-10. The paper is for softmax; its sigmoid form is ours.
+    alpha and beta are the paper's for CIFAR-10. The authors' code clips labels at 1e-4, a ``log_of_zero`` of -9.21. The
+    paper is for softmax; the sigmoid form is ours.
 
     Example:
         >>> import torch

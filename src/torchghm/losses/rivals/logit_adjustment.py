@@ -79,7 +79,12 @@ class LogitAdjustedLoss(UnharmonizedLoss):
 
 def _checked(priors: Sequence[float] | Tensor) -> Tensor:
     """The given priors as a tensor [K]."""
-    values = torch.as_tensor(priors, dtype=torch.float32).detach()
+    try:
+        values = torch.as_tensor(priors, dtype=torch.float32).detach()
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"Expected argument `priors` to be None or a list of numbers above 0, but got {priors!r}."
+        ) from error
     if values.dim() != 1 or values.numel() == 0 or not bool((values.isfinite() & (values > 0)).all()):
         raise ValueError(f"Expected argument `priors` to be None or a list of numbers above 0, but got {priors!r}.")
     return values

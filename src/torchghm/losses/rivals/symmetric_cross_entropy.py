@@ -16,7 +16,7 @@ class SymmetricCrossEntropyLoss(UnharmonizedLoss):
     """Symmetric cross entropy: see `torchghm.functional.rivals.symmetric_cross_entropy_formula`.
 
     Arguments:
-        alpha, beta, log_of_zero: as there; the defaults are the paper's.
+        alpha, beta, log_of_zero: as there.
         options: those of `torchghm.losses.unharmonized.Options`.
 
     Example:
