@@ -13,30 +13,46 @@ if TYPE_CHECKING:
     from torchghm import functional
     from torchghm.losses import (
         ASL1Loss,
+        AsymmetricLoss,
         CrossEntropyLoss,
+        DynamicFineTuningLoss,
+        EqualizationLossV2,
         FocalLoss,
+        GeneralizedCrossEntropyLoss,
         GHMCLoss,
         GHMRLoss,
         HandoverLoss,
+        LogitAdjustedLoss,
         OHEMLoss,
+        Poly1FocalLoss,
+        QualityFocalLoss,
         ReferenceGHMC,
         ReferenceGHMR,
         SmoothL1Loss,
+        SymmetricCrossEntropyLoss,
     )
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ASL1Loss",
+    "AsymmetricLoss",
     "CrossEntropyLoss",
+    "DynamicFineTuningLoss",
+    "EqualizationLossV2",
     "FocalLoss",
     "GHMCLoss",
     "GHMRLoss",
+    "GeneralizedCrossEntropyLoss",
     "HandoverLoss",
+    "LogitAdjustedLoss",
     "OHEMLoss",
+    "Poly1FocalLoss",
+    "QualityFocalLoss",
     "ReferenceGHMC",
     "ReferenceGHMR",
     "SmoothL1Loss",
+    "SymmetricCrossEntropyLoss",
     "__version__",
     "functional",
 ]

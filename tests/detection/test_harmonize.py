@@ -48,6 +48,7 @@ def frozen(model: torch.nn.Module) -> torch.nn.Module:
         ((torchghm.GHMCLoss,), "`cls_loss` .* but got <class"),
         ((torchghm.GHMRLoss(),), "`cls_loss` to be a classification loss, .* but got GHMRLoss"),
         ((torchghm.GHMCLoss(), torchghm.FocalLoss()), "`box_loss` to be a box loss, .* but got FocalLoss"),
+        ((torchghm.GHMCLoss(), torchghm.AsymmetricLoss()), "`box_loss` to be a box loss, .* but got AsymmetricLoss"),
     ],
 )
 def test_what_is_no_loss_of_the_kind_is_refused(losses, message):

@@ -8,7 +8,7 @@ import torch.distributed as dist
 from tests.kernels.batches import threads_and_chunks
 from tests.ranks import SentNumbers, on_ranks
 
-from torchghm import GHMCLoss, GHMRLoss, HandoverLoss
+from torchghm import AsymmetricLoss, EqualizationLossV2, GHMCLoss, GHMRLoss, HandoverLoss
 from torchghm.functional.density import FINE_REGIONS_PER_UNIT
 from torchghm.losses import ASL1Loss, CrossEntropyLoss, FocalLoss, OHEMLoss, SmoothL1Loss
 from torchghm.losses.residual_scale import CELLS_PER_DECADE, DECADES
@@ -25,6 +25,8 @@ LOSSES = {
     "cross entropy": (CrossEntropyLoss, SmoothL1Loss),
     "of all examples": (lambda: CrossEntropyLoss(average="examples"), lambda: SmoothL1Loss(average="boxes")),
     "focal": (FocalLoss, ASL1Loss),
+    "asymmetric": (AsymmetricLoss, SmoothL1Loss),
+    "equalization": (EqualizationLossV2, SmoothL1Loss),
 }
 
 
@@ -105,6 +107,8 @@ def what_is_sent(rank):
         "focal": ("cls", FocalLoss()),
         "focal, alone": ("cls", FocalLoss(sync=False)),
         "OHEM": ("cls", OHEMLoss()),
+        "EQL v2": ("cls", EqualizationLossV2()),
+        "EQL v2, alone": ("cls", EqualizationLossV2(sync=False)),
         "smooth L1": ("box", SmoothL1Loss()),
     }
     sent = {}
@@ -134,5 +138,7 @@ def test_a_step_sends_one_histogram_a_loss_and_evaluation_nothing(tmp_path):
         "focal": [1],
         "focal, alone": [],
         "OHEM": [1],
+        "EQL v2": [6, 1],  # the gradients of three classes' positives and negatives
+        "EQL v2, alone": [],
         "smooth L1": [1],
     }

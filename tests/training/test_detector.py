@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from tests.data.layouts import CLASSES
+from tests.detection.models import few_proposals, small_batch
 from tests.training.tiny import TINY
 from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
@@ -136,3 +137,36 @@ def test_weights_that_cannot_be_downloaded(tmp_path, monkeypatch):
     with pytest.raises(ConnectionError, match=r"model\.weights: .*could not be downloaded.*name a file"):
         build(recipe, 3)
     assert build(recipe, 3, with_weights=False)  # to be filled from a checkpoint
+
+
+RIVALS = [
+    *((name, "retinanet", {}) for name in ("asymmetric", "poly1_focal", "quality_focal", "eqlv2", "sce", "gce")),
+    *((name, "ssdlite320", {"activation": "softmax"}) for name in ("poly1_focal", "sce", "gce")),
+    *((name, "ssdlite320", {}) for name in ("logit_adjustment", "dft")),
+    *((name, "faster_rcnn", {}) for name in ("logit_adjustment", "dft")),
+]
+
+
+@pytest.mark.parametrize(("name", "detector", "options"), RIVALS)
+def test_a_rival_trains_a_step_and_goes_on_from_what_was_saved(name, detector, options):
+    values = {"loss.cls": name, "loss.cls_options": options, "loss.box": "smooth_l1", "model.detector": detector}
+    if detector == "faster_rcnn":
+        values["loss.stage"] = "roi"
+    if detector == "ssdlite320":
+        values["data.image_size"] = None
+    recipe = TINY.with_values(
+        {"model.anchor_sizes": None} | ({} if detector == "ssdlite320" else {"model.pyramid_channels": 64}) | values
+    )
+    models = [few_proposals(build(recipe, 3)[0]) for _ in range(2)]
+    images, targets = small_batch(empty=False)
+    losses = models[0](images, targets)
+    sum(losses.values()).backward()
+    (term,) = models[0].cls_terms
+    assert losses[term] > 0
+    assert all(p.grad.isfinite().all() for p in models[0].parameters() if p.grad is not None)
+    models[1].load_state_dict(models[0].state_dict())
+    again = []
+    for model in models:
+        torch.manual_seed(2)  # the RoI heads draw their proposals, and a head drops features
+        again.append(model(images, targets)[term])
+    torch.testing.assert_close(*again)

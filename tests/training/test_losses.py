@@ -17,6 +17,12 @@ def build(**values):
         ("focal", torchghm.FocalLoss),
         ("ghmc", torchghm.GHMCLoss),
         ("ghmc_published", torchghm.GHMCLoss),
+        ("asymmetric", torchghm.AsymmetricLoss),
+        ("poly1_focal", torchghm.Poly1FocalLoss),
+        ("quality_focal", torchghm.QualityFocalLoss),
+        ("eqlv2", torchghm.EqualizationLossV2),
+        ("sce", torchghm.SymmetricCrossEntropyLoss),
+        ("gce", torchghm.GeneralizedCrossEntropyLoss),
     ],
 )
 def test_classification_losses_by_name(name, kind):
@@ -64,6 +70,26 @@ def test_options_and_weights_reach_the_losses():
     )
     assert (losses.cls_loss.bins, losses.cls_loss.max_weight, losses.box_loss.mu) == (7, 5.0, 0.1)
     assert (losses.cls_weight, losses.box_weight) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("logit_adjustment", torchghm.LogitAdjustedLoss), ("dft", torchghm.DynamicFineTuningLoss)],
+)
+def test_losses_of_a_softmax_by_name(name, kind):
+    recipe = Recipe().with_values({"model.detector": "ssdlite320", "loss.cls": name})
+    assert type(build_losses(recipe.loss).cls_loss) is kind
+
+
+def test_options_of_the_rivals_by_name():
+    losses = build(cls="asymmetric", cls_options={"margin": 0.2, "average": "examples"})
+    assert (losses.cls_loss.margin, losses.cls_loss.average) == (0.2, "examples")
+    with pytest.raises(ValueError, match="unknown option 'loss.cls_options.gamma' of the loss 'sce'"):
+        build(cls="sce", cls_options={"gamma": 2})
+    with pytest.raises(ValueError, match="loss.cls_options: Expected argument `q`"):
+        build(cls="gce", cls_options={"q": 0})
+    with pytest.raises(ValueError, match="unknown option 'loss.cls_options.reduction'"):  # the detector decides
+        build(cls="gce", cls_options={"reduction": "none"})
 
 
 def test_the_reference_has_the_published_settings():

@@ -65,7 +65,7 @@ def test_options_go_with_their_detector():
         ({"trainer.devices": "many"}, "trainer.devices: should be 'auto', got 'many'"),
         (
             {"loss.cls": "fokal"},
-            "loss.cls: should be 'ce', 'ohem', 'focal', 'ghmc', 'ghmc_published' or 'own', got 'fokal'",
+            "'logit_adjustment', 'dft' or 'own', got 'fokal'",
         ),
         ({"loss.cls_options.binz": 3}, "'loss.cls_options.binz' of the loss 'ghmc'; the nearest known one is 'bins'"),
         ({"loss.cls_options.bins": 0}, "loss.cls_options: Expected argument `bins`"),
@@ -78,8 +78,10 @@ def test_options_go_with_their_detector():
         ({"model.detector": "ssd300", "data.image_size": [300, 300]}, "data.image_size: ssd300 reads images of one"),
         (
             {"loss.cls_options.activation": "softmax"},
-            "activation: expected sigmoid for retinanet, got 'softmax', which",
+            "activation: expected sigmoid for retinanet, got 'softmax' of the loss 'ghmc', which",
         ),
+        ({"loss.cls": "dft"}, "activation: expected sigmoid for retinanet, got 'softmax' of the loss 'dft', which"),
+        ({"loss.cls": "eqlv2", "loss.cls_options.mu": "x"}, "loss.cls_options: Expected argument `mu`"),
         ({"loss.stage": "roi"}, "loss.stage: expected null for retinanet, which has one, got 'roi'; faster_rcnn, "),
         (
             {"model.detector": "faster_rcnn", "loss.stage": "roi"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from tests.training.same_run import assert_same_run
@@ -82,6 +83,17 @@ def test_between_the_parts_of_accumulated_batches(monkeypatch, tiny_data, tmp_pa
     train(tiny_data, out=run_path, resume=True, progress=False)
     train(tiny_data, recipe=recipe, out=tmp_path / "whole", progress=False)
     assert_same_run(run_path, tmp_path / "whole")
+
+
+def test_of_a_loss_that_sizes_its_memory_by_the_first_batch(monkeypatch, tiny_data, tmp_path, run_path):
+    recipe = RECIPE.with_values({"loss.cls": "eqlv2", "trainer.epochs": 1})
+    interrupted(monkeypatch, tiny_data, run_path, (0, 3), recipe=recipe)
+    train(tiny_data, out=run_path, resume=True, progress=False)
+    train(tiny_data, recipe=recipe, out=tmp_path / "whole", progress=False)
+    assert_same_run(run_path, tmp_path / "whole")
+    state = torch.load(RunFolder(run_path).last, weights_only=True)["state_dict"]
+    assert state["detector.cls_loss.gradients.sums"].shape == (2, 3)
+    assert np.isnan(np.load(run_path / "gradient_norms.npz")["focal_gamma"])  # its gamma is another thing
 
 
 def test_no_step_is_added_to_a_run_that_was_interrupted_after_its_last(monkeypatch, tiny_data, run_path):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from itertools import accumulate, pairwise
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torchvision.models.detection.image_list import ImageList
 
 from torchghm.functional.examples import Activation
+
+BoxEncoding = Literal["center", "sides"]
+"""x, y, log width and log height of the box; or its distances left, top, right and bottom from the anchor's middle."""
 
 IGNORED = -100
 BACKGROUND = -1
@@ -32,6 +35,8 @@ class DetectionExamples(NamedTuple):
     """Anchors of each level; their sum is A."""
     activation: Activation = "sigmoid"
     """How the logits are read."""
+    encoding: BoxEncoding = "center"
+    """How the boxes are encoded."""
 
     def levels(self) -> list[DetectionExamples]:
         """The same examples, level by level."""
@@ -47,6 +52,7 @@ class DetectionExamples(NamedTuple):
                     self.positive_anchors[inside] - begin,
                     (end - begin,),
                     self.activation,
+                    self.encoding,
                 )
             )
         return split

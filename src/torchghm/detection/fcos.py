@@ -9,7 +9,7 @@ from torch import Tensor
 from torchvision.models.detection import FCOS
 from torchvision.models.detection.fcos import FCOSHead
 
-from torchghm.detection.examples import matched_boxes
+from torchghm.detection.examples import BoxEncoding, matched_boxes
 from torchghm.detection.one_stage import OneStageDetector
 from torchghm.losses.ranks import part_of_joint_mean, rank_count
 
@@ -36,6 +36,7 @@ class HarmonizedFCOS(OneStageDetector, FCOS):  # type: ignore[misc]
     ``GHMRLoss(mu="auto")`` follows them.
     """
 
+    box_encoding: ClassVar[BoxEncoding] = "sides"
     parts: ClassVar = {"head": (FCOSHead, MatchingFCOSHead)}
 
     def compute_loss(

@@ -49,7 +49,7 @@ def harmonize(
         model: a RetinaNet, FCOS, SSD, FasterRCNN or MaskRCNN of ``torchvision.models.detection``, built by whomever.
         cls_loss: called with logits [B, A, K] and integer targets [B, A] (-1 background, -100 no example) of all images
             and levels; None keeps torchvision's. An SSD takes one of ``activation="softmax"`` too: logits
-            [B, A, K + 1], background 0.
+            [B, A, K + 1], background 0. A `QualityFocalLoss` gets the IoU of the predicted boxes for targets.
         box_loss: called with predicted and true encoded boxes [P, 4] of all positive anchors, in units of the anchor's
             size whatever the box coder's weights; None keeps torchvision's.
         scope: over which anchors the density is measured: ``"batch"`` (all images and levels), ``"level"`` (each level

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torchvision.ops import boxes as box_ops
 from torchghm.detection import scope
 from torchghm.detection.examples import (
     BACKGROUND,
+    BoxEncoding,
     DetectionExamples,
     anchor_targets,
     feature_maps,
@@ -26,6 +27,7 @@ from torchghm.functional.examples import Activation
 class OneStageDetector(HarmonizedDetector):
     """Losses over all anchors of all images and levels at once."""
 
+    box_encoding: ClassVar[BoxEncoding] = "center"
     background_channel: bool
 
     # Of torchvision's classes:
@@ -93,8 +95,16 @@ class OneStageDetector(HarmonizedDetector):
         predicted, encoded = self.residuals(
             head_outputs["bbox_regression"][positive], matched_boxes(targets, matched), torch.stack(anchors)[positive]
         )
-        level_sizes = self.anchor_generator.level_sizes
-        return DetectionExamples(logits, label, predicted, encoded, positive.nonzero()[:, 1], level_sizes, activation)
+        return DetectionExamples(
+            logits,
+            label,
+            predicted,
+            encoded,
+            positive.nonzero()[:, 1],
+            self.anchor_generator.level_sizes,
+            activation,
+            self.box_encoding,
+        )
 
     def replace_losses(self, losses: dict[str, Tensor], examples: DetectionExamples) -> dict[str, Tensor]:
         """Return torchvision's losses with ours in place of those that are replaced."""

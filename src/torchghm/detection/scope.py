@@ -9,19 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from torchghm.detection.examples import IGNORED, DetectionExamples
+from torchghm.detection.quality import quality_targets
 from torchghm.losses import (
     ASL1Loss,
-    CrossEntropyLoss,
-    FocalLoss,
     GHMCLoss,
     GHMRLoss,
     HandoverLoss,
-    OHEMLoss,
+    QualityFocalLoss,
     ReferenceGHMC,
     ReferenceGHMR,
     SmoothL1Loss,
 )
 from torchghm.losses.harmonized import HarmonizedLoss
+from torchghm.losses.unharmonized import UnharmonizedLoss
 
 Scope = Literal["batch", "level", "reference"]
 
@@ -51,7 +51,7 @@ class LevelLosses(nn.Module):
         return self.levels[0].diagnostics
 
 
-_CLS_LOSSES = (GHMCLoss, ReferenceGHMC, CrossEntropyLoss, FocalLoss, OHEMLoss, HandoverLoss)
+_CLS_LOSSES = (GHMCLoss, ReferenceGHMC, UnharmonizedLoss, HandoverLoss)
 _BOX_LOSSES = (GHMRLoss, ReferenceGHMR, SmoothL1Loss, ASL1Loss)
 _DECIDED: dict[str, tuple[object, ...]] = {
     "class_dim": (-1,),
@@ -120,6 +120,8 @@ def classification_loss(loss: nn.Module, examples: DetectionExamples) -> Tensor:
         result = loss([(level.logits, level.targets) for level in examples.levels()])
     elif isinstance(loss, ReferenceGHMC):
         result = torch.stack([_reference(loss, level) for level in examples.levels()]).sum()
+    elif isinstance(loss, QualityFocalLoss):
+        result = loss(examples.logits, *quality_targets(examples))
     else:
         result = loss(examples.logits, examples.targets)
     return result

@@ -1,47 +1,21 @@
-"""What GHM-C is compared with: cross entropy, OHEM and focal loss. Thin over torch."""
+"""What GHM-C is compared with first: cross entropy, OHEM and focal loss."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from torchghm.functional.arguments import check_choice, check_number
-from torchghm.functional.classification import check_targets, checked_for_free, example_weight
-from torchghm.functional.cross_entropy import sigmoid_cross_entropy, softmax_cross_entropy
-from torchghm.functional.examples import (
-    Activation,
-    Examples,
-    Reduction,
-    arrange_examples,
-    blank_invalid,
-    positive_weight,
-    positives,
-    valid_rows,
+from torchghm.functional.arguments import check_number
+from torchghm.functional.examples import Activation, Average, Examples, Reduction, positives
+from torchghm.functional.weighed import (
+    ExampleLoss,
+    Formula,
+    LossOptions,
+    entropy_slope,
+    sigmoid_slopes,
+    weigh_examples,
+    wrong_probability,
 )
-from torchghm.functional.regression import reduce_weighted
-
-Average = Literal["positives", "examples"]
-Factor = Callable[[Tensor, Examples, Tensor], Tensor]
-"""(cross entropy, examples, weights) -> what the cross entropy of every example is multiplied by."""
-
-
-class WeighedCrossEntropy(NamedTuple):
-    """A loss, and without a gradient what it was made of."""
-
-    loss: Tensor
-    total: Tensor
-    """What ``reduction="mean"`` divides by: at least 1 where it counts positives, which here it need not be."""
-    plain: Tensor
-    """Mean cross entropy."""
-    examples: Examples
-    """Logits of 0 where there is no example."""
-    cross_entropy: Tensor
-    """Of every example."""
-    strength: Tensor
-    """Weight times factor of every example, 0 where there is none."""
 
 
 def cross_entropy_loss(
@@ -66,17 +40,18 @@ def cross_entropy_loss(
         >>> cross_entropy_loss(torch.zeros(2, 3), torch.tensor([1, -1]), average="examples")
         tensor(0.6931)
     """
-    return weighed_cross_entropy(
+    return weigh_examples(
         inputs,
         targets,
         weight,
-        lambda cross_entropy, examples, amount: torch.ones_like(cross_entropy),
-        activation=activation,
-        average=average,
-        ignore_index=ignore_index,
-        class_dim=class_dim,
-        reduction=reduction,
+        cross_entropy_formula,
+        LossOptions(activation, average, ignore_index, class_dim, reduction),
     ).loss
+
+
+def cross_entropy_formula(examples: Examples, cross_entropy: Tensor, amount: Tensor) -> ExampleLoss:
+    """Cross entropy itself, as a `Formula`."""
+    return ExampleLoss(cross_entropy, lambda: entropy_slope(examples, cross_entropy))
 
 
 def focal_loss(
@@ -104,42 +79,43 @@ def focal_loss(
         >>> focal_loss(torch.zeros(1, 2), torch.tensor([0]), alpha=None)  # 2 ln 2 / 4
         tensor(0.3466)
     """
-    return weighed_cross_entropy(
+    return weigh_examples(
         inputs,
         targets,
         weight,
-        focal_factor(alpha, gamma, activation),
-        activation=activation,
-        average=average,
-        ignore_index=ignore_index,
-        class_dim=class_dim,
-        reduction=reduction,
+        focal_formula(alpha, gamma),
+        LossOptions(activation, average, ignore_index, class_dim, reduction),
     ).loss
 
 
-def focal_factor(alpha: float | None, gamma: float, activation: Activation) -> Factor:
-    """alpha_t (1 - p_t)^gamma, through which the gradient flows too."""
+def focal_formula(alpha: float | None, gamma: float) -> Formula:
+    """alpha_t (1 - p_t)^gamma L_CE of every example; the options of `focal_loss`."""
     check_number("gamma", gamma, "a number of at least 0", ok=lambda value: value >= 0)
     if alpha is not None:
         check_number("alpha", alpha, "None or a number in [0, 1]", ok=lambda value: 0 <= value <= 1)
 
-    def factor(cross_entropy: Tensor, examples: Examples, amount: Tensor) -> Tensor:
-        if activation == "sigmoid" and examples.targets.is_floating_point():
-            target = examples.targets.to(cross_entropy.dtype)
-            probability = examples.logits.to(cross_entropy.dtype).sigmoid()
-            wrong = probability + target - 2 * probability * target
-        else:
-            wrong = -torch.expm1(-cross_entropy)  # 1 - p_t without cancellation
+    def formula(examples: Examples, cross_entropy: Tensor, amount: Tensor) -> ExampleLoss:
         # a power below 1 has no derivative at 0
-        focus = wrong.clamp(min=torch.finfo(wrong.dtype).tiny) ** gamma
-        if alpha is None:
-            return focus
-        if activation == "softmax":
-            return alpha * focus
-        positive = positives(examples, cross_entropy)
-        return (alpha * positive + (1 - alpha) * (1 - positive)) * focus
+        wrong = wrong_probability(examples, cross_entropy).clamp(min=torch.finfo(cross_entropy.dtype).tiny)
+        focus = class_balance(alpha, examples, cross_entropy) * wrong**gamma
 
-    return factor
+        def slope() -> Tensor:
+            by_entropy, by_wrong = sigmoid_slopes(examples, cross_entropy)
+            return (focus * (by_entropy + gamma * cross_entropy * by_wrong / wrong)).abs()
+
+        return ExampleLoss(focus * cross_entropy, slope)
+
+    return formula
+
+
+def class_balance(alpha: float | None, examples: Examples, cross_entropy: Tensor) -> Tensor | float:
+    """alpha_t: alpha at positives, 1 - alpha at negatives; alpha with softmax; 1 for None."""
+    if alpha is None:
+        return 1.0
+    if cross_entropy.dim() == 1:
+        return alpha
+    positive = positives(examples, cross_entropy)
+    return alpha * positive + (1 - alpha) * (1 - positive)
 
 
 def ohem_loss(
@@ -168,25 +144,21 @@ def ohem_loss(
         >>> ohem_loss(logits, torch.tensor([0]), negatives_per_positive=1)  # CE of 0 and of 2
         tensor(2.8201)
     """
-    return weighed_cross_entropy(
+    return weigh_examples(
         inputs,
         targets,
         weight,
-        ohem_factor(negatives_per_positive, min_negatives),
-        activation="sigmoid",
-        average="positives",
-        ignore_index=ignore_index,
-        class_dim=class_dim,
-        reduction=reduction,
+        ohem_formula(negatives_per_positive, min_negatives),
+        LossOptions("sigmoid", "positives", ignore_index, class_dim, reduction),
     ).loss
 
 
-def ohem_factor(negatives_per_positive: float, min_negatives: int) -> Factor:
-    """1 for positives and for the hardest negatives of the batch, 0 for the others."""
+def ohem_formula(negatives_per_positive: float, min_negatives: int) -> Formula:
+    """Cross entropy of positives and of the hardest negatives of the batch, 0 of the others."""
     check_number("negatives_per_positive", negatives_per_positive, "at least 0", ok=lambda value: value >= 0)
     check_number("min_negatives", min_negatives, "at least 0", ok=lambda value: value >= 0)
 
-    def factor(cross_entropy: Tensor, examples: Examples, amount: Tensor) -> Tensor:
+    def formula(examples: Examples, cross_entropy: Tensor, amount: Tensor) -> ExampleLoss:
         with torch.no_grad():
             positive = (positives(examples, cross_entropy) > 0.5) & (amount > 0)
             negative = ~positive & (amount > 0)
@@ -194,44 +166,7 @@ def ohem_factor(negatives_per_positive: float, min_negatives: int) -> Factor:
             # Rank by hardness: a computation of fixed size, so that nothing waits for the count.
             order = cross_entropy.masked_fill(~negative, -1.0).flatten().argsort(descending=True)
             rank = torch.empty_like(order).scatter_(0, order, torch.arange(order.numel(), device=order.device))
-            return (positive | (negative & (rank.view_as(negative) < keep))).to(cross_entropy.dtype)
+            kept = (positive | (negative & (rank.view_as(negative) < keep))).to(cross_entropy.dtype)
+        return ExampleLoss(kept * cross_entropy, lambda: kept * entropy_slope(examples, cross_entropy))
 
-    return factor
-
-
-def weighed_cross_entropy(
-    inputs: Tensor,
-    targets: Tensor,
-    weight: Tensor | None,
-    factor: Factor,
-    *,
-    activation: Activation,
-    average: Average,
-    ignore_index: int,
-    class_dim: int,
-    reduction: Reduction,
-) -> WeighedCrossEntropy:
-    """Cross entropy times a factor an example, reduced, and what the diagnostics need."""
-    check_choice("average", average, ("positives", "examples"))
-    check_choice("reduction", reduction, ("mean", "sum", "none"))
-    examples = arrange_examples(inputs, targets, weight, activation=activation, class_dim=class_dim)
-    if checked_for_free(inputs):
-        check_targets(examples, ignore_index, activation)
-    valid = valid_rows(examples, ignore_index, activation=activation)
-    per_example = sigmoid_cross_entropy if activation == "sigmoid" else softmax_cross_entropy
-    examples = blank_invalid(examples, valid)
-    cross_entropy = per_example(examples).where(valid, 0.0)
-    amount = example_weight(examples, cross_entropy.detach()).where(valid, 0.0)
-    total = amount.sum()
-    plain = reduce_weighted(amount * cross_entropy.detach(), total, "mean")
-    strength = amount * factor(cross_entropy, examples, amount)
-    loss = strength * cross_entropy
-    seen = (plain, examples, cross_entropy.detach(), strength.detach())
-    if reduction == "none":
-        shape = inputs.movedim(class_dim, -1).shape
-        loss = loss.reshape(shape[:-1]) if activation == "softmax" else loss.reshape(shape).movedim(-1, class_dim)
-        return WeighedCrossEntropy(loss, total, *seen)
-    if activation == "sigmoid" and average == "positives":
-        total = positive_weight(examples, ignore_index).to(amount.dtype)
-        return WeighedCrossEntropy(reduce_weighted(loss, total.clamp(min=1), reduction), total, *seen)
-    return WeighedCrossEntropy(reduce_weighted(loss, total, reduction), total, *seen)
+    return formula

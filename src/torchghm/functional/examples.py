@@ -12,6 +12,7 @@ from torch import Tensor
 from torchghm.functional.arguments import check_choice, check_tensors
 
 Activation = Literal["sigmoid", "softmax"]
+Average = Literal["positives", "examples"]
 Density = Literal["regions", "exact"]
 Normalize = Literal["occupied", "regions"]
 Nonfinite = Literal["propagate", "ignore", "raise"]

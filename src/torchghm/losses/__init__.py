@@ -8,19 +8,37 @@ from torchghm.losses.ghmc import GHMCLoss
 from torchghm.losses.ghmr import GHMRLoss
 from torchghm.losses.handover import HandoverLoss
 from torchghm.losses.reference import ReferenceGHMC, ReferenceGHMR
+from torchghm.losses.rivals import (
+    AsymmetricLoss,
+    DynamicFineTuningLoss,
+    EqualizationLossV2,
+    GeneralizedCrossEntropyLoss,
+    LogitAdjustedLoss,
+    Poly1FocalLoss,
+    QualityFocalLoss,
+    SymmetricCrossEntropyLoss,
+)
 
 __all__ = [
     "ASL1Loss",
+    "AsymmetricLoss",
     "CrossEntropyLoss",
     "DensityState",
     "Diagnostics",
+    "DynamicFineTuningLoss",
+    "EqualizationLossV2",
     "FocalLoss",
     "GHMCLoss",
     "GHMRLoss",
+    "GeneralizedCrossEntropyLoss",
     "HandoverLoss",
+    "LogitAdjustedLoss",
     "OHEMLoss",
     "PlainDiagnostics",
+    "Poly1FocalLoss",
+    "QualityFocalLoss",
     "ReferenceGHMC",
     "ReferenceGHMR",
     "SmoothL1Loss",
+    "SymmetricCrossEntropyLoss",
 ]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from torchghm.functional.arguments import check_choice, check_flag, check_number
-from torchghm.functional.baselines import Average
 from torchghm.functional.classification import checked_for_free
 from torchghm.functional.examples import (
     Activation,
+    Average,
     Density,
     Examples,
     Nonfinite,

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torchghm.atomic_files import replaced
 from torchghm.data import DetectionDataset, Records, collate, evaluation_transforms
 from torchghm.detection import DetectionExamples, detection_examples
+from torchghm.losses import FocalLoss
 from torchghm.training.datamodule import to_floats
 from torchghm.training.module import DetectorModule
 
@@ -53,6 +54,7 @@ def write_gradient_norms(path: Path, module: DetectorModule, records: Records) -
         cell = (torch.bucketize(distance[~distance.isnan()], edges, right=True) - 1).clamp(0, CELLS - 1)
         residual += torch.bincount(cell, minlength=CELLS).double().cpu()
     cls_loss, box_loss = module.detector.cls_loss, module.detector.box_loss
+    focal = cls_loss if isinstance(cls_loss, FocalLoss) else None  # other losses have a gamma that is another thing
     with replaced(path) as temporary, temporary.open("wb") as file:
         arrays: dict[str, Any] = dict(  # named, as in the file
             cls_positive=positive.numpy(),
@@ -62,8 +64,8 @@ def write_gradient_norms(path: Path, module: DetectorModule, records: Records) -
             bins_cls=_setting(cls_loss, "bins"),
             bins_box=_setting(box_loss, "bins"),
             mu=_setting(box_loss, "mu"),
-            focal_gamma=_setting(cls_loss, "gamma"),
-            focal_alpha=_focal_alpha(cls_loss),
+            focal_gamma=_setting(focal, "gamma"),
+            focal_alpha=_focal_alpha(focal),
             delta=_setting(box_loss, "delta"),
             **_harmonizing("cls", cls_loss),
             **_harmonizing("box", box_loss),

@@ -11,18 +11,27 @@ from torch import nn
 
 from torchghm.losses import (
     ASL1Loss,
+    AsymmetricLoss,
     CrossEntropyLoss,
+    DynamicFineTuningLoss,
+    EqualizationLossV2,
     FocalLoss,
+    GeneralizedCrossEntropyLoss,
     GHMCLoss,
     GHMRLoss,
     HandoverLoss,
+    LogitAdjustedLoss,
     OHEMLoss,
+    Poly1FocalLoss,
+    QualityFocalLoss,
     ReferenceGHMC,
     ReferenceGHMR,
     SmoothL1Loss,
+    SymmetricCrossEntropyLoss,
     ghmc,
     ghmr,
 )
+from torchghm.losses.unharmonized import Options, UnharmonizedLoss
 from torchghm.training.recipe_values import nearest
 
 if TYPE_CHECKING:
@@ -46,6 +55,14 @@ CLS_LOSSES: dict[str, LossChoice] = {
     "focal": LossChoice(FocalLoss),
     "ghmc": LossChoice(GHMCLoss),
     "ghmc_published": LossChoice(GHMCLoss, ghmc.PUBLISHED),
+    "asymmetric": LossChoice(AsymmetricLoss),
+    "poly1_focal": LossChoice(Poly1FocalLoss),
+    "quality_focal": LossChoice(QualityFocalLoss),
+    "eqlv2": LossChoice(EqualizationLossV2),
+    "sce": LossChoice(SymmetricCrossEntropyLoss),
+    "gce": LossChoice(GeneralizedCrossEntropyLoss),
+    "logit_adjustment": LossChoice(LogitAdjustedLoss),
+    "dft": LossChoice(DynamicFineTuningLoss),
     "own": LossChoice(None),
 }
 BOX_LOSSES: dict[str, LossChoice] = {
@@ -116,12 +133,22 @@ def build_losses(recipe: LossRecipe, calls: int = 0) -> DetectionLosses:
     )
 
 
+def activation_of(cls: str, options: Mapping[str, Any]) -> Any:
+    """How the classification loss of that name and with those options reads the logits."""
+    build = CLS_LOSSES[cls].build
+    first = build.activations[0] if build is not None and issubclass(build, UnharmonizedLoss) else "sigmoid"
+    return options.get("activation", first)
+
+
 def _build(choice: LossChoice, name: str, options: Mapping[str, Any], key: str) -> nn.Module | None:
     if choice.build is None:
         if options:
             raise ValueError(f"{key}: expected none for {name!r}, the detector's own loss, got {dict(options)}")
         return None
-    known = [option for option in inspect.signature(choice.build.__init__).parameters if option not in _DECIDED]
+    named = [*inspect.signature(choice.build.__init__).parameters]
+    if issubclass(choice.build, UnharmonizedLoss):
+        named = [*(name for name in named if name != "options"), *Options.__annotations__]
+    known = [option for option in named if option not in _DECIDED]
     for option in options:
         if option not in known:
             raise ValueError(f"unknown option '{key}.{option}' of the loss {name!r}{nearest(option, known)}")

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from torchghm.detection.build import SOFTMAX_DETECTORS, TWO_STAGE_DETECTORS, has_option
-from torchghm.training.losses import HARMONIZED
+from torchghm.training.losses import HARMONIZED, activation_of
 from torchghm.training.recipe_changes import laid_over
 from torchghm.training.recipe_sections import (
     DataRecipe,
@@ -39,7 +39,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _fits_the_detector(self) -> Recipe:
-        detector, activation = self.model.detector, self.loss.cls_options.get("activation", "sigmoid")
+        detector, activation = self.model.detector, activation_of(self.loss.cls, self.loss.cls_options)
         if self.data.image_size is not None and not has_option(detector, "image_size"):
             size = list(self.data.image_size)
             raise ValueError(f"data.image_size: {detector} reads images of one size, expected null, got {size}")
@@ -61,8 +61,8 @@ class Recipe(Section):
                 )
         elif activation == "softmax" and detector not in SOFTMAX_DETECTORS:
             raise ValueError(
-                f"loss.cls_options.activation: expected sigmoid for {detector}, got {activation!r}, which "
-                f"{' and '.join(SOFTMAX_DETECTORS)} have"
+                f"loss.cls_options.activation: expected sigmoid for {detector}, got {activation!r} of the loss "
+                f"{self.loss.cls!r}, which {' and '.join(SOFTMAX_DETECTORS)} have"
             )
         return self
 

@@ -20,7 +20,22 @@ PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 WeightFactor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=32)]
 
-ClsName = Literal["ce", "ohem", "focal", "ghmc", "ghmc_published", "own"]
+ClsName = Literal[
+    "ce",
+    "ohem",
+    "focal",
+    "ghmc",
+    "ghmc_published",
+    "asymmetric",
+    "poly1_focal",
+    "quality_focal",
+    "eqlv2",
+    "sce",
+    "gce",
+    "logit_adjustment",
+    "dft",
+    "own",
+]
 BoxName = Literal["smooth_l1", "l1", "asl1", "ghmr", "ghmr_published", "own"]
 
 

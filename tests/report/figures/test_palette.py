@@ -26,12 +26,12 @@ def test_light_colours_differ_so_that_the_page_can_replace_them():
 
 
 def test_each_loss_has_its_colour_everywhere():
-    assert set(palette.LOSS_LABELS) <= set(palette.PALETTE)
-    assert palette.method_colors(["ghmc+ghmr", "ghmc + smooth_l1", "mine+smooth_l1", "yours"]) == {
+    assert palette.method_colors(["ghmc+ghmr", "ghmc + smooth_l1", "mine+smooth_l1", "sce", "yours"]) == {
         "ghmc+ghmr": "ghmc",
         "ghmc + smooth_l1": "ghmc",
         "mine+smooth_l1": "other1",
-        "yours": "other2",
+        "sce": "other2",
+        "yours": "other3",
     }
 
 
@@ -49,6 +49,7 @@ def test_variants_of_one_method_differ_in_colour():
 
 def test_labels():
     assert palette.method_label("ghmc + ghmr") == "GHM-C + GHM-R"
+    assert palette.method_label("eqlv2+smooth_l1") == "EQL v2 + smooth L1"
     assert palette.method_label("mine+smooth_l1") == "mine + smooth L1"
 
 

@@ -44,6 +44,14 @@ LOSS_LABELS = {
     "focal": "focal",
     "ghmc": "GHM-C",
     "ghmc_published": "GHM-C as published",
+    "asymmetric": "asymmetric",
+    "poly1_focal": "Poly-1",
+    "quality_focal": "quality focal",
+    "eqlv2": "EQL v2",
+    "sce": "SCE",
+    "gce": "GCE",
+    "logit_adjustment": "logit adjustment",
+    "dft": "DFT",
     "own": "the detector's own",
     "smooth_l1": "smooth L1",
     "asl1": "ASL1",
@@ -79,7 +87,7 @@ def method_colors(methods: Iterable[str]) -> dict[str, str]:
         losses, _, variant = method.partition("@")
         cls = losses.split("+")[0].strip()
         key = method if variant else cls
-        names[method] = cls if key in LOSS_LABELS else spare.setdefault(key, f"other{len(spare) % SPARE + 1}")
+        names[method] = cls if key in PALETTE else spare.setdefault(key, f"other{len(spare) % SPARE + 1}")
     return names
 
 
