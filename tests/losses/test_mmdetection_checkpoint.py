@@ -28,7 +28,7 @@ def test_a_checkpoint_of_mmdetection_gives_its_counts(tmp_path):
     assert {"bbox_head.loss_cls.acc_sum", "bbox_head.loss_bbox.acc_sum"} <= saved.keys()
 
     reference = {"loss_cls": ReferenceGHMC(30, 0.75), "loss_bbox": ReferenceGHMR(0.02, 10, 0.7)}
-    ours = {"loss_cls": GHMCLoss(30, 0.75), "loss_bbox": GHMRLoss.published()}
+    ours = {"loss_cls": GHMCLoss.published(), "loss_bbox": GHMRLoss.published()}
     for losses in (reference, ours):
         torch.nn.ModuleDict({"bbox_head": torch.nn.ModuleDict(losses)}).load_state_dict(saved)
     for name, loss in theirs.items():

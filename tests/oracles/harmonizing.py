@@ -75,14 +75,17 @@ def harmonizing_weights(
     density: str = "regions",
     normalize: str = "occupied",
     max_weight: float | None = None,
+    positives: float = 0.0,
 ) -> list[float]:
-    """Equation 6: N / GD; "occupied" scales so that the sum over examples is N."""
+    """Equation 6: N / GD; "occupied" scales so that the sum over examples is N; "positives" puts M n_pos for N."""
     total = sum(weights)
     densities = (region_density if density == "regions" else window_density)(norms, weights, bins)
     betas = [total / value if value > 0 else 0.0 for value in densities]
     if normalize == "occupied":
         scale = sum(beta * weight for beta, weight in zip(betas, weights, strict=True))
         betas = [beta * total / scale if scale > 0 else 0.0 for beta in betas]
+    elif normalize == "positives":
+        betas = [beta / total * bins * max(positives, 1.0) for beta in betas]
     return betas if max_weight is None else [min(beta, max_weight) for beta in betas]
 
 

@@ -46,7 +46,7 @@ def check_harmonizing(
     """Check the options that GHM-C and GHM-R share."""
     check_number("bins", bins, "an integer of at least 1", ok=lambda value: isinstance(value, int) and value >= 1)
     check_choice("density", density, ("regions", "exact"))
-    check_choice("normalize", normalize, ("occupied", "regions"))
+    check_choice("normalize", normalize, ("positives", "occupied", "regions"))
     if max_weight is not None and max_weight != math.inf:
         check_number("max_weight", max_weight, "None or a number above 0", ok=lambda value: value > 0)
     check_choice("nonfinite", nonfinite, ("propagate", "ignore", "raise"))

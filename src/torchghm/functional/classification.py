@@ -18,6 +18,7 @@ from torchghm.functional.examples import (
     blank_invalid,
     invalid_targets,
     nonfinite_error,
+    positives,
     target_error,
     valid_rows,
 )
@@ -56,7 +57,8 @@ def ghmc_loss(
         bins: M, the number of unit regions of g, at least 1; with 1 the loss is the mean cross entropy.
         activation: ``"sigmoid"`` (every logit is an example) or ``"softmax"`` (every row is one).
         density: ``"regions"`` or ``"exact"``, see `gradient_density`.
-        normalize: ``"occupied"`` (the sum of beta is N) or ``"regions"`` (the paper's M).
+        normalize: ``"occupied"`` (the sum of beta is N), ``"regions"`` (the paper's M) or, with sigmoid,
+            ``"positives"`` (beta = M n_pos / GD: see `torchghm.GHMCLoss`).
         max_weight: cap of beta, None for none.
         nonfinite: NaN and infinite logits ``"propagate"`` into the loss, are left out (``"ignore"``), or ``"raise"``.
         ignore_index: the integer target of rows that are left out.
@@ -78,6 +80,7 @@ def ghmc_loss(
         tensor(0.0258)
     """
     check_harmonizing(bins, density, normalize, max_weight, nonfinite, reduction)
+    check_reference(normalize, activation)
     examples = arrange_examples(inputs, targets, weight, activation=activation, class_dim=class_dim)
     if validate or (validate is None and checked_for_free(inputs)):
         check_targets(examples, ignore_index, activation)
@@ -94,8 +97,16 @@ def ghmc_loss(
     with torch.no_grad():
         gradient_norm = norm(examples).where(valid, float("nan"))
         amount = example_weight(examples, gradient_norm)
+        present = amount.where(~gradient_norm.isnan(), 0.0)
+        counted = (present * positives(examples, present)).sum() if normalize == "positives" else None
         beta = harmonizing_weights(
-            gradient_norm, amount, bins=bins, density=density, normalize=normalize, max_weight=max_weight
+            gradient_norm,
+            amount,
+            bins=bins,
+            density=density,
+            normalize=normalize,
+            max_weight=max_weight,
+            positives=counted,
         )
     loss = (beta * amount).to(loss.dtype) * loss
     if reduction == "none":
@@ -103,8 +114,17 @@ def ghmc_loss(
         return loss.reshape(shape[:-1]) if activation == "softmax" else loss.reshape(shape).movedim(-1, class_dim)
     if reduction == "sum":
         return loss.sum()
-    total = amount.where(~gradient_norm.isnan(), 0.0).sum()
+    total = present.sum()
     return loss.sum() / total.where(total > 0, 1.0)
+
+
+def check_reference(normalize: Normalize, activation: Activation) -> None:
+    """Refuse positives as a reference where every example is one."""
+    if normalize == "positives" and activation == "softmax":
+        raise ValueError(
+            "Expected argument `normalize` to be one of 'occupied', 'regions' with activation='softmax', where every "
+            "row is a positive, but got 'positives'."
+        )
 
 
 def checked_for_free(inputs: Tensor) -> bool:

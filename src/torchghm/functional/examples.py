@@ -14,7 +14,7 @@ from torchghm.functional.arguments import check_choice, check_tensors
 Activation = Literal["sigmoid", "softmax"]
 Average = Literal["positives", "examples"]
 Density = Literal["regions", "exact"]
-Normalize = Literal["occupied", "regions"]
+Normalize = Literal["positives", "occupied", "regions"]
 Nonfinite = Literal["propagate", "ignore", "raise"]
 Reduction = Literal["mean", "sum", "none"]
 

@@ -85,6 +85,7 @@ def ghmr_loss(
         tensor(0.3306)
     """
     check_harmonizing(bins, density, normalize, max_weight, nonfinite, reduction)
+    check_choice("normalize", normalize, ("occupied", "regions"))  # every coordinate is a positive's
     check_number("mu", mu, "a number above 0", ok=lambda value: value > 0)
     residual, amount = weighted_residual(inputs, targets, weight)
     if nonfinite != "propagate":

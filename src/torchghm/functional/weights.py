@@ -17,17 +17,21 @@ def weight_table(
     bins: int,
     normalize: Normalize = "occupied",
     max_weight: float | None = None,
+    positive_fraction: Tensor | None = None,
 ) -> Tensor:
-    """Harmonizing weight of every region, beta_j = N / GD_j, normalised and capped.
+    """Harmonizing weight of every region, beta_j = reference / R_j, capped.
 
     Arguments:
         fractions: fraction of the examples in each region, [M] or [K], as the density is to be seen (an EMA, say).
         batch_fractions: the same of this batch alone; it sets the normaliser.
         bins: M, the number of unit regions.
-        normalize: ``"regions"`` is the paper's N / GD: 1 where g is spread evenly over [0, 1].
-            ``"occupied"`` divides by the occupied share of [0, 1] (for unit regions: occupied regions / M), so that
-            the sum of beta over the batch is N where ``fractions`` are the batch's own.
+        normalize: what a region's examples R_j are measured against. ``"positives"``: the number of positives, so
+            that with a cap of 1 no region counts for more than they do. ``"regions"``: N / M, the paper's N / GD, 1
+            where g is spread evenly over [0, 1]. ``"occupied"`` also divides by the occupied share of [0, 1] (for
+            unit regions: occupied regions / M), so that the sum of beta over the batch is N where ``fractions`` are
+            the batch's own.
         max_weight: cap of beta, None for none. The others are not raised in return.
+        positive_fraction: for ``"positives"``: the positives as a fraction of the examples, a scalar.
 
     Returns:
         beta shaped like ``fractions``; 0 for a region that no example has been in.
@@ -36,6 +40,9 @@ def weight_table(
     if normalize == "occupied":
         occupied_share = torch.dot(batch_fractions, inverse(density_table(batch_fractions, bins)))
         beta = beta * inverse(occupied_share)
+    elif normalize == "positives":
+        assert positive_fraction is not None
+        beta = beta * (bins * positive_fraction)
     return beta if max_weight is None else beta.clamp(max=max_weight)
 
 
@@ -47,16 +54,19 @@ def harmonizing_weights(
     density: Density = "regions",
     normalize: Normalize = "occupied",
     max_weight: float | None = None,
+    positives: Tensor | float | None = None,
 ) -> Tensor:
-    """Harmonizing weight of every example, beta_i = N / GD(g_i) (equation 6).
+    """Harmonizing weight of every example, beta_i = N / GD(g_i) (equation 6), or M n_pos / GD(g_i).
 
     Arguments:
         gradient_norm: g in [0, 1], any shape; NaN is no example.
         weight: None or non-negative numbers that broadcast to ``gradient_norm``; N is their sum.
         bins: M, the number of unit regions, at least 1.
         density: ``"regions"`` or ``"exact"``, see `gradient_density`.
-        normalize: ``"occupied"`` scales so that the (weighted) sum of beta is N; ``"regions"`` is the paper's.
+        normalize: ``"occupied"`` scales so that the (weighted) sum of beta is N; ``"regions"`` is the paper's;
+            ``"positives"`` puts ``positives`` in the place of N / M, the examples in a region of even spread.
         max_weight: cap of beta, None for none.
+        positives: n_pos, the sum of the weights of positives, for ``normalize="positives"``; less than 1 counts as 1.
 
     Returns:
         beta shaped like ``gradient_norm``, float64 (float32 on devices without it); 0 where g is NaN.
@@ -72,8 +82,22 @@ def harmonizing_weights(
     if weight is not None:
         amount = torch.where(present, weight.to(amount.dtype).expand(amount.shape), 0.0)
     beta = inverse(examples_density.masked_fill(~present, 0.0))
-    beta = beta * amount.sum() * (1 if normalize == "regions" else inverse((amount * beta).sum()))
+    if normalize == "positives":
+        beta = beta * bins * reference_positives(positives, beta)
+    else:
+        beta = beta * amount.sum() * (1 if normalize == "regions" else inverse((amount * beta).sum()))
     return beta if max_weight is None else beta.clamp(max=max_weight)
+
+
+def reference_positives(positives: Tensor | float | None, like: Tensor) -> Tensor:
+    """n_pos of ``normalize="positives"``, at least 1: without positives a region counts for one example.
+
+    Raises:
+        ValueError: nobody said how many there are.
+    """
+    if positives is None:
+        raise ValueError("Expected argument `positives` to be a number for normalize='positives', but got None.")
+    return torch.as_tensor(positives, dtype=like.dtype, device=like.device).clamp(min=1.0)
 
 
 def inverse(density: Tensor) -> Tensor:

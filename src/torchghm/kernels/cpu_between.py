@@ -14,7 +14,10 @@ from torchghm.kernels.cpu_intrinsics import carray, elementwise, scalar, summing
 from torchghm.kernels.cpu_storage import array_at
 
 COUNT_POSITIVES, POSITIVES_GIVEN = 1, 2
-"""What the mean is over, where it is not over all examples."""
+"""Where the number of positives comes from, if it is wanted."""
+_BY_POSITIVES, _BY_OCCUPIED = 1, 2
+REFERENCES = {"regions": 0, "positives": _BY_POSITIVES, "occupied": _BY_OCCUPIED}
+"""What the examples of a region are measured against."""
 REFUSE_TARGETS, REFUSE_NONFINITE, REFUSE_WEIGHTS = 1, 2, 4
 """What is an error, by bits."""
 BEFORE_THE_SUM, AFTER_THE_SUM = 1, 2
@@ -62,23 +65,41 @@ def _between(a: Any) -> None:
     examples = array_at(a.record, np.float64, first + 4 * regions + 4, 1)
     total = array_at(a.record, np.float64, first + 4 * regions + 5, 1)
     fractions, seen = array_at(a.fractions, np.float32, 0, regions), array_at(a.seen, np.float32, 0, 1)
+    seen_before = seen[0]
     examples[0] = move_average(counts, fractions, seen, a.momentum, a.training != 0, estimate, batch)
+    positives = total[0]  # where they are given
+    if a.positives == COUNT_POSITIVES:
+        positives = histogram[regions + 2]
+    elif a.positives == POSITIVES_GIVEN and a.stage == AFTER_THE_SUM:
+        positives = array_at(a.counts, np.float64, regions, 1)[0]
     _inverse_density(estimate, a.bins, beta)
     factor = 1.0
-    if a.occupied:
+    if a.reference == _BY_OCCUPIED:
         _inverse_density(batch, a.bins, table)  # as scratch
         factor = inverse(_product(batch, table))
-    least = 0.0
-    if a.average == COUNT_POSITIVES:
-        total[0], least = histogram[regions + 2], 1.0
-    elif a.average == POSITIVES_GIVEN:
-        least = 1.0
-        if a.stage == AFTER_THE_SUM:
-            total[0] = array_at(a.counts, np.float64, regions, 1)[0]
-    else:
-        total[0] = examples[0]
-    part = inverse(max(total[0], least) / a.ranks) if a.mean else 1.0
+    elif a.reference == _BY_POSITIVES:
+        average = array_at(a.positive_fraction, np.float32, 0, 1)
+        factor = a.bins * _positive_fraction(positives, examples[0], average, seen_before, a.momentum, a.training != 0)
+    total[0] = positives if a.mean_over_positives else examples[0]
+    part = inverse(max(total[0], 1.0 if a.mean_over_positives else 0.0) / a.ranks) if a.mean else 1.0
     _weigh(beta, factor, a.max_weight, part, a.largest, table)
+
+
+@scalar
+def _positive_fraction(
+    positives: Any, examples: Any, average: Any, seen_before: Any, momentum: Any, training: Any
+) -> Any:
+    """The averaged fraction of positives, at least 1 / N, as in `DensityState.forward`; moves ``average``."""
+    scale = inverse(examples)
+    own = positives * scale
+    own = own if abs(own) < np.inf else 0.0
+    present = np.float32(1) if scale > 0 else np.float32(0)
+    step = present * np.float32(1 - momentum)
+    moved = average[0] + step * (np.float32(own) - average[0])
+    seen = seen_before + step * (present - seen_before)
+    if training:
+        average[0] = moved
+    return max(moved * inverse(seen) if momentum > 0 else own, scale)
 
 
 @summing

@@ -71,10 +71,12 @@ _FIELDS: list[tuple[str, type[ctypes.c_int64] | type[ctypes.c_double]]] = [
     ("momentum", ctypes.c_double),
     ("training", ctypes.c_int64),  # whether the averages are moved
     ("bins", ctypes.c_int64),
-    ("occupied", ctypes.c_int64),  # whether beta is divided by the occupied share of [0, 1]
+    ("reference", ctypes.c_int64),  # what regions are measured against
+    ("positives", ctypes.c_int64),  # whether they are counted, and where
+    ("positive_fraction", ctypes.c_int64),  # address, float32: their average in `DensityState`; 0 for none
     ("max_weight", ctypes.c_double),
     ("mean", ctypes.c_int64),  # whether the table has the division in it
-    ("average", ctypes.c_int64),  # what the mean is over
+    ("mean_over_positives", ctypes.c_int64),
     ("largest", ctypes.c_double),  # number that pass 2 computes with
     ("cells", ctypes.c_int64),  # of the distribution of |d|
     ("sizes", ctypes.c_int64),  # address, float64 [cells + 1]: its histogram, and what is not finite

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from torchghm.functional.examples import Activation, Examples, compute_dtype
+from torchghm.functional.examples import Activation, Examples, Normalize, compute_dtype
 from torchghm.kernels.checks import packed
 from torchghm.kernels.cpu import FOLLOW, HISTOGRAM, LOSS, tell_examples, tell_residual
 from torchghm.kernels.cpu_between import (
@@ -21,6 +21,7 @@ from torchghm.kernels.cpu_between import (
     BEFORE_THE_SUM,
     COUNT_POSITIVES,
     POSITIVES_GIVEN,
+    REFERENCES,
     REFUSE_NONFINITE,
     REFUSE_TARGETS,
     REFUSE_WEIGHTS,
@@ -41,7 +42,7 @@ class Harmonizing(NamedTuple):
     """How a loss harmonizes, and the memory of its density; the options of `HarmonizedLoss`."""
 
     bins: int
-    occupied: bool
+    normalize: Normalize
     max_weight: float | None
     mean: bool
     leave_out_nonfinite: bool
@@ -49,6 +50,8 @@ class Harmonizing(NamedTuple):
     training: bool
     fractions: Tensor
     seen: Tensor
+    positives: Tensor | None
+    """The average of the fraction of positives; None where it is not wanted."""
     momentum: float
     ranks: int
     of_all_ranks: Callable[[Tensor], Tensor]
@@ -109,14 +112,16 @@ def classification(
     ignore_index: int,
     validate: bool,
     positives: Tensor | bool,
+    mean_over_positives: bool,
 ) -> tuple[Tensor, Tensor] | None:
     """GHM-C: the loss and its record; None, and nothing changed, where something is refused.
 
     Arguments:
         examples: as `arrange_examples` returns them.
         validate: whether targets out of range and negative weights are refused.
-        positives: what the mean is over, a scalar, of this rank; True to count them in class indices without weights
-            (one rank), False for all examples.
+        positives: their number, a scalar, of this rank; True to count them in class indices without weights (one
+            rank), False where nobody needs it.
+        mean_over_positives: not over all examples.
     """
     logits, targets, weight = examples
     if not (targets.is_cpu and targets.dtype in _TARGETS and (weight is None or weight.is_cpu)):
@@ -126,7 +131,8 @@ def classification(
     if validate:
         arguments.refuse = REFUSE_TARGETS | (0 if weight is None else REFUSE_WEIGHTS)
     if positives is not False:
-        arguments.average = COUNT_POSITIVES if positives is True else POSITIVES_GIVEN
+        arguments.positives = COUNT_POSITIVES if positives is True else POSITIVES_GIVEN
+        arguments.mean_over_positives = mean_over_positives
     kernels = Kernels(None, HISTOGRAM[activation, logits.dtype], LOSS[activation, logits.dtype])
     ran = _run(kernels, arguments, harmonizing, logits, None if isinstance(positives, bool) else positives)
     if ran is None:
@@ -187,7 +193,10 @@ def _run(
     arguments.regions, arguments.width, arguments.bins = regions, regions + 3, harmonizing.bins
     arguments.fractions, arguments.seen = harmonizing.fractions.data_ptr(), harmonizing.seen.data_ptr()
     arguments.momentum, arguments.training = harmonizing.momentum, harmonizing.training
-    arguments.occupied, arguments.mean, arguments.ranks = harmonizing.occupied, harmonizing.mean, harmonizing.ranks
+    arguments.mean, arguments.ranks = harmonizing.mean, harmonizing.ranks
+    arguments.reference = REFERENCES[harmonizing.normalize]
+    if harmonizing.positives is not None:
+        arguments.positive_fraction = harmonizing.positives.data_ptr()
     arguments.max_weight = math.inf if harmonizing.max_weight is None else harmonizing.max_weight
     arguments.largest = _LARGEST[arithmetic]
     if harmonizing.refuse_nonfinite:

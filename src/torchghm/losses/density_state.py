@@ -23,6 +23,8 @@ class DensityEstimate(NamedTuple):
     """[regions], the same of this batch alone (of all ranks)."""
     examples: Tensor
     """N, the sum of the weights of this batch's valid examples (of all ranks)."""
+    positive_fraction: Tensor | None = None
+    """n_pos / N, averaged over iterations like ``fractions``, a scalar of at least 1 / N; None where not counted."""
 
 
 class DensityState(Float32Buffers):
@@ -39,23 +41,30 @@ class DensityState(Float32Buffers):
         regions: entries of the histogram.
         momentum: a, in [0, 1); 0 keeps no memory.
         sync: sum the histogram over the ranks of ``torch.distributed`` while training.
+        positives: average the fraction of positives, too.
     """
 
     fractions: Tensor
     seen: Tensor
+    positives: Tensor
 
-    def __init__(self, regions: int, momentum: float, sync: bool = True) -> None:
+    def __init__(self, regions: int, momentum: float, sync: bool = True, *, positives: bool = False) -> None:
         super().__init__()
         check_number("momentum", momentum, "a number in [0, 1)", ok=lambda value: 0 <= value < 1)
         check_flag("sync", sync)
         self.regions = regions
         self.momentum = momentum
         self.sync = sync
+        self.counts_positives = positives
         self.register_buffer("fractions", torch.zeros(regions))
         self.register_buffer("seen", torch.zeros(()))
+        if positives:
+            self.register_buffer("positives", torch.zeros(()))
 
-    def forward(self, histogram: Tensor) -> DensityEstimate:
+    def forward(self, histogram: Tensor, positives: Tensor | None = None) -> DensityEstimate:
         """Take in the histogram [regions] of one batch, of all ranks, and return the densities to weigh it with.
+
+        ``positives`` is the number of positives in it, a scalar, if they are counted.
 
         In evaluation mode nothing is stored: the batch is seen as if it came next.
         """
@@ -63,19 +72,17 @@ class DensityState(Float32Buffers):
         scale = inverse(examples)  # 0 of no examples, and where a weight is not finite
         batch = (histogram * scale).nan_to_num_()
         present = (scale > 0).to(self.fractions.dtype)
-        if self.momentum == 0:
-            # At once, and in the histogram's float64.
-            if self.training:
-                self._move(batch.to(self.fractions.dtype), present, present)
-            return DensityEstimate(batch, batch, examples)
         step = present * (1 - self.momentum)  # else the batch says nothing
-        if self.training:
-            self._move(batch.to(self.fractions.dtype), present, step)
-            fractions, seen = self.fractions, self.seen
-        else:
-            fractions = self.fractions.lerp(batch.to(self.fractions.dtype), step)
-            seen = self.seen.lerp(present, step)
-        return DensityEstimate(fractions * inverse(seen), batch, examples)
+        fractions, seen = self._moved(self.fractions, batch, step), self._moved(self.seen, present, step)
+        correction = inverse(seen)
+        # Without a memory at once, and in the histogram's float64.
+        estimate = DensityEstimate(batch if self.momentum == 0 else fractions * correction, batch, examples)
+        if positives is None or not self.counts_positives:
+            return estimate
+        own = (positives * scale).nan_to_num()
+        average = self._moved(self.positives, own, step)
+        fraction = own if self.momentum == 0 else average * correction
+        return estimate._replace(positive_fraction=torch.maximum(fraction.to(scale.dtype), scale))
 
     def of_all_ranks(self, counts: Tensor) -> Tensor:
         """Counts of any shape, in training summed over the ranks; evaluation sends nothing."""
@@ -86,29 +93,31 @@ class DensityState(Float32Buffers):
         """Processes that a training batch is spread over, 1 without ``torch.distributed`` or with ``sync=False``."""
         return rank_count() if self.sync else 1
 
-    def addressable(self) -> tuple[Tensor, Tensor] | None:
+    def addressable(self) -> tuple[Tensor, Tensor, Tensor | None] | None:
         """The buffers, if a kernel that is told addresses may move them: float32, side by side, on a CPU.
 
         They are, unless others were assigned: by ``load_state_dict(assign=True)``, say.
         """
         buffers = cast(dict[str, Tensor], self._buffers)  # an attribute takes ten times as long
-        fractions, seen = buffers["fractions"], buffers["seen"]
-        if fractions.numel() != self.regions or seen.numel() != 1:
+        fractions, seen, positives = buffers["fractions"], buffers["seen"], buffers.get("positives")
+        if fractions.numel() != self.regions or seen.numel() != 1 or (positives is not None and positives.numel() != 1):
             return None
-        return (fractions, seen) if _is_packed_float32(fractions) and _is_packed_float32(seen) else None
+        if not (_is_packed_float32(fractions) and _is_packed_float32(seen)):
+            return None
+        return (fractions, seen, positives) if positives is None or _is_packed_float32(positives) else None
 
     @torch.no_grad()
     def reset(self) -> None:
         """Forget every batch."""
-        self.fractions.zero_()
-        self.seen.zero_()
+        for buffer in self.buffers():
+            buffer.zero_()
 
     @torch.no_grad()
-    def _move(self, batch: Tensor, present: Tensor, step: Tensor) -> None:
-        """Move the averages towards a batch; ``step`` is 0 where it had no example."""
+    def _moved(self, average: Tensor, batch: Tensor, step: Tensor) -> Tensor:
+        """The average moved towards a batch, in training the buffer itself; ``step`` is 0 without an example."""
+        batch = batch.to(average.dtype)
         # In place: data-parallel wrappers and captured graphs hold on to the buffers themselves.
-        self.fractions.lerp_(batch, step)
-        self.seen.lerp_(present, step)
+        return average.lerp_(batch, step) if self.training else average.lerp(batch, step)
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
         error_messages = cast(list[str], args[-1])
@@ -120,7 +129,13 @@ class DensityState(Float32Buffers):
                 f"{prefix}fractions and {prefix}seen to start its average anew."
             )
             return
-        super()._load_from_state_dict(cast(dict[str, Any], state_dict), prefix, *args)
+        state = cast(dict[str, Any], state_dict)
+        if not self.counts_positives:
+            state.pop(prefix + "positives", None)  # of a loss that counted them: the rest is the same
+        elif saved is not None and prefix + "positives" not in state:
+            # Of a loss that did not count them. Densities without them would be measured against nothing.
+            state |= {prefix + name: torch.zeros_like(buffer) for name, buffer in self.named_buffers()}
+        super()._load_from_state_dict(state, prefix, *args)
 
     def extra_repr(self) -> str:
         """Shown by ``print``."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from torchghm.functional.arguments import check_choice, check_flag, check_number
-from torchghm.functional.classification import checked_for_free
+from torchghm.functional.classification import check_reference, checked_for_free
 from torchghm.functional.examples import (
     Activation,
     Average,
@@ -27,7 +27,13 @@ from torchghm.losses.harmonized import HarmonizedLoss
 if TYPE_CHECKING:
     from torchghm.kernels.cpu_whole import Harmonizing
 
-PUBLISHED: dict[str, Any] = {"bins": 30, "momentum": 0.75, "max_weight": None, "average": "examples"}
+PUBLISHED: dict[str, Any] = {
+    "bins": 30,
+    "momentum": 0.75,
+    "normalize": "occupied",
+    "max_weight": None,
+    "average": "examples",
+}
 """The paper's settings."""
 
 
@@ -44,7 +50,10 @@ class GHMCLoss(HarmonizedLoss):
         momentum: of the average of the density over iterations, in [0, 1).
         activation: ``"sigmoid"`` (every logit is an example) or ``"softmax"`` (every row is one, g = 1 - p_y).
         density: ``"regions"`` (the paper's fast form) or ``"exact"`` (its definition, a window around each g).
-        normalize: ``"occupied"`` (the sum of beta, before a cap, is N) or ``"regions"`` (the paper's M).
+        normalize: what the examples in a region are measured against. ``"positives"`` (the default with sigmoid):
+            beta = M n_pos / GD, so that with the cap of 1 no region counts for more than the positives do, however
+            many negatives there are. ``"occupied"`` (the default with softmax): the sum of beta, before a cap, is N.
+            ``"regions"``: the paper's N / GD.
         max_weight: cap of beta, above 0; None for none (the paper's): a region that holds one example then weighs as
             much as one that holds all but one.
         average: n of the mean: ``"positives"`` (sigmoid: sum of w p*, at least 1) or ``"examples"`` (the paper's N);
@@ -78,7 +87,7 @@ class GHMCLoss(HarmonizedLoss):
         *,
         activation: Activation = "sigmoid",
         density: Density = "regions",
-        normalize: Normalize = "occupied",
+        normalize: Normalize | None = None,
         max_weight: float | None = 1.0,
         average: Average = "positives",
         sync: bool = True,
@@ -89,6 +98,10 @@ class GHMCLoss(HarmonizedLoss):
         validate: bool | None = None,
         backend: ops.Backend = "auto",
     ) -> None:
+        check_choice("activation", activation, ("sigmoid", "softmax"))
+        if normalize is None:
+            normalize = "positives" if activation == "sigmoid" else "occupied"
+        check_reference(normalize, activation)
         super().__init__(
             bins,
             momentum,
@@ -100,7 +113,6 @@ class GHMCLoss(HarmonizedLoss):
             reduction=reduction,
             backend=backend,
         )
-        check_choice("activation", activation, ("sigmoid", "softmax"))
         check_number("class_dim", class_dim, "an integer", ok=lambda value: isinstance(value, int))
         check_number("ignore_index", ignore_index, "an integer", ok=lambda value: isinstance(value, int))
         if validate is not None:
@@ -161,9 +173,11 @@ class GHMCLoss(HarmonizedLoss):
         )
         self._check_targets(histogram, examples)
         positives = None
-        if self.average == "positives" and self.activation == "sigmoid":
+        if self._counts_positives:
             positives = positive_weight(examples, self.ignore_index, leave_out_nonfinite=self._leave_out_nonfinite)
-        estimate, beta, table = self._weigh(histogram, compute_dtype(inputs), positives)
+        estimate, beta, table = self._weigh(
+            histogram, compute_dtype(inputs), positives, mean_over_positives=self.average == "positives"
+        )
         if self.reduction == "none":
             loss, sums = eager.classification_loss(
                 examples,
@@ -193,9 +207,13 @@ class GHMCLoss(HarmonizedLoss):
     def _has_positives(self) -> bool:
         return self.activation == "sigmoid"
 
+    @property
+    def _counts_positives(self) -> bool:
+        return self.activation == "sigmoid" and "positives" in (self.average, self.normalize)
+
     def _whole(self, examples: Examples, harmonizing: Harmonizing) -> tuple[Tensor, Tensor] | None:
         """All of it in one call on a CPU."""
-        positives: Tensor | bool = self.average == "positives" and self.activation == "sigmoid"
+        positives: Tensor | bool = self._counts_positives
         labels_tell = examples.weight is None and not examples.targets.is_floating_point()
         if positives and not (labels_tell and not self._leave_out_nonfinite and harmonizing.ranks == 1):
             positives = positive_weight(examples, self.ignore_index, leave_out_nonfinite=self._leave_out_nonfinite)
@@ -206,6 +224,7 @@ class GHMCLoss(HarmonizedLoss):
             ignore_index=self.ignore_index,
             validate=self.validate is not False,
             positives=positives,
+            mean_over_positives=self.average == "positives",
         )
         return whole
 

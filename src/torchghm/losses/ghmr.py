@@ -37,7 +37,8 @@ class GHMRLoss(HarmonizedLoss):
             whatever their scale. 0.02 is published.
         bins: M, the number of unit regions of g, at least 1; with 1 the loss is the mean ASL1.
         momentum: of the average of the density over iterations, in [0, 1).
-        density, normalize, max_weight, sync, nonfinite, reduction, backend: as in `GHMCLoss`.
+        normalize: ``"occupied"`` (the sum of beta, before a cap, is N) or ``"regions"`` (the paper's M).
+        density, max_weight, sync, nonfinite, reduction, backend: as in `GHMCLoss`.
 
     Source: Li, Liu, Wang, "Gradient Harmonized Single-stage Detector", AAAI 2019, equations 11 to 13.
 
@@ -74,6 +75,7 @@ class GHMRLoss(HarmonizedLoss):
             reduction=reduction,
             backend=backend,
         )
+        check_choice("normalize", normalize, ("occupied", "regions"))  # every coordinate is a positive's
         if isinstance(mu, str):
             check_choice("mu", mu, ("auto",))
         else:

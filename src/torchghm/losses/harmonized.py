@@ -47,7 +47,7 @@ class HarmonizedLoss(nn.Module):
         self.reduction = reduction
         self.backend = backend
         self._regions = region_count(bins, density)
-        self.density_state = DensityState(self._regions, momentum, sync)
+        self.density_state = DensityState(self._regions, momentum, sync, positives=normalize == "positives")
         self._diagnostics: Diagnostics | None = None
         self._last_total: Tensor | None = None
         self._record: Tensor | None = None  # of `cpu_whole`: the two above, not read yet
@@ -93,11 +93,16 @@ class HarmonizedLoss(nn.Module):
 
     @torch.no_grad()
     def _weigh(
-        self, histogram: Tensor, dtype: torch.dtype, positives: Tensor | None = None
+        self,
+        histogram: Tensor,
+        dtype: torch.dtype,
+        positives: Tensor | None = None,
+        *,
+        mean_over_positives: bool = False,
     ) -> tuple[DensityEstimate, Tensor, Tensor]:
         """Between the passes: the estimate, beta of every region, and what pass 2 multiplies by.
 
-        The mean is over ``positives``, where their number is given, and at least 1. A data-parallel wrapper averages
+        The mean is over all examples, or over ``positives`` and then over at least 1. A data-parallel wrapper averages
         the gradients of its ranks, so that with N summed over ranks each of them returns its sum times their number:
         the average is then the loss of the joint batch.
         """
@@ -112,15 +117,17 @@ class HarmonizedLoss(nn.Module):
             joint = counts if positives is None else torch.cat([counts, positives[None]])
             joint = self.density_state.of_all_ranks(joint)
             counts, positives = joint[:regions], None if positives is None else joint[regions]
-        estimate: DensityEstimate = self.density_state(counts)
-        self._last_total = estimate.examples if positives is None else positives
-        total = estimate.examples if positives is None else positives.clamp(min=1)
+        estimate: DensityEstimate = self.density_state(counts, positives)
+        self._last_total = total = estimate.examples
+        if mean_over_positives and positives is not None:
+            self._last_total, total = positives, positives.clamp(min=1)
         beta = weight_table(
             estimate.fractions,
             estimate.batch_fractions,
             bins=self.bins,
             normalize=self.normalize,
             max_weight=self.max_weight,
+            positive_fraction=estimate.positive_fraction,
         )
         table = beta
         if self.reduction == "mean":
@@ -138,7 +145,7 @@ class HarmonizedLoss(nn.Module):
             return None
         harmonizing: Harmonizing = cpu_whole().Harmonizing(
             self.bins,
-            self.normalize == "occupied",
+            self.normalize,
             self.max_weight,
             self.reduction == "mean",
             self.nonfinite == "ignore",

@@ -68,7 +68,7 @@ class ResidualScale(nn.Module):
         buffers = state.addressable()
         if buffers is None:
             return None
-        following: Following = cpu_whole().Following(*buffers, state.momentum, SMALLEST, CELLS_PER_DECADE, HALF)
+        following: Following = cpu_whole().Following(*buffers[:2], state.momentum, SMALLEST, CELLS_PER_DECADE, HALF)
         return following
 
     @property
