@@ -68,7 +68,7 @@ def facts_of(positive: Array, negative: Array, residual: Array) -> Facts:
     seen = by_region.sum(0) > 0
     fractions = (by_region / by_region.sum(1, keepdims=True))[:, seen]
     total = (positive + negative).sum(0)
-    crowded = harmonizing_weights(total, BINS, MAX_WEIGHT) < 1
+    crowded = harmonizing_weights(total, BINS, MAX_WEIGHT, "positives", positives=float(positive.sum())) < 1
     return Facts(
         examples=float(total.sum()) / len(positive),
         positives=float(positive.sum()) / len(positive),

@@ -28,6 +28,7 @@ class GradientNorms:
     # Files may lack these; nan draws the defaults.
     cls_max_weight: float = math.nan  # inf for no cap
     cls_by_regions: float = math.nan  # 1 where `normalize="regions"`
+    cls_by_positives: float = math.nan  # 1 where `normalize="positives"`
     cls_exact: float = math.nan  # 1 where `density="exact"`
     box_max_weight: float = math.nan
     box_by_regions: float = math.nan

@@ -128,7 +128,11 @@ def _reweighted_residuals(norms: GradientNorms) -> Drawn | None:
 
 
 def _classification_options(norms: GradientNorms) -> _Harmonizing:
-    return _options(norms.bins_cls, BINS_CLS, norms.cls_max_weight, norms.cls_by_regions, norms.cls_exact)
+    options = _options(norms.bins_cls, BINS_CLS, norms.cls_max_weight, norms.cls_by_regions, norms.cls_exact)
+    # Written since there is such a reference; files of runs without a density have neither.
+    if norms.cls_by_positives == 1 or math.isnan(norms.cls_by_regions):
+        options["normalize"] = "positives"
+    return options
 
 
 def _options(bins: float, usual_bins: int, max_weight: float, by_regions: float, exact: float) -> _Harmonizing:

@@ -63,6 +63,7 @@ def harmonizing_weights(
     max_weight: float | None = None,
     normalize: Normalize = "occupied",
     density: Density = "regions",
+    positives: float | None = None,
 ) -> Array:
     """Harmonizing weight of each cell: `beta_j = 1 / (fraction_j * occupied regions)`, 0 in an empty region.
 
@@ -70,7 +71,7 @@ def harmonizing_weights(
         counts: examples in each of n cells of g, [n].
         bins: number of unit regions M.
         max_weight: cap of the weights, None for none.
-        normalize, density: as in `torchghm.functional.harmonizing_weights`.
+        normalize, density, positives: as in `torchghm.functional.harmonizing_weights`.
 
     Returns:
         The weight of the cell's region, [n]; by occupied regions and without a cap, the sum of `counts * beta` is the
@@ -89,6 +90,7 @@ def harmonizing_weights(
         density=density,
         normalize=normalize,
         max_weight=max_weight,
+        positives=positives,
     )
     return beta.numpy()
 

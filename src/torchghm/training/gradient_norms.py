@@ -109,12 +109,13 @@ def _harmonizing(prefix: str, loss: Any) -> dict[str, np.float64]:
     loss = _one_level(loss)
     if not hasattr(loss, "bins"):
         return {}
-    max_weight = getattr(loss, "max_weight", None)
-    return {
+    max_weight, normalize = getattr(loss, "max_weight", None), getattr(loss, "normalize", "occupied")
+    options = {
         f"{prefix}_max_weight": np.float64(math.inf if max_weight is None else max_weight),
-        f"{prefix}_by_regions": np.float64(getattr(loss, "normalize", "occupied") == "regions"),
+        f"{prefix}_by_regions": np.float64(normalize == "regions"),
         f"{prefix}_exact": np.float64(getattr(loss, "density", "regions") == "exact"),
     }
+    return options | ({"cls_by_positives": np.float64(normalize == "positives")} if prefix == "cls" else {})
 
 
 def _one_level(loss: Any) -> Any:

@@ -85,17 +85,15 @@ def test_losses_keep_their_colours():
     ]
 
 
-@pytest.mark.parametrize(("name", "cap"), [("ghmc", 1.0), ("ghmc_published", np.inf)])
-def test_shares_against_a_loop_over_examples(name, cap):
+@pytest.mark.parametrize(("name", "beta"), [("ghmc", [6 / 55, 1]), ("ghmc_published", [61 / 110, 61 / 12])])
+def test_shares_against_a_loop_over_examples(name, beta):
     positive, negative = np.array([1.0, 0, 2, 3]), np.array([50.0, 4, 0, 1])
     shares = gradient_shares(positive, negative, bins=2, alpha=0.25, gamma=2)
     g = [0.125, 0.375, 0.625, 0.875]
-    in_region = [55, 6]
     gradients = []  # of GHM-C: region, positive?, |gradient|
     for cell in range(4):
-        beta = min(61 / (in_region[cell // 2] * 2), cap)
-        gradients += [(cell // 2, True, beta * g[cell])] * int(positive[cell])
-        gradients += [(cell // 2, False, beta * g[cell])] * int(negative[cell])
+        gradients += [(cell // 2, True, beta[cell // 2] * g[cell])] * int(positive[cell])
+        gradients += [(cell // 2, False, beta[cell // 2] * g[cell])] * int(negative[cell])
     total = sum(gradient for *_, gradient in gradients)
     of_ghmc = shares[name]
     np.testing.assert_allclose(of_ghmc.regions[1], sum(x for region, _, x in gradients if region == 1) / total)

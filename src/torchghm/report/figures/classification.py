@@ -78,7 +78,7 @@ def plot_reweighted_classification(
     *,
     bins: int = 30,
     max_weight: float | None = MAX_WEIGHT,
-    normalize: Normalize = "occupied",
+    normalize: Normalize = "positives",
     density: Density = "regions",
     gamma: float = 2.0,
     ax: Axes | None = None,
@@ -112,10 +112,11 @@ def plot_reweighted_classification(
     """
     counts = all_counts(positive, negative)
     g = cell_centres(counts.size)
+    ghmc = harmonizing_weights(counts, bins, max_weight, normalize, density, float(np.sum(positive)))
     curves = {
         "ce": g,
         "focal": equal_total(focal_gradient_norm(g, gamma), g, counts),
-        "ghmc": equal_total(harmonizing_weights(counts, bins, max_weight, normalize, density) * g, g, counts),
+        "ghmc": equal_total(ghmc * g, g, counts),
         "ghmc_published": equal_total(harmonizing_weights(counts, bins) * g, g, counts),
     }
     fig, ax = axes_for(ax)

@@ -44,7 +44,7 @@ def gradient_shares(
     *,
     bins: int = 30,
     max_weight: float | None = MAX_WEIGHT,
-    normalize: Normalize = "occupied",
+    normalize: Normalize = "positives",
     density: Density = "regions",
     gamma: float = 2.0,
     alpha: float = 0.25,
@@ -68,7 +68,7 @@ def gradient_shares(
     pos, neg = np.asarray(positive, dtype=np.float64), np.asarray(negative, dtype=np.float64)
     g = cell_centres(counts.size)
     focal = focal_gradient_norm(g, gamma)
-    ghmc = harmonizing_weights(counts, bins, max_weight, normalize, density) * g
+    ghmc = harmonizing_weights(counts, bins, max_weight, normalize, density, pos.sum()) * g
     published = harmonizing_weights(counts, bins) * g
     shares = {}
     for name, of_positive, of_negative in (
@@ -93,7 +93,7 @@ def plot_gradient_share(
     *,
     bins: int = 30,
     max_weight: float | None = MAX_WEIGHT,
-    normalize: Normalize = "occupied",
+    normalize: Normalize = "positives",
     density: Density = "regions",
     gamma: float = 2.0,
     alpha: float = 0.25,
