@@ -9,6 +9,7 @@ from tests.training.tiny import write_tiny_data
 
 from torchghm.training import evaluate, load_recipe, train
 from torchghm.training.checkpoints import load_checkpoint
+from torchghm.training.methods import load_preset
 from torchghm.training.run_folder import RunFolder
 
 
@@ -24,6 +25,13 @@ def test_settings():
     optimizer = recipe.optimizer
     assert (optimizer.name, optimizer.lr, optimizer.backbone_lr_factor) == ("adamw", 5e-4, 0.2)
     assert (optimizer.schedule, optimizer.gradient_clip) == ("cosine", 10)
+
+
+def test_the_comparison_is_of_the_recipe():
+    preset = load_preset("fine_tuning")
+    assert preset.baseline == "focal+smooth_l1"
+    shared = load_recipe("default", preset.recipe)
+    assert shared == load_recipe("finetune", {"name": shared.name, "loss.box": "smooth_l1"})
 
 
 def test_an_epoch_and_a_checkpoint_without_the_package(data, tmp_path, monkeypatch):

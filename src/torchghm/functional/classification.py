@@ -46,7 +46,7 @@ def ghmc_loss(
 
     The plain-torch form, every step visible: any device, double backward, ``torch.func``. `torchghm.GHMCLoss` adds the
     average over iterations, the sum over ranks and the fast kernels; `GHMCLoss.published` has these defaults, the class
-    itself a cap and a mean over positives.
+    itself another reference, a cap and a mean over positives.
 
     Arguments:
         inputs: logits [..., K], any floating dtype; arithmetic is at least float32.

@@ -38,15 +38,17 @@ PUBLISHED: dict[str, Any] = {
 
 
 class GHMCLoss(HarmonizedLoss):
-    """Gradient harmonized classification loss, L = (1/n) sum_i beta_i L_CE(i), beta_i = min(N / GD(g_i), max_weight).
+    """Gradient harmonized classification loss, L = (1/n) sum_i beta_i L_CE(i), beta_i = min(1, n_pos / R_ind(g_i)).
 
-    Every example is weighed by the inverse of how crowded its gradient norm g = |p - p*| is: neither the mass of easy
-    negatives nor the outliers rule the training. By default crowds are quieted and nobody is made louder in return, and
-    n is the number of positives, as detectors divide their losses; `published` has the paper's settings, which small
-    data suffer from (docs/when-it-helps.md).
+    Every example is weighed by the inverse of how many examples share its region of the gradient norm g = |p - p*|. By
+    default R_j is measured against the number of positives n_pos: no region counts for more than the positives do,
+    however many negatives there are, and no example is raised. n is the number of positives, too, as detectors divide
+    their losses. `published` has the paper's settings, beta_i = N / GD(g_i) and n = N, which small data suffer from
+    (docs/when-it-helps.md).
 
     Arguments:
-        bins: M, the number of unit regions of g, at least 1; with 1 all weigh the same: cross entropy.
+        bins: M, the number of unit regions of g, at least 1; with 1 all weigh the same: cross entropy, times
+            n_pos / N by default.
         momentum: of the average of the density over iterations, in [0, 1).
         activation: ``"sigmoid"`` (every logit is an example) or ``"softmax"`` (every row is one, g = 1 - p_y).
         density: ``"regions"`` (the paper's fast form) or ``"exact"`` (its definition, a window around each g).

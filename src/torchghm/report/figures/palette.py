@@ -34,6 +34,8 @@ PALETTE: dict[str, tuple[str, str]] = {
     "other4": ("#8a5a44", "#cf9c84"),
     "other5": ("#a3557f", "#d68ab3"),
     "other6": ("#4d5fa8", "#9aa8e6"),
+    "other7": ("#746a00", "#c9bf55"),
+    "other8": ("#8e1f5c", "#e37bb4"),
 }
 
 SPARE = sum(name.startswith("other") for name in PALETTE)
