@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from torchghm.data import coco, shards, voc, yolo
+from torchghm.data import shards
 from torchghm.data.folder import DataFolder
 from torchghm.data.problems import FileError, Problem, refuse
+from torchghm.data.reading import coco, voc, yolo
 from torchghm.data.records import Records
 from torchghm.data.splits import check_splits, in_split_order, split_by_seed, to_divide
 

@@ -18,10 +18,10 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from torchghm.data.annotations import Annotations
 from torchghm.data.folder import DataFolder
 from torchghm.data.problems import FileError, Problem, reported
 from torchghm.data.records import Records
+from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.shard_members import BLOCK, LARGEST_IMAGE, Members
 from torchghm.data.splits import in_split_order
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from torchghm.data.boxes import clean_boxes
 from torchghm.data.images import ImageError, read_size
 from torchghm.data.problems import Problem, examples
 from torchghm.data.records import Records
+from torchghm.data.repairing.boxes import clean_boxes
 from torchghm.data.shard_members import Members
 from torchghm.data.threads import in_threads
 

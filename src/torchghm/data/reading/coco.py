@@ -12,10 +12,10 @@ from collections import Counter
 from reprlib import repr as brief
 from typing import Any, TypeGuard
 
-from torchghm.data.annotations import Annotations
 from torchghm.data.folder import DataFolder
 from torchghm.data.problems import FileError, Problem, examples, reported
 from torchghm.data.records import Records
+from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.splits import SPLIT_NAMES, in_split_order
 
 LOOKED_FOR = "annotations/instances_*.json, or _annotations.coco.json in the folder or in train/, valid/, test/"

@@ -14,11 +14,11 @@ from typing import Any
 
 import yaml
 
-from torchghm.data.annotations import Annotations
 from torchghm.data.folder import DataFolder, normal_name
 from torchghm.data.images import SUFFIXES
 from torchghm.data.problems import FileError, Problem, examples, reported
 from torchghm.data.records import Records
+from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.splits import SPLIT_NAMES, in_split_order
 
 SETTINGS_FILES = ("data.yaml", "data.yml", "dataset.yaml")

@@ -9,11 +9,11 @@ from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.ElementTree import fromstring
 
-from torchghm.data.annotations import Annotations
 from torchghm.data.folder import DataFolder, normal_name
 from torchghm.data.images import SUFFIXES
 from torchghm.data.problems import FileError, Problem, examples, reported
 from torchghm.data.records import Records
+from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.splits import SPLIT_NAMES, in_split_order
 
 LOOKED_FOR = "Annotations/ and JPEGImages/"
