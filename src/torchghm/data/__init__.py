@@ -12,7 +12,8 @@ from torchghm.data.check import DataCheck, SplitCount, check_data
 from torchghm.data.images import ImageError, read_image
 from torchghm.data.load import DetectionData, load_data
 from torchghm.data.noisy_data import write_noisy
-from torchghm.data.problems import KINDS, DataError, Problem
+from torchghm.data.problem_kinds import KINDS
+from torchghm.data.problems import DataError, Problem
 from torchghm.data.records import ImageRecord, Records
 from torchghm.data.scenes import write_scenes
 from torchghm.data.shard_writing import write_shards

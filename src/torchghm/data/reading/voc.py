@@ -1,109 +1,134 @@
-"""Pascal VOC: `Annotations/*.xml`, `JPEGImages/`, `ImageSets/Main/<split>.txt`."""
+"""Pascal VOC: an XML file of objects for each image, in `Annotations/` or beside the images."""
 
 from __future__ import annotations
 
-import posixpath
+import re
 from array import array
 from itertools import chain
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.ElementTree import fromstring
 
-from torchghm.data.folder import DataFolder, normal_name
-from torchghm.data.images import SUFFIXES
-from torchghm.data.problems import FileError, Problem, examples, reported
+from torchghm.data.assumptions import Assumptions
+from torchghm.data.folder import DataFolder
+from torchghm.data.problems import FileError, Problem, per_file, reported
+from torchghm.data.reading.voc_places import VocFiles
 from torchghm.data.records import Records
-from torchghm.data.repairing.annotations import Annotations
-from torchghm.data.splits import SPLIT_NAMES, in_split_order
+from torchghm.data.repairing.annotations import Annotations, incomplete
+from torchghm.data.splits import in_split_order
 
-LOOKED_FOR = "Annotations/ and JPEGImages/"
 LARGEST_XML = 16 * 2**20
-LARGEST_LIST = 256 * 2**20
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
+Found = dict[str, list[tuple[str, str]]]
+"""Kind of problem, and of each object that has it the file and words."""
 
 
-def is_voc(folder: DataFolder) -> bool:
-    """Whether the folder has VOC's two folders."""
-    return folder.folder("Annotations") is not None and folder.folder("JPEGImages") is not None
-
-
-def read_voc(folder: DataFolder, problems: list[Problem]) -> tuple[tuple[str, ...], dict[str, Records]]:
+def read_voc(
+    folder: DataFolder, assumptions: Assumptions, problems: list[Problem]
+) -> tuple[tuple[str, ...], dict[str, Records]]:
     """Return the classes (in alphabetical order) and splits of a VOC folder; what is wrong joins the problems.
 
     Coordinates are taken as they stand: VOC itself counts pixels from 1, the tools that write its format today
     from 0. Objects marked `difficult` are kept apart like COCO's crowds: neither learned nor counted as misses.
     """
-    annotations = Annotations(folder.root, unit="object")
+    annotations = Annotations(folder.root, "object", ("xyxy", "pixels"), assumptions)
     classes: dict[str, int] = {}
-    splits = _split_lists(folder, problems)
+    files = VocFiles(folder)
+    splits = files.splits(problems)
     # Every image is read once, however many splits list it.
     indices: dict[str, int] = {}
-    for stem in dict.fromkeys(chain.from_iterable(splits.values())):
-        with reported(problems, f"Annotations/{stem}.xml"):
-            indices[stem] = _read_image(folder, stem, classes, annotations, problems)
+    found: Found = {}
+    for file in dict.fromkeys(chain.from_iterable(splits.values())):
+        with reported(problems, file):
+            indices[file] = _read_image(folder, files, file, classes, annotations, found, problems)
+    problems += [per_file(what, of_kind, "objects") for what, of_kind in found.items()]
     names = sorted(classes)
     rank = {classes[name]: position for position, name in enumerate(names)}
     annotations.labels = array("q", (rank[label] for label in annotations.labels))
     records = annotations.records(problems)
     of_split = {
-        split: records.take([indices[stem] for stem in stems if stem in indices]) for split, stems in splits.items()
+        split: records.take(annotations.taken([indices[file] for file in listed if file in indices]))
+        for split, listed in splits.items()
     }
     return tuple(names), in_split_order(of_split)
 
 
-def _split_lists(folder: DataFolder, problems: list[Problem]) -> dict[str, list[str]]:
-    """Return the names of each split's images, without suffix; all images if there are no lists."""
-    lists = {}
-    for file in folder.files("ImageSets/Main", (".txt",)):
-        # VOC also has lists for each class ("dog_train.txt"): these are no splits.
-        split = SPLIT_NAMES.get(posixpath.splitext(posixpath.basename(file))[0])
-        if split is None:
-            continue
-        with reported(problems, file):
-            if split in lists:
-                raise FileError(f"is a second list of {split!r}", "duplicate-split")
-            lines = folder.read_text(file, LARGEST_LIST).splitlines()
-            lists[split] = [line.strip() for line in lines if line.strip()]
-    if not lists and any(problem.fatal for problem in problems):
-        return lists
-    stems = [posixpath.splitext(posixpath.basename(file))[0] for file in folder.files("Annotations", (".xml",))]
-    if not lists:
-        return {"all": stems}
-    listed = {normal_name(stem) for stem in chain.from_iterable(lists.values())}
-    # Names that begin with a dot are what a Mac leaves beside its files.
-    if unlisted := [stem for stem in stems if normal_name(stem) not in listed and not stem.startswith(".")]:
-        detail = f"{len(unlisted)} files: {examples(f'{stem}.xml' for stem in unlisted)}"
-        problems.append(Problem("Annotations", "unlisted-annotations", detail, len(unlisted)))
-    return lists
-
-
 def _read_image(
-    folder: DataFolder, stem: str, classes: dict[str, int], annotations: Annotations, problems: list[Problem]
+    folder: DataFolder,
+    files: VocFiles,
+    file: str,
+    classes: dict[str, int],
+    annotations: Annotations,
+    found: Found,
+    problems: list[Problem],
 ) -> int:
     """Add an image and its objects and return its index; new class names join the classes."""
-    file = folder.file(f"{stem}.xml", "Annotations")
-    if file is None:
+    there = folder.file(file)
+    if there is None:
         raise FileError("does not exist, but a split lists it", "missing-annotations")
-    root = _parse(folder.read(file, LARGEST_XML))
-    image = _image_file(folder, stem, root)
+    root = _parse(folder.read(there, LARGEST_XML))
+    image = files.image(there, root.findtext("filename"), problems)
     if image is None:
-        raise FileError(f"there is no image {stem!r} in JPEGImages/", "missing-image")
-    size = [_number(root.findtext(f"size/{side}")) for side in ("width", "height")]
-    index = annotations.add_image(image, file, len(annotations.names) + 1, *size)
-    malformed = []
+        stem = file.rpartition("/")[2][: -len(".xml")]
+        raise FileError(f"there is no image {stem!r} in {' or '.join(files.image_places()[:4])}", "missing-image")
+    size = [_number(root.findtext(f"size/{side}"))[0] for side in ("width", "height")]
+    index = annotations.add_image(image, there, len(annotations.names) + 1, *size)
     for number, item in enumerate(root.findall("object"), start=1):
         name = (item.findtext("name") or "").strip()
         if not name:
             raise FileError(f"expected a <name> in object {number}, got none")
-        corners = [_number(item.findtext(f"bndbox/{corner}")) for corner in ("xmin", "ymin", "xmax", "ymax")]
-        box = [corner for corner in corners if corner is not None]
-        if len(box) < 4:
-            malformed.append(f"object {number}")
+        corners, what, words = _corners(item)
+        if what:
+            found.setdefault(what, []).append((there, f"object {number}{words}"))
+        if all(corner is None for corner in corners):
+            annotations.add_lost(index)
             continue
-        difficult = (item.findtext("difficult") or "").strip() == "1"
-        annotations.add_box(index, box, classes.setdefault(name, len(classes)), number, crowd=difficult)
-    if malformed:
-        problems.append(Problem(file, "box-malformed", f"{len(malformed)}: {examples(malformed)}", len(malformed)))
+        difficult = (item.findtext("difficult") or "").strip().casefold() in ("1", "true")
+        label = classes.setdefault(name, len(classes))
+        annotations.add_box(index, incomplete(corners), label, number, crowd=difficult, partly=None in corners)
     return index
+
+
+def _corners(item: Element) -> tuple[list[float | None], str, str]:
+    """Return the corners of an object, None for each that is not known, and the kind of problem that it has, if any."""
+    box = item.find("bndbox")
+    if box is None:
+        around = _around_polygon(item)
+        if around is not None:
+            return list(around), "box-from-mask", ""
+        return [None] * 4, "box-missing", " has no <bndbox>"
+    texts = [box.findtext(corner) for corner in CORNERS]
+    read = [_number(text) for text in texts]
+    corners = [value for value, _ in read]
+    if None in corners:
+        shown = ", ".join(
+            f"{corner} {'is missing' if text is None else f'is {text.strip()[:20]!r}'}"
+            for corner, text, value in zip(CORNERS, texts, corners, strict=True)
+            if value is None
+        )
+        absent = all(
+            text is None or not text.strip() for text, value in zip(texts, corners, strict=True) if value is None
+        )
+        return corners, "box-incomplete" if absent else "box-not-numbers", f": {shown}"
+    if any(repaired for _, repaired in read):
+        return corners, "box-in-other-form", f" has {texts[0]!r}"
+    return corners, "", ""
+
+
+def _around_polygon(item: Element) -> tuple[float, float, float, float] | None:
+    """Return the corners of the box around a <polygon> of <x1>, <y1>, ... or of <pt><x/><y/></pt>."""
+    polygon = item.find("polygon")
+    if polygon is None:
+        return None
+    xs, ys = (
+        [_number(element.text)[0] for element in polygon.iter() if re.fullmatch(rf"{axis}\d*", element.tag)]
+        for axis in "xy"
+    )
+    known_xs, known_ys = ([value for value in values if value is not None] for values in (xs, ys))
+    if len(known_xs) < 3 or len(known_xs) != len(xs) or len(known_ys) != len(xs) or len(ys) != len(xs):
+        return None
+    return min(known_xs), min(known_ys), max(known_xs), max(known_ys)
 
 
 def _parse(content: bytes) -> Element:
@@ -117,18 +142,12 @@ def _parse(content: bytes) -> Element:
     return root
 
 
-def _image_file(folder: DataFolder, stem: str, root: Element) -> str | None:
-    for suffix in (*SUFFIXES, *map(str.upper, SUFFIXES)):
-        if image := folder.file(stem + suffix, "JPEGImages"):
-            return image
-    stated = root.findtext("filename")
-    return folder.file(stated, "JPEGImages") if stated else None
-
-
-def _number(text: str | None) -> float | None:
+def _number(text: str | None) -> tuple[float | None, bool]:
+    """Return the number that a text is, None if it is none, and whether it has a comma for its point."""
     if text is None or "_" in text:  # Python would take 1_0 for 10
-        return None
+        return None, False
+    repaired = re.fullmatch(r"\s*-?\d+,\d+\s*", text) is not None
     try:
-        return float(text)
+        return float(text.replace(",", ".") if repaired else text), repaired
     except ValueError:
-        return None
+        return None, False

@@ -1,4 +1,4 @@
-"""YOLO: `data.yaml` with the splits and class names, and for each image a text file of objects.
+"""YOLO: settings with the splits and class names, and for each image a text file of objects.
 
 An object is a line `class x y width height`, with the box's centre and size as fractions of the image's sides, or
 `class x1 y1 x2 y2 x3 y3 ...`, a polygon, of which the enclosing box is taken. Where `data.yaml` has a `kpt_shape`, the
@@ -8,221 +8,154 @@ box is followed by key points, which are left out.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable
-from reprlib import repr as brief
-from typing import Any
 
-import yaml
-
-from torchghm.data.folder import DataFolder, normal_name
-from torchghm.data.images import SUFFIXES
-from torchghm.data.problems import FileError, Problem, examples, reported
+from torchghm.data.assumptions import Assumptions
+from torchghm.data.finding import FoundFiles
+from torchghm.data.folder import DataFolder
+from torchghm.data.images import SUFFIXES, UNDECODED
+from torchghm.data.problems import FileError, Problem, common_place, examples, reported
+from torchghm.data.reading.label_files import FEW, LabelFiles, usual_label_file
+from torchghm.data.reading.label_lines import LabelLines
+from torchghm.data.reading.yolo_sources import YoloSource, yolo_source
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
-from torchghm.data.splits import SPLIT_NAMES, in_split_order
+from torchghm.data.split_names import SPLIT_NAMES
+from torchghm.data.splits import in_split_order
 
-SETTINGS_FILES = ("data.yaml", "data.yml", "dataset.yaml")
-LOOKED_FOR = "data.yaml"
-LARGEST_SETTINGS = 2**19  # the parser takes some ten seconds for that
-LARGEST_LABELS = 16 * 2**20
+LOOKED_FOR = "data.yaml, obj.data, or classes.txt beside label files"
 LARGEST_LIST = 256 * 2**20
-# Coordinates of rounded boxes may exceed 0..1 by this; anything more is not a fraction of the image.
-TOLERANCE = 0.01
+
+Read = tuple[tuple[str, ...], dict[str, Records]]
 
 
-def yolo_settings(folder: DataFolder) -> str | None:
-    """Return the settings file of a YOLO folder, None if there is none."""
-    return next((file for name in SETTINGS_FILES if (file := folder.file(name))), None)
-
-
-def read_yolo(folder: DataFolder, problems: list[Problem]) -> tuple[tuple[str, ...], dict[str, Records]]:
-    """Return the classes and splits of a YOLO folder; what is wrong joins the problems.
-
-    An image without a label file has no objects.
-    """
-    file = yolo_settings(folder) or LOOKED_FOR
-    settings: dict[str, Any] = {}
-    classes: tuple[str, ...] = ()
+def read_yolo(folder: DataFolder, assumptions: Assumptions, problems: list[Problem]) -> Read:
+    """Return the classes and splits of a YOLO folder; what is wrong joins the problems."""
+    found = yolo_source(folder)
+    if found is None:
+        problems.append(Problem(LOOKED_FOR, "unusable-folder", "is not there"))
+        return (), {}
+    file, read = found
+    source = YoloSource(file, (), {})
     with reported(problems, file):
-        parsed = _parse(folder.read_text(file, LARGEST_SETTINGS))
-        classes, settings = _classes(parsed), parsed
-    annotations = Annotations(folder.root, unit="line", normalised=True)
-    key_points = 0
-    with reported(problems, file):
-        key_points = _key_points(settings)
+        source = read(folder, file)
+    splits = _splits(folder, source, problems)
+    images = list(dict.fromkeys(image for of_split in splits.values() for image in of_split))
+    labels = LabelFiles(folder, images)
+    splits = _judged(splits, labels, assumptions, problems)
+    annotations = Annotations(folder.root, "line", ("cxcywh", "fractions"), assumptions)
+    lines = LabelLines(folder, source.classes)
     indices: dict[str, int] = {}
-    splits: dict[str, list[int]] = {}
-    for key, places in settings.items():
-        if (split := SPLIT_NAMES.get(key)) is None or not places:
-            continue
-        images: list[str] = []
-        if split in splits:
-            problems.append(Problem(file, "duplicate-split", f"{key!r} is a second list of {split!r}"))
-        with reported(problems, file):
-            images = _split_images(folder, file, key, places, settings.get("path", ""), problems)
-        for image in (image for image in images if image not in indices):
-            indices[image] = annotations.add_image(image, _label_file(image), len(indices) + 1)
-            with reported(problems, _label_file(image)):
-                _read_labels(folder, indices[image], len(classes), key_points, annotations, problems)
-        splits[split] = [indices[image] for image in images]
-    _report_orphans(folder, indices, problems)
-    if not splits and not problems:
+    for image in dict.fromkeys(image for of_split in splits.values() for image in of_split):
+        label_file = labels.by_image.get(image, usual_label_file(image))
+        indices[image] = annotations.add_image(image, label_file, len(indices) + 1)
+        with reported(problems, label_file):
+            if image in labels.broken:
+                raise labels.broken[image]
+            if image in labels.by_image:
+                lines.read(indices[image], label_file)
+    lines.add_to(annotations, source.key_points, problems)
+    if images:
+        labels.report(problems)
+    if not source.places and not problems:
         problems.append(Problem(file, "malformed-annotations", "expected images under the key 'train', got none"))
     records = annotations.records(problems)
-    return classes, in_split_order({split: records.take(images) for split, images in splits.items()})
+    return source.classes, in_split_order(
+        {
+            split: records.take(annotations.taken([indices[image] for image in of_split]))
+            for split, of_split in splits.items()
+        }
+    )
 
 
-def _parse(content: str) -> dict[str, Any]:
-    try:
-        # The loader that builds nothing but text, lists and mappings: a class called `no` stays one.
-        settings = yaml.load(content, Loader=yaml.BaseLoader)
-    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:  # the latter of \U00110000 and longer
-        raise FileError(f"is not YAML: {error}") from error
-    if not isinstance(settings, dict):
-        raise FileError(f"expected the keys train, val and names, got {type(settings).__name__}")
-    return settings
-
-
-def _classes(settings: dict[str, Any]) -> tuple[str, ...]:
-    names = settings.get("names")
-    if isinstance(names, dict):
-        if set(names) != {str(number) for number in range(len(names))}:
-            raise FileError("expected the numbers 0, 1, 2, ... as keys under 'names'")
-        names = [names[str(number)] for number in range(len(names))]
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
-        raise FileError("expected a list of class names under the key 'names'")
-    if len(set(names)) < len(names):
-        raise FileError("expected different class names under the key 'names', got one of them twice")
-    stated = settings.get("nc", str(len(names)))
-    if stated != str(len(names)):
-        raise FileError(f"expected {len(names)}, the number of 'names', under the key 'nc', got {brief(stated)}")
-    return tuple(names)
-
-
-def _key_points(settings: dict[str, Any]) -> int:
-    """Return how many numbers follow the box on a line of a pose data set, 0 for any other."""
-    shape = settings.get("kpt_shape")
-    if shape is None:
-        return 0
-    if (
-        not isinstance(shape, list)
-        or len(shape) != 2
-        or not all(str(side).isascii() and str(side).isdigit() for side in shape)
-    ):
-        raise FileError(f"expected two whole numbers under the key 'kpt_shape', got {brief(shape)}")
-    return int(shape[0]) * int(shape[1])
+def _splits(folder: DataFolder, source: YoloSource, problems: list[Problem]) -> dict[str, list[str]]:
+    """Return the image files of each split."""
+    splits: dict[str, list[str]] = {}
+    for key, places in source.places.items():
+        split = SPLIT_NAMES.get(key.casefold(), key)
+        if split in splits:
+            problems.append(Problem(source.file, "duplicate-split", f"{key!r} is a second list of {split!r}"))
+        try:
+            splits[split] = _split_images(folder, source, key, places, problems)
+        except FileError as error:
+            # A split for judging that is not there refuses itself, not the others.
+            absent = split not in ("train", "all") and error.what == "malformed-annotations" and len(source.places) > 1
+            problems.append(Problem(source.file, "absent-split" if absent else error.what, str(error)))
+    return splits
 
 
 def _split_images(
-    folder: DataFolder, file: str, key: str, places: object, base: object, problems: list[Problem]
+    folder: DataFolder, source: YoloSource, key: str, places: list[str], problems: list[Problem]
 ) -> list[str]:
     """Return the image files of a split: of a folder, of a list of images, or of several of these."""
-    places = [places] if isinstance(places, str) else places
-    if not isinstance(places, list) or not all(isinstance(place, str) for place in places):
-        raise FileError(f"expected a folder, a file or a list of them under the key {key!r}")
     images: list[str] = []
-    missing, outside = [], []
     for place in places:
-        inner, names = _place(folder, place, base if isinstance(base, str) else "", key)
-        for name in names:
-            try:
-                image = folder.file(name, inner) or folder.file(name)
-            except FileError as error:
-                outside.append(str(error))
-                continue
-            if image is None:
-                missing.append(repr(name))
-            else:
-                images.append(image)
-    for what, found in (("path-outside", outside), ("missing-image", missing)):
-        if found:
-            problems.append(Problem(file, what, f"{len(found)} of {key!r}: {examples(found)}", len(found)))
+        inner, listed = _place(folder, source, place, key, problems)
+        if listed is None:
+            files = folder.files(inner, (*SUFFIXES, *UNDECODED), recursive=True)
+            undecoded = [file for file in files if posixpath.splitext(file)[1].lower() in UNDECODED]
+            if undecoded:
+                detail = f"{len(undecoded)} of {key!r}: {examples(undecoded)}"
+                problems.append(Problem(common_place(undecoded), "undecoded-image", detail, len(undecoded)))
+            left_out = set(undecoded)
+            listed, inner = [file for file in files if file not in left_out], ""
+        found = FoundFiles(folder, listed, (inner, ""))
+        found.report(source.file, f"of {key!r}", problems)
+        images += [found.by_name[name] for name in listed if name in found.by_name]
     return images
 
 
-def _place(folder: DataFolder, place: str, base: str, key: str) -> tuple[str, list[str]]:
-    """Return the names of the images that one entry of a split stands for, and the folder they start from."""
+def _place(
+    folder: DataFolder, source: YoloSource, place: str, key: str, problems: list[Problem]
+) -> tuple[str, list[str] | None]:
+    """Return the folder of images that an entry of a split stands for; of a list its folder, and what it names."""
     # The folder that settings name was where their writer had it, and a common exporter writes "../train/images"
     # for "train/images": only what lies in the data folder is taken.
     outside: FileError | None = None
-    for candidate in (posixpath.join(base, place), place, place.removeprefix("../")):
+    inner = listed = None
+    for candidate in (posixpath.join(source.base, place), place, place.removeprefix("../")):
         try:
             inner, listed, outside = folder.folder(candidate), folder.file(candidate), None
         except FileError as error:
             outside = error
             continue
-        if inner is not None:
-            return "", folder.files(inner, SUFFIXES, recursive=True)
-        if listed is not None:
-            lines = folder.read_text(listed, LARGEST_LIST).splitlines()
-            return posixpath.dirname(listed), [line.strip() for line in lines if line.strip()]
+        if inner is not None or listed is not None:
+            break
+    if inner is None and listed is None:
+        try:
+            inner = folder.folder_named(place)
+            listed = folder.named(place)[0] if inner is None and place.casefold().endswith(".txt") else None
+        except FileError as error:
+            outside = outside or error
+        if inner is not None or listed is not None:
+            detail = f"1: {place!r} is {inner or listed!r}"
+            problems.append(Problem(source.file, "file-by-other-name", detail))
+    if inner is not None:
+        return inner, None
+    if listed is not None:
+        lines = folder.read_text(listed, LARGEST_LIST).splitlines()
+        return posixpath.dirname(listed), [line.strip() for line in lines if line.strip()]
     if outside is not None:
         raise FileError(f"under {key!r}: {outside}", outside.what)
     raise FileError(f"expected a folder or a list of images in the data folder under {key!r}, got {place!r}")
 
 
-def _label_file(image: str) -> str:
-    """Return where an image's labels are: `images/a/1.jpg` has `labels/a/1.txt`."""
-    parts = posixpath.splitext(image)[0].split("/")
-    if "images" in parts[:-1]:
-        last = len(parts) - 2 - parts[:-1][::-1].index("images")
-        parts[last] = "labels"
-    return "/".join(parts) + ".txt"
-
-
-def _report_orphans(folder: DataFolder, images: Iterable[str], problems: list[Problem]) -> None:
-    """Report label files without an image, in the folders that hold the labels of images."""
-    places = {posixpath.dirname(_label_file(image)): posixpath.dirname(image) for image in images}
-    for labels, pictures in places.items():
-        known = {_stem(image) for image in folder.files(pictures, SUFFIXES)} | {"classes"}  # which labelling tools add
-        orphans = [file for file in folder.files(labels, (".txt",)) if labels != pictures and _stem(file) not in known]
-        if orphans:
-            found = f"{len(orphans)} files: {examples(posixpath.basename(file) for file in orphans)}"
-            problems.append(Problem(labels, "annotation-without-image", found, len(orphans)))
-
-
-def _stem(file: str) -> str:
-    return normal_name(posixpath.splitext(posixpath.basename(file))[0])
-
-
-def _read_labels(
-    folder: DataFolder, image: int, classes: int, key_points: int, annotations: Annotations, problems: list[Problem]
-) -> None:
-    source = annotations.sources[image]
-    faults: dict[str, list[str]] = {"unknown-category": [], "box-malformed": [], "box-not-normalised": []}
-    content = folder.read_text(source, LARGEST_LABELS) if folder.file(source) else ""
-    for number, line in enumerate(content.splitlines(), start=1):
-        values = _numbers(line)
-        if values == []:
-            continue
-        if key_points and values is not None and len(values) == 5 + key_points:
-            del values[5:]
-        is_polygon = values is not None and not key_points and len(values) >= 7 and len(values) % 2
-        if values is None or not (len(values) == 5 or is_polygon):
-            faults["box-malformed"].append(f"line {number}")
-        elif values[0] not in range(classes):
-            faults["unknown-category"].append(f"line {number} has class {line.split()[0][:20]} of {classes}")
-        elif any(not -TOLERANCE <= value <= 1 + TOLERANCE for value in values[1:] if value == value):
-            faults["box-not-normalised"].append(f"line {number}")
+def _judged(
+    splits: dict[str, list[str]], labels: LabelFiles, assumptions: Assumptions, problems: list[Problem]
+) -> dict[str, list[str]]:
+    """Say what becomes of images without a label file, and return the splits that are left."""
+    kept = {}
+    for split, images in splits.items():
+        missing = labels.missing(images)
+        if not missing or assumptions.unlabelled == "background":
+            what = "background-image"
+        elif len(missing) == len(images) and split not in ("train", "val", "all"):
+            what = "unlabelled-split"
         else:
-            annotations.add_box(image, _corners(values[1:]), int(values[0]), number)
-    for what, found in faults.items():
-        if found:
-            problems.append(Problem(source, what, f"{len(found)}: {examples(found)}", len(found)))
-
-
-def _numbers(line: str) -> list[float] | None:
-    if "_" in line:  # Python would take 1_0 for 10
-        return None
-    try:
-        return [float(text) for text in line.split()]
-    except ValueError:
-        return None
-
-
-def _corners(values: list[float]) -> tuple[float, float, float, float]:
-    """Return x1, y1, x2, y2 of a box or a polygon, as fractions like these."""
-    if len(values) == 4:
-        x, y, width, height = values
-        return x - width / 2, y - height / 2, x + width / 2, y + height / 2
-    return min(values[0::2]), min(values[1::2]), max(values[0::2]), max(values[1::2])
+            what = "missing-labels" if len(missing) > FEW * len(images) else "unlabelled-image"
+        if what != "unlabelled-split":
+            kept[split] = images
+        if missing:
+            shown = examples(f"{image} (looked for {usual_label_file(image)})" for image in missing)
+            detail = f"{len(missing)} of the {len(images)} images of {split!r}: {shown}"
+            problems.append(Problem(common_place(missing), what, detail, len(missing)))
+    return kept
