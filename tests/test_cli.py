@@ -195,6 +195,15 @@ def test_shards(place, tmp_path):
     assert torchghm("data", "check", tmp_path / "shards", "--shards-at", tmp_path).exit_code == 0
 
 
+def test_a_data_set_with_known_errors_is_made(place, tmp_path):
+    made = torchghm("data", "noise", place / "data", tmp_path / "noisy", "--rate", "0.5", "--seed", "3")
+    assert made.exit_code == 0, made.output
+    assert (tmp_path / "noisy" / "label_noise.json").is_file()
+    assert torchghm("data", "check", tmp_path / "noisy").exit_code == 0
+    assert "an empty folder" in refusal("data", "noise", place / "data", tmp_path / "noisy", "--rate", "0.5")
+    assert "argument `rate`" in refusal("data", "noise", place / "data", tmp_path / "other", "--rate", "1")
+
+
 def test_strict_refuses_what_can_be_dealt_with(tmp_path):
     write_tiny_data(tmp_path / "data")
     annotations = tmp_path / "data" / "annotations" / "instances_train2017.json"

@@ -117,8 +117,7 @@ def write_yolo(root: Path, samples: tuple[Sample, ...] = SAMPLES) -> Path:
         write_image(root / "images" / sample.split / sample.name, sample.width, sample.height)
         labels = root / "labels" / sample.split / f"{sample.stem}.txt"
         labels.parent.mkdir(parents=True, exist_ok=True)
-        if sample.boxes:  # no file stands for no objects
-            labels.write_text(yolo_labels(sample), encoding="utf-8")
+        labels.write_text(yolo_labels(sample), encoding="utf-8")
     lines = [f"{split}: images/{split}" for split in splits] + [f"names: [{', '.join(CLASSES)}]"]
     (root / "data.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return root

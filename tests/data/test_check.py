@@ -82,7 +82,7 @@ def test_an_image_in_several_splits_is_opened_once(tmp_path):
 def test_all_problems_are_found_at_once_with_the_fatal_ones_first(tmp_path):
     annotations = coco_instances(SAMPLES[:3])["annotations"]
     annotations[0]["bbox"] = [5, 5, 0, 0]
-    annotations[1]["category_id"] = 99
+    annotations[2]["category_id"] = 99
     root = write_coco(tmp_path / "data", annotations=annotations)
     (root / "val2017" / "d.png").unlink()
     (root / "annotations" / "instances_test2017.json").write_text("{")
@@ -125,8 +125,12 @@ def test_names_from_the_data_are_printed_as_text(tmp_path):
 def test_long_lists_of_problems_are_cut(tmp_path):
     root = write_voc(tmp_path / "data", tuple(Sample(f"{n}.png", "train", ((0, 0, 50, 9),), (0,)) for n in range(30)))
     check = check_data(root, val_fraction=0, test_fraction=0, open_images=False)
-    assert len([problem for problem in check.problems if problem.what == "box-clipped"]) == 30
-    assert "... and in 10 more files" in printed(check)
+    (problem,) = (problem for problem in check.problems if problem.what == "box-clipped")
+    assert problem.count == 30
+    assert "30 in 30 files: Annotations/0.xml object 1 [0, 0, 50, 9], Annotations/1.xml" in problem.detail
+    for file in (root / "Annotations").iterdir():
+        file.write_text("<annotation>")
+    assert "... and in 10 more files" in printed(check_data(root, open_images=False))
 
 
 def test_a_problem_is_the_same_in_check_and_load(tmp_path):

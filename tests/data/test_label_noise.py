@@ -77,6 +77,45 @@ def test_shifted_boxes_are_clearly_off():
         assert overlap / (2 * width * height - overlap) < 0.5
 
 
+def test_boxes_of_any_size_are_moved_and_stay_in_their_image():
+    boxes = [[0, 0, WIDTH, HEIGHT], [0, 10.5, WIDTH, 20.25], [3.3, 4.4, 0.5, 0.7], [40, 0, 60, 80], [1, 1, 98.9, 1.5]]
+    clean = instances(5)
+    for entry, box in zip(clean["annotations"], boxes, strict=True):
+        entry["bbox"] = box
+    seen = set()
+    for seed in range(30):
+        noisy, changes = add_label_noise(clean, 1.0, seed, 1000)
+        now = {entry["id"]: entry["bbox"] for entry in noisy["annotations"]}
+        for change in changes:
+            if change["kind"] == "shifted":
+                (x, y, width, height), moved = change["original"]["bbox"], now[change["annotation_id"]]
+                sides = [min(a + b, c + d) - max(a, c) for a, b, c, d in
+                         ((x, width, moved[0], moved[2]), (y, height, moved[1], moved[3]))]  # fmt: skip
+                shared = max(sides[0], 0) * max(sides[1], 0)
+                assert shared / (width * height + moved[2] * moved[3] - shared) < 0.6
+                seen.add(change["annotation_id"])
+        for x, y, width, height in now.values():
+            assert 0 <= x < x + width <= WIDTH + 1e-9
+            assert 0 <= y < y + height <= HEIGHT + 1e-9
+    assert len(seen) == 5
+
+
+def test_crowds_are_no_labels_to_spoil():
+    clean = instances(40)
+    for entry in clean["annotations"][:30]:
+        entry["iscrowd"] = 1
+    noisy, changes = add_label_noise(clean, 1.0, 0, 1000)
+    assert len(changes) == 10
+    assert noisy["annotations"][:30] == clean["annotations"][:30]
+
+
+def test_a_single_category_has_no_wrong_classes():
+    clean = instances(30)
+    clean["categories"] = [{"id": 1}]
+    changes = add_label_noise(clean, 1.0, 0, 1000)[1]
+    assert Counter(change["kind"] for change in changes) == {"shifted": 10, "missing": 10, "spurious": 10}
+
+
 def test_the_seed_decides():
     assert add_label_noise(instances(50), 0.5, 1, 1000) == add_label_noise(instances(50), 0.5, 1, 1000)
     assert add_label_noise(instances(50), 0.5, 1, 1000) != add_label_noise(instances(50), 0.5, 2, 1000)

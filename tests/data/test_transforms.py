@@ -136,3 +136,19 @@ def test_transforms_go_to_worker_processes():
 def test_arguments_out_of_range_are_named(argument, value):
     with pytest.raises(ValueError, match=f"`{argument}`"):
         training_transforms(**({"scale_jitter": (0.5, 1.0)} | {argument: value}))
+
+
+def test_regions_that_are_no_objects_follow_the_image():
+    transform = training_transforms(flip=1.0)
+    image = tv_tensors.Image(torch.zeros(3, 30, 40, dtype=torch.uint8))
+    target = {
+        "boxes": tv_tensors.BoundingBoxes([[1.0, 2, 11, 12], [5, 5, 5.2, 9]], format="XYXY", canvas_size=(30, 40)),
+        "labels": torch.tensor([0, 1]),
+        "ignored_boxes": tv_tensors.BoundingBoxes(
+            [[0.0, 0, 10, 30], [5, 5, 5.5, 9], [30, 0, 40, 9]], format="XYXY", canvas_size=(30, 40)
+        ),
+    }
+    _, found = transform(image, target)
+    assert found["boxes"].tolist() == [[29, 2, 39, 12]]
+    assert found["ignored_boxes"].tolist() == [[30, 0, 40, 30], [34.5, 5, 35, 9], [0, 0, 10, 9]]
+    assert found["labels"].tolist() == [0]

@@ -1,14 +1,17 @@
-"""`torchghm data check`, `data shards` and `data scenes`."""
+"""`torchghm data check`, `data noise`, `data shards` and `data scenes`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from torchghm.cli.errors import plain_errors
 from torchghm.cli.training import Overwrite, Strict
+
+if TYPE_CHECKING:
+    from torchghm.data import DetectionData
 
 data = typer.Typer(help="Look at a data set, or make one.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -39,6 +42,27 @@ def check(
 
 @data.command()
 @plain_errors
+def noise(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the data set.")],
+    out: Annotated[Path, typer.Argument(help="Folder to make, outside of DIR.")],
+    rate: Annotated[float, typer.Option("--rate", help="Share of the training labels to spoil, in [0, 1).")],
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same errors.")] = 0,
+    layout: Layout = None,
+) -> None:
+    """Write a data set with known errors in its training labels, in COCO's layout; other splits stay clean.
+
+    A quarter each of wrong classes, shifted, missing and spurious boxes; label_noise.json lists them.
+    """
+    from torchghm.data import load_data, write_noisy
+
+    loaded = load_data(folder, layout=layout)
+    _say_problems(loaded)
+    made = write_noisy(loaded, out, rate=rate, seed=seed)
+    typer.echo(f"data: {made}")
+
+
+@data.command()
+@plain_errors
 def shards(
     folder: Annotated[Path, typer.Argument(help="Folder of the data set.")],
     out: Annotated[Path, typer.Argument(help="Folder to make.")],
@@ -48,11 +72,9 @@ def shards(
 ) -> None:
     """Pack a data set into tar shards (WebDataset) that train, eval and compare read like the folder itself."""
     from torchghm.data import load_data, write_shards
-    from torchghm.data.problems import counted
 
     loaded = load_data(folder, layout=layout, val_fraction=0, test_fraction=0)
-    for line in counted(loaded.problems):
-        typer.echo(f"{loaded.root}: {line}", err=True)
+    _say_problems(loaded)
     made = write_shards(loaded, out, size=size, overwrite=overwrite)
     typer.echo(f"shards: {made}")
 
@@ -78,3 +100,10 @@ def scenes(
         folder, images=images, seed=seed, label_noise=label_noise, image_size=image_size, overwrite=overwrite
     )
     typer.echo(f"scenes: {made}")
+
+
+def _say_problems(loaded: DetectionData) -> None:
+    from torchghm.data.problems import counted
+
+    for line in counted(loaded.problems):
+        typer.echo(f"{loaded.root}: {line}", err=True)

@@ -2,7 +2,8 @@
 
 `load_data` reads COCO, Pascal VOC and YOLO folders and tar shards into one in-memory form; `DetectionDataset` reads
 their images when they are asked for; `check_data` says what is in a data set and what is wrong with it; `write_shards`
-packs one into shards; `write_scenes` makes one of real digits on real photographs.
+packs one into shards; `write_noisy` puts known errors into its training labels; `write_scenes` makes one of real digits
+on real photographs.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from torchghm.data.check import DataCheck, SplitCount, check_data
 from torchghm.data.images import ImageError, read_image
 from torchghm.data.load import DetectionData, load_data
-from torchghm.data.problems import KINDS, DataError, Problem
+from torchghm.data.noisy_data import write_noisy
+from torchghm.data.problem_kinds import KINDS
+from torchghm.data.problems import DataError, Problem
 from torchghm.data.records import ImageRecord, Records
 from torchghm.data.scenes import write_scenes
 from torchghm.data.shard_writing import write_shards
@@ -36,6 +39,7 @@ __all__ = [
     "load_data",
     "read_image",
     "training_transforms",
+    "write_noisy",
     "write_scenes",
     "write_shards",
 ]

@@ -14,7 +14,8 @@ from rich.text import Text
 
 from torchghm.data.images import ImageError, SizeMismatchError, read_image
 from torchghm.data.load import read_data
-from torchghm.data.problems import KINDS, DataError, Problem, printable
+from torchghm.data.problem_kinds import KINDS
+from torchghm.data.problems import DataError, Problem, printable
 from torchghm.data.records import Records
 from torchghm.data.threads import in_threads
 
@@ -116,12 +117,13 @@ class DataCheck:
             table.add_column(heading, justify="right" if heading == "count" else "left", overflow="fold")
         for what in dict.fromkeys(problem.what for problem in self.problems):
             same = [problem for problem in self.problems if problem.what == what]
-            fatal, meaning = KINDS[what]
+            kind = KINDS[what]
             lines = [printable(" ".join(f"{problem.file}: {problem.detail}".split())) for problem in same[:shown]]
             if len(same) > shown:
                 lines.append(f"... and in {len(same) - shown} more files")
-            kind = Text(what, "bold red" if fatal else "yellow") + Text(f"\n{meaning}", "default")
-            table.add_row(kind, f"{sum(problem.count for problem in same):,}", Text("\n".join(lines)))
+            colour = {"error": "bold red", "warning": "yellow", "note": "cyan"}[kind.severity]
+            text = Text(what, colour) + Text(f"\n{kind.meaning}\nremedy: {kind.remedy}", "default")
+            table.add_row(text, f"{sum(problem.count for problem in same):,}", Text("\n".join(lines)))
         return table
 
 

@@ -27,14 +27,16 @@ class DetectionDataset(Dataset[Item]):
     - `labels`: int64 `[n]`, from 0 to the number of classes - 1,
     - `image_id`: int,
     - without `training` also `iscrowd`, int64 `[n]`, and `area`, float32 `[n]` in square pixels of the image:
-      with these torchmetrics' `MeanAveragePrecision` counts as COCO does. With `training`, crowds are left out.
+      with these torchmetrics' `MeanAveragePrecision` counts as COCO does,
+    - with `training`, where crowds are no objects, their boxes as `ignored_boxes`, float32 `[m, 4]`: regions that a
+      harmonized detector takes neither for an object nor for background.
 
     Arguments:
         records: `DetectionData.select(...)`, or any sequence of `ImageRecord`.
         classes: their names.
         transforms: called with image (`tv_tensors.Image`) and target (`tv_tensors.BoundingBoxes` in it), returns both;
             see `training_transforms` and `evaluation_transforms`.
-        training: leave crowds out.
+        training: leave crowds out of the objects.
 
     Raises:
         ImageError: (a `ValueError`, when an item is read) an image is missing, truncated, no image, too large, or of
@@ -69,14 +71,20 @@ class DetectionDataset(Dataset[Item]):
             "labels": torch.tensor(record.labels[kept]),
             "image_id": record.image_id,
         }
-        if not self.training:
+        if self.training:
+            ignored = torch.tensor(record.boxes[record.crowd])
+            target["ignored_boxes"] = tv_tensors.BoundingBoxes(
+                ignored, format="XYXY", canvas_size=(record.height, record.width)
+            )
+        else:
             target["iscrowd"] = torch.tensor(record.crowd[kept], dtype=torch.int64)
             # A mask's area as a share of its box's follows the box through any transform.
             target["area"] = torch.tensor(record.area[kept]) / _areas(boxes)
         if self.transforms is not None:
             image, target = self.transforms(image, target)
         # Plain tensors: the subclass has served, and is slower in a model and between processes.
-        target["boxes"] = target["boxes"].as_subclass(Tensor)
+        for key in ("boxes", "ignored_boxes") if self.training else ("boxes",):
+            target[key] = target[key].as_subclass(Tensor)
         if not self.training:
             target["area"] = target["area"] * _areas(target["boxes"])
         return image.as_subclass(Tensor), target

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import posixpath
-import unicodedata
-from collections.abc import Iterator
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from torchghm.data.file_names import is_hidden, loose_name, normal_name, tails, with_slashes
 from torchghm.data.problems import FileError
+from torchghm.data.split_names import SPLIT_NAMES
 
 
 class DataFolder:
@@ -19,15 +21,20 @@ class DataFolder:
 
     Attributes:
         root: the folder.
+        read_names: the files that were read as a whole.
         shards_at: the user's folder or URL of the tar shards, None if they are in the data folder.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.shards_at: str | None = None
+        self.read_names: set[str] = set()
         # With a slash at the end, so that /data does not contain /database.
         self._prefixes = tuple(posixpath.join(path, "") for path in (os.path.realpath(root), root.absolute()))
         self._listings: dict[str, dict[str, tuple[str, bool]]] = {}
+        self._loose: dict[tuple[str, bool], dict[str, list[str]]] = {}
+        self._tree: dict[str, list[str]] | None = None
+        self._by_leaf: dict[str, list[str]] | None = None
 
     def file(self, name: str, start: str = "") -> str | None:
         """Return a regular file's name relative to the root, None if there is none.
@@ -51,6 +58,57 @@ class DataFolder:
                 return None
         return relative
 
+    def named(
+        self, name: str, starts: Sequence[str] = ("",), anywhere: Callable[[str], bool] | None = None
+    ) -> tuple[str | None, bool]:
+        """Return the file that a name stands for, and whether it is called otherwise than the data say.
+
+        A name that leads nowhere may have been written where the data lay before, or by a system that minds case or
+        slashes less: backslashes, upper and lower case, percent signs and leading folders are then looked past, as long
+        as one file alone fits.
+
+        Arguments:
+            name: as the data have it.
+            starts: folders relative to the root that it may be relative to.
+            anywhere: take the only file of that name in the whole folder of which this is true, if it is in none of
+                these; None does not look.
+
+        Raises:
+            FileError: the name leads out of the root, and nothing in it fits.
+        """
+        outside: FileError | None = None
+        try:
+            for start in starts:
+                if found := self.file(name, start):
+                    return found, False
+        except FileError as error:
+            outside = error
+        for tail in tails(name):
+            for start in starts:
+                if found := self.loosely(tail, start):
+                    return found, True
+        if anywhere and (found := self._only_one(with_slashes(name).rpartition("/")[2], anywhere)):
+            return found, True
+        if outside is not None:
+            raise outside
+        return None, False
+
+    def folder_named(self, name: str) -> str | None:
+        """Return the folder that a name stands for, by the rules of `named`, None if there is none."""
+        for tail in tails(name):
+            # The last folder alone says little, unless it is the name of a split.
+            if "/" not in tail and "/" in with_slashes(name).strip("/.") and tail.casefold() not in SPLIT_NAMES:
+                continue
+            place = ""
+            for part in tail.split("/"):
+                inner = self._child(place, part, of_folders=True)
+                if inner is None:
+                    break
+                place = posixpath.join(place, inner)
+            else:
+                return self.folder(place)
+        return None
+
     def folder(self, name: str, start: str = "") -> str | None:
         """Return a folder's name relative to the root, None if there is none.
 
@@ -70,18 +128,29 @@ class DataFolder:
     def files(self, folder: str, suffixes: tuple[str, ...], recursive: bool = False) -> list[str]:
         """Return the files of a folder that end in one of these suffixes (lower case), sorted by name.
 
-        Symbolic links are among them unexamined: ask `file` before one is read. Links to folders are not followed.
+        Files and folders whose names begin with a dot are left out: a Mac leaves them beside others. Symbolic links are
+        among them unexamined: ask `file` before one is read. Links to folders are not followed.
         """
         folders = [folder]
         if recursive:
-            top = self.root / folder
-            folders = [posixpath.join(folder, os.path.relpath(path, top)) for path, _, _ in os.walk(top)]
+            folders = [inner for inner in self.tree() if is_inside(inner, posixpath.normpath(folder))]
         return sorted(
             posixpath.normpath(posixpath.join(parent, name))
             for parent in folders
             for name, _ in set(self._listing(posixpath.normpath(parent) if parent else "").values())
-            if posixpath.splitext(name)[1].lower() in suffixes
+            if posixpath.splitext(name)[1].lower() in suffixes and not is_hidden(name)
         )
+
+    def tree(self) -> dict[str, list[str]]:
+        """Return the names of the files in each folder, by its name; links to folders are not followed."""
+        if self._tree is None:
+            self._tree = {}
+            for path, inner, files in os.walk(self.root):
+                place = os.path.relpath(path, self.root)
+                place = "" if place == "." else place
+                inner[:] = sorted(name for name in inner if not is_hidden(name))
+                self._tree[place] = [name for name in files if not is_hidden(name)]
+        return self._tree
 
     def read(self, name: str, limit: int | None = None) -> bytes:
         """Return what a file holds.
@@ -93,6 +162,7 @@ class DataFolder:
         if file is None:
             raise FileError("is not a file that can be read")
         path = self.root / file
+        self.read_names.add(file)
         try:
             size = path.stat().st_size
             if limit is not None and size > limit:
@@ -102,9 +172,10 @@ class DataFolder:
             raise FileError(f"cannot be read: {error}") from error
 
     def read_text(self, name: str, limit: int) -> str:
-        """Return what a file of UTF-8 text holds; raises as `read` does."""
+        """Return what a file of text holds, UTF-8 or UTF-16 that says so; raises as `read` does."""
         try:
-            return self.read(name, limit).decode("utf-8-sig")
+            content = self.read(name, limit)
+            return content.decode("utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
         except UnicodeDecodeError as error:
             raise FileError(f"is not text in UTF-8: {error}") from error
 
@@ -134,6 +205,55 @@ class DataFolder:
         """
         file = self.file(name)
         return None if file is None else (self.root / file).stat().st_size
+
+    def loosely(self, name: str, start: str = "") -> str | None:
+        """Return the only file whose name is this one but for upper and lower case and percent signs.
+
+        Raises:
+            FileError: it is a link that leads out of the root.
+        """
+        place = start.strip("/")
+        *folders, leaf = name.split("/")
+        for part in folders:
+            inner = self._child(place, part, of_folders=True)
+            if inner is None:
+                return None
+            place = posixpath.join(place, inner)
+        found = self._child(place, leaf, of_folders=False)
+        return None if found is None else self.file(found, place)
+
+    def _child(self, folder: str, name: str, *, of_folders: bool) -> str | None:
+        """Return the only file (or folder) in a folder that a name can stand for; an exact one before others."""
+        key = (folder, of_folders)
+        if key not in self._loose:
+            names = (
+                [name for name, _ in set(self._listing(folder).values())] if not of_folders else self._folders(folder)
+            )
+            by_key: dict[str, list[str]] = {}
+            for entry in names:
+                by_key.setdefault(loose_name(entry), []).append(entry)
+            self._loose[key] = by_key
+        fitting = self._loose[key].get(loose_name(name), [])
+        if name in fitting:
+            return name
+        return fitting[0] if len(fitting) == 1 else None
+
+    def _folders(self, folder: str) -> list[str]:
+        try:
+            with os.scandir(self.root / folder) as entries:
+                return [entry.name for entry in entries if entry.is_dir() and not is_hidden(entry.name)]
+        except (OSError, ValueError):
+            return []
+
+    def _only_one(self, leaf: str, accept: Callable[[str], bool]) -> str | None:
+        """Return the only file of that name in the whole folder that is accepted."""
+        if self._by_leaf is None:
+            self._by_leaf = {}
+            for place, names in self.tree().items():
+                for name in names:
+                    self._by_leaf.setdefault(loose_name(name), []).append(posixpath.join(place, name))
+        fitting = [file for file in self._by_leaf.get(loose_name(leaf), []) if accept(file)]
+        return self.file(fitting[0]) if len(fitting) == 1 else None
 
     def _relative(self, name: str, start: str) -> str:
         relative = posixpath.normpath(posixpath.join(start, name))
@@ -168,6 +288,6 @@ class DataFolder:
         return listing
 
 
-def normal_name(name: str) -> str:
-    """The one spelling of a name: an accented letter is one code point or two, by the system that packed it."""
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
+def is_inside(place: str, folder: str) -> bool:
+    """Whether a folder's name is that of another folder, or of one in it."""
+    return folder in ("", ".") or place == folder or place.startswith(f"{folder}/")

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 # Only these decoders are run on data. Pillow knows more, and EPS among them starts another program.
 FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
-SUFFIXES = (".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+SUFFIXES = (".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+UNUSUAL = (".jfif", ".jpe")
+"""Suffixes of JPEG files that some tools do not know."""
+UNDECODED = (".arw", ".avif", ".cr2", ".dng", ".exr", ".hdr", ".heic", ".heif", ".jxl", ".nef", ".psd", ".raw", ".svg")
+"""Suffixes of images that are not decoded: convert them."""
 
 THINNEST = 100
 """How many times the shorter side the longer one may be."""

@@ -17,8 +17,9 @@ def add_label_noise(
 
     Arguments:
         instances: COCO's images, annotations and categories; not changed.
-        rate: errors as a fraction of the annotations, in [0, 1]; each kind gets a quarter. Every annotation has
-            at most one error; a spurious box is an additional annotation.
+        rate: errors as a fraction of the annotations without crowds, in [0, 1]; each kind gets a quarter, or a third
+            with a single category, which no other can be taken for. Every annotation has at most one error; a
+            spurious box is an additional annotation. Crowds stay as they are.
         seed: of the choice.
         first_new_id: the id of the first spurious annotation; all from there on are free.
 
@@ -29,15 +30,17 @@ def add_label_noise(
     noisy = deepcopy(instances)
     annotations, images = noisy["annotations"], {image["id"]: image for image in noisy["images"]}
     categories = [category["id"] for category in noisy["categories"]]
+    possible = [kind for kind in KINDS if kind != "class" or len(categories) > 1]
+    objects = [index for index, annotation in enumerate(annotations) if not annotation.get("iscrowd")]
     rng = np.random.default_rng([seed, len(annotations)])
-    errors = round(rate * len(annotations))
-    kinds = rng.permutation([KINDS[index % len(KINDS)] for index in range(errors)])
-    chosen = rng.permutation(len(annotations))[:errors]
+    errors = round(rate * len(objects))
+    kinds = rng.permutation([possible[index % len(possible)] for index in range(errors)])
+    chosen = rng.permutation(len(objects))[:errors]
     next_id = first_new_id
     missing: set[int] = set()
     changes: list[dict[str, Any]] = []
     for kind, index in zip(kinds, chosen, strict=True):
-        annotation = annotations[index]
+        annotation = annotations[objects[index]]
         image = images[annotation["image_id"]]
         original = {"category_id": annotation["category_id"], "bbox": annotation["bbox"]}
         change = {"kind": str(kind), "image_id": image["id"], "annotation_id": annotation["id"], "original": original}
@@ -59,25 +62,29 @@ def add_label_noise(
     return noisy, sorted(changes, key=lambda change: int(change["annotation_id"]))
 
 
-def _set_box(annotation: dict[str, Any], bbox: list[int]) -> None:
+def _set_box(annotation: dict[str, Any], bbox: list[float]) -> None:
     annotation.update(bbox=bbox, area=bbox[2] * bbox[3])
 
 
-def _shifted(rng: np.random.Generator, bbox: list[int], image: dict[str, Any]) -> list[int]:
-    """Return the box moved by 0.3 to 0.6 of each of its sides, as far as the image allows."""
+def _shifted(rng: np.random.Generator, bbox: list[float], image: dict[str, Any]) -> list[float]:
+    """Return the box moved by 0.3 to 0.6 of each of its sides: inwards where there is room, else cut at the border."""
     x, y, width, height = bbox
-    moved = []
+    starts, sides = [], []
     for start, side, limit in ((x, width, image["width"]), (y, height, image["height"])):
-        distance = max(1, round(rng.uniform(0.3, 0.6) * side)) * int(rng.choice((-1, 1)))
-        if not 0 <= start + distance <= limit - side:
+        # Whole pixels, as long as that is a part of the side.
+        distance = min(max(1, round(rng.uniform(0.3, 0.6) * side)), 0.6 * side if side < 2 else side)
+        distance *= int(rng.choice((-1, 1)))
+        if not 0 <= start + distance <= limit - side and 0 <= start - distance <= limit - side:
             distance = -distance
-        moved.append(int(np.clip(start + distance, 0, limit - side)))
-    return [*moved, width, height]
+        begin, end = max(0, start + distance), min(limit, start + distance + side)
+        starts.append(begin)
+        sides.append(side if 0 <= start + distance <= limit - side else end - begin)
+    return [*starts, *sides]
 
 
-def _anywhere(rng: np.random.Generator, bbox: list[int], image: dict[str, Any]) -> list[int]:
-    """Return a box of this size somewhere in the image."""
-    width, height = bbox[2:]
-    x = int(rng.integers(0, image["width"] - width + 1))
-    y = int(rng.integers(0, image["height"] - height + 1))
+def _anywhere(rng: np.random.Generator, bbox: list[float], image: dict[str, Any]) -> list[float]:
+    """Return a box of this size, but at most half of the image's sides, somewhere in the image."""
+    width, height = min(bbox[2], image["width"] / 2), min(bbox[3], image["height"] / 2)
+    x = int(rng.integers(0, int(image["width"] - width) + 1))
+    y = int(rng.integers(0, int(image["height"] - height) + 1))
     return [x, y, width, height]

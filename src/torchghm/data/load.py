@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from torchghm.data import coco, shards, voc, yolo
+from torchghm.data.assumptions import Assumptions
+from torchghm.data.evidence.seen import what_is_there
+from torchghm.data.evidence.sets import class_problems, suffix_problems, unread_problems
+from torchghm.data.file_names import is_hidden
 from torchghm.data.folder import DataFolder
 from torchghm.data.problems import FileError, Problem, refuse
+from torchghm.data.reading import LAYOUTS
 from torchghm.data.records import Records
 from torchghm.data.splits import check_splits, in_split_order, split_by_seed, to_divide
-
-Reader = Callable[[DataFolder, list[Problem]], tuple[tuple[str, ...], dict[str, Records]]]
-
-# Name -> (whether a folder has the layout, how it is read, what was looked for).
-LAYOUTS: dict[str, tuple[Callable[[DataFolder], object], Reader, str]] = {
-    "coco": (coco.coco_files, coco.read_coco, coco.LOOKED_FOR),
-    "voc": (voc.is_voc, voc.read_voc, voc.LOOKED_FOR),
-    "yolo": (yolo.yolo_settings, yolo.read_yolo, yolo.LOOKED_FOR),
-    "shards": (shards.is_sharded, shards.read_shards, shards.LOOKED_FOR),
-}
 
 
 @dataclass(frozen=True)
@@ -70,20 +65,29 @@ def load_data(
     test_fraction: float = 0.1,
     split_seed: int = 0,
     shards_at: str | None = None,
+    boxes: str | None = None,
+    crowds: Literal["objects"] | None = None,
+    unlabelled: Literal["background"] | None = None,
 ) -> DetectionData:
     """Read the annotations of a data set; images are not opened.
 
-    Boxes that cannot be learned from are dropped, boxes that stick out of their image are clipped, both with a
-    count in `problems`. Everything else that is wrong is an error.
+    What is written in another way and means the same is repaired; boxes that cannot be learned from are dropped, and
+    boxes that stick out of their image are clipped, all with a count in `problems`. Everything else that is wrong is an
+    error.
 
     Arguments:
         root: the folder, or one that holds it and no other data set.
         layout: "coco", "voc", "yolo" or "shards"; recognised from the folder if None.
-        strict: refuse data with any problem.
+        strict: refuse data with any problem but notes, of which nothing is lost or doubtful.
         val_fraction: of the training images, for validation, if the data have no split for it.
         test_fraction: likewise, for testing, if the data have no splits at all.
         split_seed: of that division.
         shards_at: folder or URL (whatever fsspec reads) of the tar shards, if they are not beside their index.
+        boxes: what four numbers of a box are, where the data have them in another way than their layout: "xyxy" (two
+            corners), "xywh" (the upper left corner and the sides) or "cxcywh" (the centre and the sides), each also
+            with "-pixels" or "-fractions". Nothing is asked then of how they look.
+        crowds: "objects" takes crowds, and objects marked as difficult, for objects.
+        unlabelled: "background" takes images without a label file for images with nothing to see.
 
     Returns:
         The data; splits are called train, val and test however the data spell them.
@@ -104,8 +108,9 @@ def load_data(
         test_fraction=test_fraction,
         split_seed=split_seed,
         shards_at=shards_at,
+        assumptions=Assumptions(boxes, crowds, unlabelled),
     )
-    refused = [problem for problem in data.problems if problem.fatal or strict]
+    refused = [problem for problem in data.problems if problem.fatal or (strict and problem.doubtful)]
     if refused:
         raise refuse(data.root, refused)
     return data
@@ -119,8 +124,11 @@ def read_data(
     test_fraction: float = 0.1,
     split_seed: int = 0,
     shards_at: str | None = None,
+    assumptions: Assumptions | None = None,
 ) -> DetectionData:
     """Read like `load_data`, but leave fatal problems among the others, for whoever wants to see them all.
+
+    `assumptions` are the last three arguments of `load_data`.
 
     Raises:
         FileNotFoundError: the folder does not exist.
@@ -137,13 +145,16 @@ def read_data(
             raise ValueError(f"expected argument `shards_at` for a folder of shards only, got {found_layout} data")
         folder.shards_at = shards_at
     problems: list[Problem] = []
-    classes, splits = LAYOUTS[found_layout][1](folder, problems)
+    classes, splits = LAYOUTS[found_layout].read(folder, assumptions or Assumptions(), problems)
     problems += [
         Problem(str(folder.root), "malformed-annotations", f"the class name {name!a} is no text")
         for name in classes
         if name.encode("utf-8", "replace").decode() != name  # half a character, which no file could be written with
     ]
+    problems += [*class_problems(classes, splits), *suffix_problems(splits)]
     divided = to_divide(splits)
+    if divided:
+        problems += unread_problems(folder, splits)
     if divided and not any(problem.fatal for problem in problems):
         rest = {name: records for name, records in splits.items() if name != divided}
         test = 0.0 if "test" in rest else test_fraction
@@ -162,24 +173,36 @@ def _recognise(root: Path, layout: str | None) -> tuple[DataFolder, str]:
     if not root.is_dir():
         raise refuse(root, [Problem(str(root), "unusable-folder", "expected a folder, got a file")])
     wanted = [layout] if layout else list(LAYOUTS)
-    found = _layouts(root, wanted)
-    if not found:
-        inner = sorted(path for path in root.iterdir() if path.is_dir() and not path.is_symlink())
-        found = [match for path in inner for match in _layouts(path, wanted)]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        looked_for = "; ".join(f"{name}: {LAYOUTS[name][2]}" for name in wanted)
-        detail = f"expected one of these layouts, in the folder or in one in it, got none ({looked_for})"
-    else:
-        several = ", ".join(f"{name} in {folder.root}" for folder, name in found)
-        detail = f"expected one data set, got several: {several}; name the folder, or the layout"
+    places = [root]
+    for level in range(3):  # archives are often unpacked into a folder of their name, or two
+        found = [match for place in places for match in _layouts(place, wanted, usual=True)]
+        found = found or [match for place in places for match in _layouts(place, wanted, usual=False)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            several = ", ".join(f"{name} in {folder.root}" for folder, name in found)
+            detail = f"expected one data set, got several: {several}; name the folder, or the layout"
+            raise refuse(root, [Problem(str(root), "unusable-folder", detail)])
+        places = [inner for place in places for inner in _inner_folders(place)] if level < 2 else []
+    looked_for = "; ".join(f"{name}: {LAYOUTS[name].looked_for}" for name in wanted)
+    detail = (
+        f"expected one of these layouts, in the folder or in one in it, got {what_is_there(DataFolder(root))} "
+        f"(looked for {looked_for})"
+    )
     raise refuse(root, [Problem(str(root), "unusable-folder", detail)])
 
 
-def _layouts(root: Path, wanted: list[str]) -> list[tuple[DataFolder, str]]:
+def _inner_folders(place: Path) -> list[Path]:
+    return sorted(
+        path for path in place.iterdir() if path.is_dir() and not path.is_symlink() and not is_hidden(path.name)
+    )
+
+
+def _layouts(root: Path, wanted: list[str], *, usual: bool) -> list[tuple[DataFolder, str]]:
     folder = DataFolder(root)
     try:
-        return [(folder, name) for name in wanted if LAYOUTS[name][0](folder)]
+        return [
+            (folder, name) for name in wanted if (LAYOUTS[name].usual(folder) if usual else LAYOUTS[name].like(folder))
+        ]
     except FileError as error:
         raise refuse(root, [Problem(str(root), error.what, str(error))]) from error

@@ -13,14 +13,14 @@ from torchghm.atomic_files import WriteError, write_error
 
 
 @contextmanager
-def new_folder(folder: Path, marker: str, kind: str, *, overwrite: bool = False) -> Iterator[Path]:
+def new_folder(folder: Path, marker: str | None, kind: str, *, overwrite: bool = False) -> Iterator[Path]:
     """Give an empty folder beside `folder` that takes its place at the end, or is removed after an error.
 
     Files are written to it as to any other: an error of doing so names `folder`, which is then as it was.
 
     Arguments:
         folder: the folder to make; there must be none, or an empty one.
-        marker: a file by which a folder of this kind is known.
+        marker: a file by which a folder of this kind is known; None if no folder is ever replaced.
         kind: what such a folder holds, for messages ("scenes").
         overwrite: replace a folder that has the marker. One of anything else is never replaced.
 
@@ -30,6 +30,8 @@ def new_folder(folder: Path, marker: str, kind: str, *, overwrite: bool = False)
     """
     empty = folder.is_dir() and not any(folder.iterdir())
     if folder.exists() and not empty:
+        if marker is None:
+            raise FileExistsError(f"expected no {str(folder)!r}, or an empty folder: nothing is overwritten")
         if not (folder / marker).is_file():
             what = "folder" if folder.is_dir() else "file"
             raise FileExistsError(f"the {what} {str(folder)!r} does not hold {kind} (no {marker}): not overwritten")

@@ -2,40 +2,12 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-# Kind -> (fatal, what it means). A fatal problem makes the data unusable; any other one has been dealt with.
-KINDS: dict[str, tuple[bool, str]] = {
-    "unusable-folder": (True, "the folder cannot be read as a data set"),
-    "malformed-annotations": (True, "the annotation file cannot be read"),
-    "missing-annotations": (True, "a listed image has no annotation file"),
-    "missing-image": (True, "an annotated image is not there"),
-    "unreadable-image": (True, "an image cannot be decoded"),
-    "unusable-shard": (True, "a tar shard is missing, or is not the one that its index was made for"),
-    "size-mismatch": (True, "the annotation states another image size than the image has"),
-    "path-outside": (True, "a name leads out of the data folder"),
-    "unknown-category": (True, "an object has a category that is not defined"),
-    "duplicate-category": (True, "two categories share an id"),
-    "duplicate-split": (True, "two lists of images are of one split"),
-    "duplicate-image-id": (True, "two images share an id"),
-    "no-training-boxes": (True, "there is no box at all to train with"),
-    "not-trainable": (True, "training needs boxes in 'train' to learn from, and in 'val' to be judged by"),
-    "no-boxes": (False, "a split has no box at all: AP cannot be measured on it"),
-    "shared-image": (False, "an image is in more than one split"),
-    "repeated-image": (False, "an image is listed twice in one split"),
-    "repeated-category-name": (False, "categories of the same name are taken as one class"),
-    "annotation-without-image": (False, "objects of an image that is not listed, dropped"),
-    "unlisted-annotations": (False, "annotation files that no list of a split names, left out"),
-    "repeated-annotation": (False, "objects listed again with the same id and all else, dropped"),
-    "box-malformed": (False, "boxes that are not four numbers, dropped"),
-    "box-not-finite": (False, "boxes with NaN or infinite coordinates, dropped"),
-    "box-without-area": (False, "boxes of zero or negative width or height, dropped"),
-    "box-outside": (False, "boxes wholly outside their image, dropped"),
-    "box-not-normalised": (False, "boxes whose coordinates are not in 0..1, dropped"),
-    "box-clipped": (False, "boxes partly outside their image, clipped to it"),
-}
+from torchghm.data.problem_kinds import KINDS
 
 
 def counted(problems: Iterable[Problem]) -> list[str]:
@@ -43,7 +15,7 @@ def counted(problems: Iterable[Problem]) -> list[str]:
     totals: dict[str, int] = {}
     for problem in problems:
         totals[problem.what] = totals.get(problem.what, 0) + problem.count
-    return [f"{what}: {count} ({KINDS[what][1]})" for what, count in totals.items()]
+    return [f"{what}: {count} ({KINDS[what].meaning})" for what, count in totals.items()]
 
 
 @dataclass(frozen=True)
@@ -52,7 +24,7 @@ class Problem:
 
     Attributes:
         file: the file, relative to the data folder where it lies in it.
-        what: a stable name of the kind of problem, one of `KINDS`.
+        what: a stable name of the kind of problem, one of `torchghm.data.KINDS`.
         detail: what exactly, for a reader.
         count: how many objects or images are concerned.
     """
@@ -65,7 +37,12 @@ class Problem:
     @property
     def fatal(self) -> bool:
         """Whether the data cannot be used before this is repaired."""
-        return KINDS[self.what][0]
+        return KINDS[self.what].fatal
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether `strict` refuses it: all but notes."""
+        return not KINDS[self.what].note
 
     def __str__(self) -> str:
         return printable(" ".join(f"{self.file}: {self.what}: {self.detail}".split()))
@@ -108,6 +85,29 @@ def examples(items: Iterable[object], shown: int = 3) -> str:
     """Return the first few items as text: "17, 18, 20, ..."."""
     texts = [_short(str(item), 100) for item in items]
     return ", ".join(texts[:shown]) + (", ..." if len(texts) > shown else "")
+
+
+def per_file(what: str, found: Sequence[tuple[str, str]], unit: str = "") -> Problem:
+    """Return one problem of objects that may lie in many files.
+
+    Arguments:
+        what: the kind.
+        found: the file and what is wrong there, of each object.
+        unit: what is counted ("lines"), said where there are several files.
+    """
+    files = list(dict.fromkeys(file for file, _ in found))
+    if len(files) == 1:
+        return Problem(files[0], what, f"{len(found)}: {examples(text for _, text in found)}", len(found))
+    shown = examples(f"{file} {text}" for file, text in found)
+    return Problem(common_place(files), what, f"{len(found)} {unit} in {len(files)} files: {shown}", len(found))
+
+
+def common_place(files: Iterable[str]) -> str:
+    """Return the folder that all of these files lie in, relative to the data folder."""
+    try:
+        return posixpath.commonpath([posixpath.dirname(file) for file in files]) or "."
+    except ValueError:  # a name that data made up may begin with a slash
+        return "."
 
 
 def _short(text: str, length: int) -> str:

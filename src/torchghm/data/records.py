@@ -28,8 +28,9 @@ class ImageRecord:
         boxes: float32 `[n, 4]`, x1, y1, x2, y2 in pixels, inside the image and with an area.
         labels: int64 `[n]`, indices into the classes, from 0; there is no background class.
         crowd: bool `[n]`, regions that are not to be learned and not counted as misses (COCO's
-            `iscrowd`, VOC's `difficult`).
-        area: float32 `[n]`, in square pixels: of COCO's mask where the file has it, else of the box.
+            `iscrowd`, VOC's `difficult`, where a broken box may have been).
+        area: float32 `[n]`, in square pixels: of COCO's mask where the file has it, else of the box; 0 of a region
+            where an object may be whose box is broken.
         image_id: COCO's id, else a running number.
         member: the place in a tar shard, None for an image of its own file.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from functools import partial
 from pathlib import Path
@@ -11,14 +10,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from torchghm.data.coco_writing import write_json
 from torchghm.data.label_noise import add_label_noise
 from torchghm.data.new_folder import new_folder
+from torchghm.data.noisy_data import NOISE_FILE
 from torchghm.data.scene_drawing import draw_scene
 from torchghm.data.scene_sources import CLASSES, Digits, digits, photographs
 from torchghm.data.threads import in_threads
 
 SETTINGS_FILE = "scenes.json"
-NOISE_FILE = "label_noise.json"
 JPEG_QUALITY = 92
 
 # Which of the scans go to train, val and test.
@@ -80,7 +80,7 @@ def write_scenes(
     with new_folder(root, SETTINGS_FILE, "scenes", overwrite=overwrite) as made:
         settings = {"images": images, "seed": seed, "label_noise": label_noise, "image_size": list(image_size),
                     "val_fraction": val_fraction, "test_fraction": test_fraction}  # fmt: skip
-        _write_json(made / SETTINGS_FILE, settings)
+        write_json(made / SETTINGS_FILE, settings)
         _write_splits(made, counts, seed, label_noise, image_size, workers)
     return root
 
@@ -115,10 +115,10 @@ def _write_splits(
         first_annotation += len(splits[split]["annotations"])
     if label_noise > 0:
         splits["train"], changes = add_label_noise(splits["train"], label_noise, seed, first_annotation)
-        _write_json(root / NOISE_FILE, {"rate": label_noise, "changes": changes})
+        write_json(root / NOISE_FILE, {"rate": label_noise, "changes": changes})
     (root / "annotations").mkdir()
     for split, instances in splits.items():
-        _write_json(root / "annotations" / f"instances_{split}.json", instances)
+        write_json(root / "annotations" / f"instances_{split}.json", instances)
 
 
 def _write_scene(
@@ -161,7 +161,3 @@ def _instances(
             )
     categories = [{"id": label + 1, "name": name} for label, name in enumerate(CLASSES)]
     return {"images": images, "annotations": annotations, "categories": categories}
-
-
-def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")

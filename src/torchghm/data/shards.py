@@ -18,10 +18,11 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from torchghm.data.annotations import Annotations
+from torchghm.data.assumptions import Assumptions
 from torchghm.data.folder import DataFolder
 from torchghm.data.problems import FileError, Problem, reported
 from torchghm.data.records import Records
+from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.shard_members import BLOCK, LARGEST_IMAGE, Members
 from torchghm.data.splits import in_split_order
 
@@ -37,7 +38,9 @@ def is_sharded(folder: DataFolder) -> bool:
     return folder.file(INDEX_FILE) is not None
 
 
-def read_shards(folder: DataFolder, problems: list[Problem]) -> tuple[tuple[str, ...], dict[str, Records]]:
+def read_shards(
+    folder: DataFolder, assumptions: Assumptions, problems: list[Problem]
+) -> tuple[tuple[str, ...], dict[str, Records]]:
     """Return the classes and splits of sharded data; what is wrong joins the problems.
 
     No shard is opened. The index is read line by line, so that memory holds the packed records alone.
@@ -50,11 +53,12 @@ def read_shards(folder: DataFolder, problems: list[Problem]) -> tuple[tuple[str,
     found = {}
     for split, file in files.items():
         with reported(problems, file):
-            found[split] = _read_split(folder, file, classes, shards)
+            found[split] = _read_split(folder, file, classes, shards, assumptions)
     splits = {}
     for split, (images, places) in found.items():
         members = Members(shards.base, tuple(shards.numbers), np.array(places, dtype=np.int64).reshape(-1, 4))
-        splits[split] = images.records(problems, members)
+        records = images.records(problems, members)
+        splits[split] = records.take(images.taken(range(len(records))))
     return classes, in_split_order(splits)
 
 
@@ -102,9 +106,9 @@ def _classes_and_splits(content: str) -> tuple[tuple[str, ...], dict[str, str]]:
 
 
 def _read_split(
-    folder: DataFolder, file: str, classes: tuple[str, ...], shards: _Shards
+    folder: DataFolder, file: str, classes: tuple[str, ...], shards: _Shards, assumptions: Assumptions
 ) -> tuple[Annotations, array[int]]:
-    annotations = Annotations(folder.root, unit="line")
+    annotations = Annotations(folder.root, "line", assumptions=Assumptions(crowds=assumptions.crowds))
     places = array("q")
     for number, line in enumerate(folder.lines(file, LONGEST_LINE), start=1):
         try:

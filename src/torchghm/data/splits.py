@@ -7,20 +7,10 @@ from typing import TypeVar
 
 import numpy as np
 
+from torchghm.data.problem_kinds import KINDS
 from torchghm.data.problems import Problem, examples
 from torchghm.data.records import Records
 
-# How data sets call their splits, and how we do.
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-    "trainval": "trainval",
-}
 # Splits that are made to be divided; a lone "test" is not.
 UNDIVIDED = ("all", "default", "train", "trainval")
 
@@ -70,14 +60,19 @@ def split_by_seed(records: Records, val_fraction: float, test_fraction: float, s
 def check_splits(splits: Mapping[str, Records], problems: list[Problem]) -> None:
     """Report splits without images or boxes, and images that are in two of train, val and test."""
     failed = any(problem.fatal for problem in problems)
+    causes = [problem for problem in problems if KINDS[problem.what].drops]
     for name, records in splits.items():
-        if failed and not len(records):  # a consequence of what is reported already
+        if not records.crowd.all() or failed:  # or a consequence of what is reported already
             continue
-        if records.crowd.all():  # or there are no boxes at all
-            what = "no-training-boxes" if name in UNDIVIDED else "no-boxes"
-            problems.append(
-                Problem(name, what, f"none of the {len(records)} images of {name!r} has a box", len(records))
-            )
+        what = "no-training-boxes" if name in UNDIVIDED else "no-boxes"
+        detail = f"none of the {len(records)} images of {name!r} has a box"
+        if causes:  # the cause before the consequence
+            lost = sum(problem.count for problem in causes)
+            detail = f"all objects of {name!r} were dropped, {lost} in all splits: {causes[0].what}: {causes[0].detail}"
+        elif len(records.crowd):
+            what = "all-crowds" if name in UNDIVIDED else what
+            detail = f"all {len(records.crowd)} objects of {name!r} are crowds or difficult"
+        problems.append(Problem(name, what, detail, max(len(records), 1)))
     names = {split: splits[split].names() for split in ("train", "val", "test") if split in splits}
     for split, of_split in names.items():
         if repeated := len(of_split) - len(set(of_split)):

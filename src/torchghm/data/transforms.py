@@ -58,7 +58,7 @@ def training_transforms(
     if colour_jitter:
         # No hue: its colour space costs more time than reading the image and all other transforms together.
         steps.append(v2.ColorJitter(*[float(colour_jitter)] * 3))
-    steps.append(v2.SanitizeBoundingBoxes(min_size=smallest_box, labels_getter=_per_box))
+    steps.append(_WithoutSmallBoxes(min_size=smallest_box, labels_getter=_per_box))
     return v2.Compose([*steps, v2.ToDtype(dtype, scale=True)])
 
 
@@ -69,6 +69,17 @@ def evaluation_transforms(*, dtype: torch.dtype = torch.uint8) -> v2.Transform:
         dtype: of the image; floating point types are scaled to [0, 1].
     """
     return v2.Compose([v2.ToDtype(dtype, scale=True)])
+
+
+class _WithoutSmallBoxes(v2.SanitizeBoundingBoxes):  # type: ignore[misc]
+    """Removes objects that an image has lost; regions that are no objects only follow the image."""
+
+    def forward(self, image: Tensor, target: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
+        """Return image and target."""
+        regions = {key: target[key] for key in ("ignored_boxes",) if key in target}
+        objects = {key: value for key, value in target.items() if key not in regions}
+        image, objects = super().forward(image, objects)
+        return image, objects | regions
 
 
 def _zoom(factors: Sequence[float], translate: float) -> v2.Transform:

@@ -16,6 +16,8 @@ BoxEncoding = Literal["center", "sides"]
 
 IGNORED = -100
 BACKGROUND = -1
+UNMATCHED = -2
+"""An anchor that matches no object and is no background either: between the thresholds, or in an ignored region."""
 
 
 class DetectionExamples(NamedTuple):
@@ -85,7 +87,7 @@ def anchor_targets(labels: list[Tensor], matched: list[Tensor], background: int 
 
     Arguments:
         labels: [n] class of each object, an image.
-        matched: [A] object of each anchor, an image; -1 for background, -2 between the thresholds.
+        matched: [A] object of each anchor, an image; -1 for background, -2 for no example.
         background: the label of background.
     """
     rows = []

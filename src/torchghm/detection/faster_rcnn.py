@@ -11,6 +11,7 @@ from torchvision.models.detection.rpn import RegionProposalNetwork
 
 from torchghm.detection.examples import DetectionExamples, feature_maps
 from torchghm.detection.harmonized import HarmonizedDetector, LossPlan, Stage
+from torchghm.detection.ignored import forget_regions, watch_regions
 from torchghm.detection.roi_heads import HarmonizedRoIHeads
 from torchghm.detection.rpn import HarmonizedRPN
 
@@ -64,11 +65,13 @@ class HarmonizedFasterRCNN(HarmonizedDetector, FasterRCNN):  # type: ignore[misc
     def attach(self, plan: LossPlan) -> None:
         """Take the losses; the classes are ours already."""
         self.stage = plan.stage
+        watch_regions(self.transform)
         self.rpn.attach(plan)
         self.roi_heads.attach(plan)
 
     def detach(self) -> None:
         """Give everything back but the classes."""
+        forget_regions(self.transform)
         self.rpn.detach()
         self.roi_heads.detach()
         del self.stage

@@ -47,9 +47,11 @@ class HarmonizedFCOS(OneStageDetector, FCOS):  # type: ignore[misc]
         num_anchors_per_level: list[int],
     ) -> dict[str, Tensor]:
         """Return the losses of a batch: ``classification``, ``bbox_regression`` and ``bbox_ctrness``."""
-        matched = self.match(targets, anchors)
+        matched = self.without_ignored(self.match(targets, anchors), targets, anchors)
         if self.cls_loss is None:
-            losses: dict[str, Tensor] = FCOSHead.compute_loss(self.head, targets, head_outputs, anchors, matched)
+            losses: dict[str, Tensor] = FCOSHead.compute_loss(
+                self.head, targets, self.for_own_loss(head_outputs, matched), anchors, matched
+            )
         else:
             losses = self._losses_of_positives(targets, head_outputs, anchors, matched)
         if rank_count() > 1 and self.training:  # ours are means over all ranks' positives: so is the third

@@ -43,7 +43,9 @@ def harmonize(
 
     The losses become submodules ``model.cls_loss`` and ``model.box_loss`` (of the two heads in a Faster R-CNN): they
     move with the model and are saved with it. Calling it again replaces them; `restore` brings torchvision's own back.
-    The detector may still be pickled and deep-copied. docs/detectors.md says what is replaced in which detector.
+    The detector may still be pickled and deep-copied. A target's ``ignored_boxes`` [n, 4] (crowds, difficult objects)
+    mask the losses, torchvision's own too: an anchor that matches no object and of which one of them holds half or more
+    is no example. docs/detectors.md says what is replaced in which detector.
 
     Arguments:
         model: a RetinaNet, FCOS, SSD, FasterRCNN or MaskRCNN of ``torchvision.models.detection``, built by whomever.

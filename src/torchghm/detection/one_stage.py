@@ -12,6 +12,7 @@ from torchvision.ops import boxes as box_ops
 from torchghm.detection import scope
 from torchghm.detection.examples import (
     BACKGROUND,
+    UNMATCHED,
     BoxEncoding,
     DetectionExamples,
     anchor_targets,
@@ -21,6 +22,7 @@ from torchghm.detection.examples import (
     remember_levels,
 )
 from torchghm.detection.harmonized import HarmonizedDetector, LossPlan
+from torchghm.detection.ignored import SILENT, forget_regions, watch_regions, without_ignored
 from torchghm.functional.examples import Activation
 
 
@@ -40,16 +42,35 @@ class OneStageDetector(HarmonizedDetector):
         self.box_loss = plan.by_level(plan.box_loss, self.anchor_generator)
         self.background_channel = plan.background_channel
         self.anchor_generator.register_forward_hook(remember_levels)
+        watch_regions(self.transform)
 
     def detach(self) -> None:
         """Give everything back but the classes."""
         forget_levels(self.anchor_generator)
+        forget_regions(self.transform)
         for name in ("cls_loss", "box_loss", "background_channel"):
             delattr(self, name)
 
     def match(self, targets: list[dict[str, Tensor]], anchors: list[Tensor]) -> list[Tensor]:
         """Object of each anchor, [A] an image; -1 for background, -2 between the thresholds."""
         raise NotImplementedError
+
+    def without_ignored(
+        self, matched: list[Tensor], targets: list[dict[str, Tensor]], anchors: list[Tensor]
+    ) -> list[Tensor]:
+        """Leave out what is matched as background and lies mostly in one of the target's ``ignored_boxes``."""
+        return without_ignored(matched, anchors, targets, BACKGROUND, UNMATCHED)
+
+    def for_own_loss(self, head_outputs: dict[str, Tensor], matched: list[Tensor]) -> dict[str, Tensor]:
+        """The outputs with sure background for anchors that are no example, whose loss and gradient are then 0.
+
+        torchvision's losses of an FCOS and of an SSD know objects and background only.
+        """
+        ignored = (torch.stack(matched) == UNMATCHED)[..., None]
+        silent = torch.full_like(head_outputs["cls_logits"][:1, :1], SILENT)
+        if self.has_background_column:
+            silent[..., 0] = 0
+        return {**head_outputs, "cls_logits": torch.where(ignored, silent, head_outputs["cls_logits"])}
 
     def residuals(self, predicted: Tensor, boxes: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor]:
         """Predicted and true encoded boxes [P, 4] in units of the anchor's size.
@@ -120,7 +141,8 @@ class OneStageDetector(HarmonizedDetector):
         features = list(feature_maps(self.backbone, batch.tensors).values())
         head_outputs = self.head(features)
         anchors = self.anchor_generator(batch, features)
-        return self.examples(targets, head_outputs, anchors, self.match(targets, anchors))
+        matched = self.without_ignored(self.match(targets, anchors), targets, anchors)
+        return self.examples(targets, head_outputs, anchors, matched)
 
 
 def match_by_iou(matcher: Any, targets: list[dict[str, Tensor]], anchors: list[Tensor]) -> list[Tensor]:

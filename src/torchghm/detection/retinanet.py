@@ -21,7 +21,7 @@ class HarmonizedRetinaNet(OneStageDetector, RetinaNet):  # type: ignore[misc]
         self, targets: list[dict[str, Tensor]], head_outputs: dict[str, Tensor], anchors: list[Tensor]
     ) -> dict[str, Tensor]:
         """Return the losses of a batch: ``classification`` and ``bbox_regression``."""
-        matched = self.match(targets, anchors)
+        matched = self.without_ignored(self.match(targets, anchors), targets, anchors)
         examples = self.examples(targets, head_outputs, anchors, matched)
         head = self.head
         if self.cls_loss is None:

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.detection import roi_heads
 from torchvision.models.detection.roi_heads import RoIHeads
+from torchvision.ops import box_iou
 
 from torchghm.detection import scope
 from torchghm.detection.examples import DetectionExamples, without_weights
 from torchghm.detection.harmonized import LossPlan
+from torchghm.detection.ignored import inside_ignored
 
 _HOST_LOSS = "fastrcnn_loss"
 
@@ -57,6 +59,26 @@ class HarmonizedRoIHeads(RoIHeads):  # type: ignore[misc]
         # nothing is copied, and nothing that other models or threads could see is changed.
         host = FunctionType(code, {**vars(roi_heads), _HOST_LOSS: self.compute_loss})
         return host(self, features, proposals, image_shapes, targets)
+
+    def select_training_samples(
+        self, proposals: list[Tensor], targets: list[dict[str, Tensor]] | None
+    ) -> tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]]:
+        """Return proposals drawn from those that match an object or lie in no ignored region."""
+        if targets is not None:
+            proposals = [
+                boxes[~(inside_ignored(boxes, target) & self._background(boxes, target))]
+                for boxes, target in zip(proposals, targets, strict=True)
+            ]
+        selected: tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]] = super().select_training_samples(
+            proposals, targets
+        )
+        return selected
+
+    def _background(self, boxes: Tensor, target: dict[str, Tensor]) -> Tensor:
+        if not target["boxes"].numel() or not boxes.numel():
+            return boxes.new_ones(boxes.shape[0], dtype=torch.bool)
+        best: Tensor = box_iou(target["boxes"].to(boxes.dtype), boxes).amax(dim=0)
+        return best.lt(self.proposal_matcher.low_threshold)
 
     def compute_loss(
         self,

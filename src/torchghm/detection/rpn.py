@@ -17,6 +17,7 @@ from torchghm.detection.examples import (
     without_weights,
 )
 from torchghm.detection.harmonized import LossPlan
+from torchghm.detection.ignored import without_ignored
 
 
 class HarmonizedRPN(RegionProposalNetwork):  # type: ignore[misc]
@@ -37,6 +38,13 @@ class HarmonizedRPN(RegionProposalNetwork):  # type: ignore[misc]
         forget_levels(self.anchor_generator)
         for name in ("cls_loss", "box_loss"):
             delattr(self, name)
+
+    def assign_targets_to_anchors(
+        self, anchors: list[Tensor], targets: list[dict[str, Tensor]]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Return labels, 1 object, 0 background, -1 no example, and the matched boxes."""
+        labels, boxes = super().assign_targets_to_anchors(anchors, targets)
+        return without_ignored(labels, anchors, targets, background=0, ignored=-1), boxes
 
     def compute_loss(
         self,

@@ -53,9 +53,10 @@ class HarmonizedSSD(OneStageDetector, SSD):  # type: ignore[misc]
     ) -> dict[str, Tensor]:
         """Return the losses of a batch: ``bbox_regression`` and ``classification``."""
         losses: dict[str, Tensor] = {}
+        matched = self.without_ignored(matched_idxs, targets, anchors)
         if self.cls_loss is None or self.box_loss is None:
-            losses = super().compute_loss(targets, head_outputs, anchors, matched_idxs)
-        return self.replace_losses(losses, self.examples(targets, head_outputs, anchors, matched_idxs))
+            losses = super().compute_loss(targets, self.for_own_loss(head_outputs, matched), anchors, matched)
+        return self.replace_losses(losses, self.examples(targets, head_outputs, anchors, matched))
 
     def match(self, targets: list[dict[str, Tensor]], anchors: list[Tensor]) -> list[Tensor]:
         """Object of each default box, [A] an image; -1 for background (there is no band between)."""

@@ -121,5 +121,8 @@ def _batches(loader: DataLoader[Any], device: torch.device) -> Iterator[Batch]:
         for images, targets in loader:
             yield (
                 to_floats([image.to(device) for image in images]),
-                [{name: target[name].to(device) for name in ("boxes", "labels")} for target in targets],
+                [
+                    {name: target[name].to(device) for name in ("boxes", "labels", "ignored_boxes")}
+                    for target in targets
+                ],
             )

@@ -45,7 +45,10 @@ def write_gradient_norms(path: Path, module: DetectorModule, records: Records) -
         examples = detection_examples(
             module.detector,
             to_floats([image.to(module.device) for image in images]),
-            [{name: target[name].to(module.device) for name in ("boxes", "labels")} for target in targets],
+            [
+                {name: target[name].to(module.device) for name in ("boxes", "labels", "ignored_boxes")}
+                for target in targets
+            ],
         )
         of_positives, of_negatives = classification_counts(examples)
         positive += of_positives.cpu()

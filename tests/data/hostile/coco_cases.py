@@ -83,7 +83,11 @@ def malformed(name: str, harm: Harm, words: str) -> Case:
 BOXES: list[Case] = [
     dropped("box-without-area", [5, 5, 0, 10]),
     dropped("box-without-area", [5, 5, 10, 0.0]),
-    dropped("box-without-area", [5, 5, -3, 10]),
+    (
+        "box of a negative width",
+        one_more(bbox=[5, 5, -3, 10]),
+        Loads({"a.png": (WIDTH, HEIGHT, [*OBJECTS, ("ant", [2, 5, 5, 15])])}, {"corners-swapped": 1}),
+    ),
     dropped("box-without-area", [5, 5, 1e-9, 10]),
     dropped("box-not-finite", [math.nan, 5, 10, 10]),
     dropped("box-not-finite", [5, 5, math.inf, 10]),
@@ -92,14 +96,49 @@ BOXES: list[Case] = [
     dropped("box-outside", [-20, -20, 10, 10]),
     dropped("box-outside", [5, 30, 10, 10]),
     dropped("box-outside", [1e300, 1e300, 1e290, 1e290]),
-    dropped("box-malformed", [5, 5, 10]),
-    dropped("box-malformed", []),
-    dropped("box-malformed", None),
-    dropped("box-malformed", "5 5 10 10"),
-    dropped("box-malformed", [5, 5, "10", 10]),
-    dropped("box-malformed", [5, 5, True, 10]),
-    dropped("box-malformed", [10**400, 5, 10, 10]),
-    dropped("box-malformed", {"x": 5}),
+    dropped("box-not-numbers", [5, 5, 10]),
+    dropped("box-missing", []),
+    dropped("box-missing", None),
+    dropped("box-not-numbers", "5 5 10 10"),
+    dropped("box-not-numbers", [5, 5, "1_0", 10]),
+    dropped("box-not-numbers", [5, 5, True, 10]),
+    dropped("box-not-numbers", [10**400, 5, 10, 10]),
+    dropped("box-not-numbers", {"x": 5}),
+    *(
+        (
+            f"box {bbox}",
+            one_more(bbox=bbox),
+            Loads({"a.png": (WIDTH, HEIGHT, [*OBJECTS, ("ant", [5, 5, 15, 12])])}, {"box-in-other-form": 1}),
+        )
+        for bbox in ([5, 5, "10", 7], [[5, 5, 10, 7]], {"x": 5, "y": 5, "width": 10, "height": 7})
+    ),
+    *(
+        (
+            f"mask {str(mask)[:40]}",
+            one_more(bbox=None, segmentation=mask),
+            Loads({"a.png": (WIDTH, HEIGHT, [*OBJECTS, ("ant", [5, 6, 15, 12])])}, {"box-from-mask": 1}),
+        )
+        for mask in (
+            [[5, 6, 15, 6, 15, 12]],
+            [[5, 6, 9, 6, 9, 9], [9, 9, 15, 12, 9, 12]],
+            {"size": [30, 40], "counts": [156, 6, *[24, 6] * 9, 768]},
+            {"size": [30, 40], "counts": "l46h000000000000000000Xg0"},
+        )
+    ),
+    *(
+        (f"mask {str(mask)[:40]}", one_more(bbox=None, segmentation=mask), Loads(problems={"box-missing": 1}))
+        for mask in (
+            [[]],
+            [[1]],
+            [["a", "b"]],
+            {"size": [30, 40]},
+            {"size": [0, 0], "counts": [1, 2]},
+            7,
+            {"size": [30, 40], "counts": "~" * 99},
+            {"size": [30, 40], "counts": [10**400, 5]},
+            [[None] * 6],
+        )
+    ),
     clipped([-5, 5, 10, 10], [0, 5, 5, 15]),
     clipped([35, 25, 10, 10], [35, 25, 40, 30]),
     clipped([-1e30, -1e30, 2e30, 2e30], [0, 0, 40, 30]),
@@ -122,7 +161,7 @@ ENTRIES: list[Case] = [
     malformed("annotations are an object", instances(annotations={}), "a list under the key 'annotations', got dict"),
     malformed("annotations are null", instances(annotations=None), "under the key 'annotations', got NoneType"),
     malformed("annotations are numbers", instances(annotations=[1]), "expected objects in 'annotations'"),
-    malformed("an image's id is text", image(id="one"), WHOLE_NUMBERS),
+    malformed("an image's id is no text", image(id=""), WHOLE_NUMBERS),
     malformed("an image's id is enormous", image(id=10**30), WHOLE_NUMBERS),
     malformed("an image has no id", instances(images=[{"file_name": "a.png"}]), WHOLE_NUMBERS),
     malformed("an image has no name", instances(images=[{"id": 1}]), "expected a file_name for image 1"),
@@ -134,7 +173,7 @@ ENTRIES: list[Case] = [
     ("an image without a name's text", image(file_name=""), Refused(FILE, "missing-image")),
     ("NUL in a name", image(file_name="a\0.png"), Refused(FILE, "missing-image")),
     ("half a character in a name", image(file_name="\ud800/\ud800.png"), Refused(FILE, "missing-image")),
-    ("an enormous name", image(file_name="x/" * 3000 + "a.png"), Refused(FILE, "missing-image")),
+    ("an enormous name", image(file_name="x/" * 3000 + "gone.png"), Refused(FILE, "missing-image")),
     ("the folder as image", image(file_name="."), Refused(FILE, "missing-image")),
     ("two levels up", image(file_name="../../secret.png"), Refused(FILE, "path-outside", r"secret\.png' leads out")),
     ("up by detours", image(file_name="x/../../../secret.png"), Refused(FILE, "path-outside")),

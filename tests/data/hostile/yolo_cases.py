@@ -75,6 +75,15 @@ def dropped(line: str, what: str) -> Case:
     )
 
 
+def repaired(line: str, what: str) -> Case:
+    objects = [("bee", [10, 7.5, 30, 22.5]), ("ant", [0, 12, 20, 18])]
+    return (
+        f"line {line!r}",
+        content(f"\n1 0.5 0.5 0.5 0.5\n{line}\n", LABELS),
+        Loads({"b.png": (WIDTH, HEIGHT, objects)}, {what: 1}),
+    )
+
+
 A_LIST = "expected a list of class names under the key 'names'"
 PLACES = "expected a folder, a file or a list of them under the key 'train'"
 SETTINGS_CASES: list[Case] = [
@@ -83,7 +92,8 @@ SETTINGS_CASES: list[Case] = [
     malformed("train: [unclosed\n", "is not YAML"),
     malformed("train: \t@x\n", "is not YAML"),
     malformed(b"names: [\xff\xfe]\n", "is not text in UTF-8"),
-    malformed((SETTINGS + NAMES).encode("utf-16"), "is not text in UTF-8"),
+    ("UTF-16 that says so", settings((SETTINGS + NAMES).encode("utf-16")), Loads()),
+    malformed((SETTINGS + NAMES).encode("utf-16-le")[:-1], "is not YAML"),
     malformed("a: !!python/object/apply:os.system [id]\n", A_LIST),
     malformed("[" * 2_000, "is not YAML"),
     malformed(SETTINGS, A_LIST),
@@ -130,12 +140,16 @@ LABELS_CASES: list[Case] = [
     dropped("0 0.5 0.5 1.2 0.5", "box-not-normalised"),
     dropped("0 1e300 1e300 1e300 1e300", "box-not-normalised"),
     dropped("0 1.005 0.5 0.002 0.5", "box-outside"),
-    dropped("0 0.5 0.5 0.5", "box-malformed"),
-    dropped("0 0.5 0.5 0.5 0.5 0.9", "box-malformed"),
-    dropped("0 a b c d", "box-malformed"),
-    dropped("ant 0.5 0.5 0.5 0.5", "box-malformed"),
-    dropped("0,0.5,0.5,0.5,0.5", "box-malformed"),
-    dropped("0 0.5 0.5 0.2_5 0.5", "box-malformed"),
+    dropped("0 0.5 0.5 0.5", "line-of-unknown-columns"),
+    dropped("0 0.5 0.5 0.5 0.5 9.9", "line-of-unknown-columns"),
+    dropped("0 a b c d", "line-not-numbers"),
+    dropped("gnu 0.5 0.5 0.5 0.5", "line-not-numbers"),
+    dropped("0 0.5 0.5 0.2_5 0.5", "line-not-numbers"),
+    repaired("0 0.25 0.5 0.5 0.2 0.9", "columns-told"),
+    repaired("ant 0.25 0.5 0.5 0.2", "line-in-other-form"),
+    repaired("0,0.25,0.5,0.5,0.2", "line-in-other-form"),
+    repaired("0 0,25 0,5 0,5 0,2", "line-in-other-form"),
+    repaired("'Ant' 0.25;0.5;0.5;0.2", "line-in-other-form"),
     ("rounded coordinates", content("0 0.5 0.5 1.0000001 1.0\n1 0.995 0.5 0.1 1.0\n", LABELS),
      Loads({"b.png": (WIDTH, HEIGHT, [("ant", [0, 0, 40, 30]), ("bee", [37.8, 0, 40, 30])])}, {"box-clipped": 1})),
     ("a polygon", content("2 0.25 0.5 0.5 0.2 0.75 0.9\n", LABELS),
@@ -145,7 +159,8 @@ LABELS_CASES: list[Case] = [
        Refused(LABELS, "unknown-category", f"1: line 1 has class {label} of 3"))
       for label in ("3", "-1", "1.5", "nan", "1e300")),
     *((f"labels {data!r}", content(data, LABELS), Refused(LABELS, "malformed-annotations", "is not text in UTF-8"))
-      for data in (b"\xff\xfe0\x000\x00", b"\x89PNG\r\n\xff")),
+      for data in (b"\xff\xfe0\x000", b"\x89PNG\r\n\xff")),
+    ("labels in UTF-16 that say so", content("1 0.5 0.5 1 1\n".encode("utf-16"), LABELS), Loads()),
     ("an enormous file of labels", content(b"0 0.5 0.5 0.5 0.5\n" * 10**6, LABELS),
      Refused(LABELS, "malformed-annotations", "has 18000000 bytes")),
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from torchghm.data.boxes import SMALLEST_SIDE, clean_boxes
+from torchghm.data.repairing.boxes import SMALLEST_SIDE, clean_boxes
 
 WIDTHS, HEIGHTS = np.array([40]), np.array([30])
 

@@ -130,8 +130,8 @@ def test_the_layout_of_bccd(tmp_path):
         "trainval": (5, 20, (5, 10, 5)),
     }  # fmt: skip
     assert sorted(map(str, check.problems)) == [
-        "Annotations/BloodImage_00338.xml: box-without-area: 1: object 5 [18, 32, 18, 32]",
-        "Annotations/BloodImage_00343.xml: box-without-area: 1: object 5 [18, 32, 18, 32]",
+        "Annotations: box-without-area: 2 in 2 files: Annotations/BloodImage_00343.xml object 5 [18, 32, 18, 32], "
+        "Annotations/BloodImage_00338.xml object 5 [18, 32, 18, 32]",
     ]
     record = load_data(tmp_path / "BCCD").splits["val"][0]
     assert record.path.name == "BloodImage_00000.jpg"

@@ -19,9 +19,8 @@ def test_images_are_found_in_subfolders_and_under_the_root(tmp_path):
     root = write_coco(tmp_path / "data", images=images)
     write_image(root / "train2017" / "deep" / "er" / "a.png")
     data = load_data(root)
-    assert data.splits["train"].names() == [
-        "train2017/deep/er/a.png", "train2017/b.png", "train2017/c.png", "train2017/b.png",
-    ]  # fmt: skip
+    names = ["train2017/deep/er/a.png", "train2017/b.png", "train2017/c.png"]
+    assert data.splits["train"].names() == names  # of which the second is listed again
     assert [problem.what for problem in data.problems] == ["repeated-image"]
 
 
@@ -46,7 +45,7 @@ def test_symbolic_links_may_stay_in_the_folder_but_not_leave_it(tmp_path):
     image.unlink()
     write_image(tmp_path / "outside.png")
     image.symlink_to(tmp_path / "outside.png")
-    with pytest.raises(DataError, match=r"path-outside: 'train2017/a\.png' is a symbolic link"):
+    with pytest.raises(DataError, match=r"path-outside: 1 .*'train2017/a\.png' is a symbolic link"):
         load_data(root)
 
 

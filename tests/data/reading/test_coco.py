@@ -40,7 +40,7 @@ def test_files_with_other_ids_for_the_same_names_agree_by_name(tmp_path):
 
 def test_categories_of_one_name_are_one_class(tmp_path):
     categories = [*CATEGORIES, {"id": 9, "name": "bee"}]
-    annotations = [annotation(category_id=2), annotation(category_id=9)]
+    annotations = [annotation(category_id=2), annotation(category_id=9, bbox=[3, 2, 10, 10])]
     data = load_data(write_coco(tmp_path / "data", categories=categories, annotations=annotations))
     assert data.classes == CLASSES
     assert data.splits["train"][0].labels.tolist() == [1, 1]
@@ -49,19 +49,23 @@ def test_categories_of_one_name_are_one_class(tmp_path):
 
 def test_an_annotation_listed_twice_counts_once(tmp_path):
     moved = annotation(bbox=[3, 2, 10, 10])
-    annotations = [annotation(), annotation(), moved, moved, annotation(id=8)]
+    annotations = [annotation(), annotation(), moved, moved, annotation(id=8), annotation(id=9, category_id=2)]
     data = load_data(write_coco(tmp_path / "data", annotations=annotations))
-    assert data.splits["train"][0].boxes.tolist() == [[1, 2, 11, 12], [3, 2, 13, 12], [1, 2, 11, 12]]
-    assert [(problem.what, problem.count) for problem in data.problems] == [("repeated-annotation", 2)]
+    record = data.splits["train"][0]
+    assert record.boxes.tolist() == [[1, 2, 11, 12], [3, 2, 13, 12], [1, 2, 11, 12]]
+    assert record.labels.tolist() == [0, 0, 1]
+    assert [(problem.what, problem.count) for problem in data.problems] == [
+        ("repeated-annotation", 2), ("duplicate-object", 1),
+    ]  # fmt: skip
 
 
 def test_ids_crowds_and_mask_areas_are_kept(tmp_path):
     annotations = [
         annotation(area=42.5, iscrowd=0),
         annotation(iscrowd=1, area=math.nan),
-        annotation(iscrowd=0),
-        annotation(area=1e300),
-        annotation(area="large"),
+        annotation(iscrowd=0, bbox=[2, 2, 10, 10]),
+        annotation(area=1e300, bbox=[3, 2, 10, 10]),
+        annotation(area="large", bbox=[4, 2, 10, 10]),
     ]
     images = [entry | {"id": entry["id"] + 100} for entry in TRAIN["images"]]
     annotations = [entry | {"image_id": 101} for entry in annotations]
@@ -73,8 +77,10 @@ def test_ids_crowds_and_mask_areas_are_kept(tmp_path):
 
 
 def test_crowds_alone_are_nothing_to_learn_from(tmp_path):
-    with pytest.raises(DataError, match="no-training-boxes"):
+    with pytest.raises(DataError, match="all-crowds: all 1 objects of 'train'"):
         load_data(write_coco(tmp_path / "data", annotations=[annotation(iscrowd=1)]))
+    data = load_data(tmp_path / "data", crowds="objects")
+    assert data.splits["train"].crowd.tolist() == [False]
 
 
 def test_polygons_are_not_kept_and_do_not_matter(tmp_path):
@@ -107,11 +113,16 @@ def test_a_folder_with_one_exported_file_is_one_split(tmp_path):
 
 def test_a_large_file_is_held_in_arrays(tmp_path):
     count = 2000
-    images = [{"id": number, "file_name": "a.png", "width": 40, "height": 30} for number in range(count)]
-    annotations = [annotation(id=number, image_id=number // 5) for number in range(5 * count)]
-    records = load_data(write_coco(tmp_path / "data", images=images, annotations=annotations)).splits["train"]
+    images = [{"id": number, "file_name": f"{number}.png", "width": 40, "height": 30} for number in range(count)]
+    annotations = [
+        annotation(id=number, image_id=number // 5, bbox=[number % 5, 2, 10, 10]) for number in range(5 * count)
+    ]
+    root = write_coco(tmp_path / "data", images=images, annotations=annotations)
+    for number in range(count):
+        (root / "train2017" / f"{number}.png").touch()  # never opened: its size is stated
+    records = load_data(root).splits["train"]
     assert len(records) == count
     held = sum(array.nbytes for array in vars(records).values() if isinstance(array, np.ndarray))
     assert held < count * (5 * (16 + 8 + 1 + 4) + 5 * 8 + 8)
     assert not any(isinstance(value, (list, dict, tuple)) for value in vars(records).values())
-    assert records[count - 1].boxes.tolist() == [[1, 2, 11, 12]] * 5
+    assert records[count - 1].boxes.tolist() == [[x, 2, x + 10, 12] for x in range(5)]

@@ -1,0 +1,138 @@
+"""Are boxes what their layout says? What all of them together look like: corners, sides, pixels, fractions.
+
+One box proves nothing: it may stick out of an image by a mistake, and a small object may be a pixel wide. So each
+question is asked of all boxes, and of the boxes of each class, which one person or tool may have written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from torchghm.data.repairing.boxes import TOLERANCE, to_corners
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+FEWEST = 3
+"""Boxes of a class that say something about it."""
+MOST = 0.98
+"""Share of the boxes that have to fit another form, where a few may be plain mistakes."""
+MANY = 0.3
+"""Share of the boxes that may not fit the form of the layout."""
+
+
+class Doubt(NamedTuple):
+    """Boxes that look like something else: the kind of problem, which boxes, and why."""
+
+    what: str
+    boxes: Flags
+    words: str
+
+
+def doubts(
+    raw: Floats, sizes: NDArray[np.int64], labels: NDArray[np.int64], areas: Floats, form: str, unit: str
+) -> list[Doubt]:
+    """Return what boxes look like, where that is not the form of their layout; empty if all is well.
+
+    Arguments:
+        raw: `[n, 4]`, as they are written.
+        sizes: `[n, 2]`, width and height of the image of each box, 0 if unknown.
+        labels: `[n]`.
+        areas: `[n]`, that the file states for the object, 0 if it states none.
+        form: "xyxy", "xywh" or "cxcywh".
+        unit: "pixels" or "fractions".
+    """
+    judged = np.asarray(np.isfinite(raw).all(axis=1) & (sizes > 0).all(axis=1))
+    if not judged.any():
+        return []
+    questions = [_unit]
+    if form == "xyxy":
+        questions.append(_sides_for_corners)
+    else:
+        questions.append(_corners_for_sides)
+    for question in questions:
+        found = np.zeros(len(raw), bool)
+        words = what = ""
+        for group in _groups(labels, judged):
+            answer = question(raw[group], sizes[group], areas[group], form, unit)
+            if answer is not None:
+                what, words = answer
+                found[group] = True
+        if found.any():
+            return [Doubt(what, found, words)]
+    return []
+
+
+def _groups(labels: NDArray[np.int64], judged: Flags) -> Iterator[NDArray[np.int64]]:
+    yield np.flatnonzero(judged)
+    order = np.flatnonzero(judged)
+    order = order[np.argsort(labels[order], kind="stable")]
+    for part in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1):
+        if len(part) >= FEWEST:
+            yield part
+
+
+Answer = tuple[str, str] | None
+
+
+def _unit(raw: Floats, sizes: NDArray[np.int64], areas: Floats, form: str, unit: str) -> Answer:
+    largest = np.abs(raw).max(axis=1)
+    if unit == "pixels":
+        tiny = (largest <= 1 + TOLERANCE) & (sizes > 4).all(axis=1)
+        broken = (raw != np.round(raw)).any(axis=1)  # a box of one pixel has whole numbers
+        if tiny.mean() >= 0.5 and broken[tiny].mean() >= 0.5:
+            return "boxes-look-like-fractions", f"all four numbers are at most 1 ({form}, expected pixels)"
+    else:
+        large = (largest > 1.5) & (largest <= 2 * sizes.max(axis=1))
+        if large.mean() >= 0.5:
+            return "boxes-look-like-pixels", f"numbers are as large as {largest.max():.6g} ({form}, expected 0..1)"
+    return None
+
+
+def _corners_for_sides(raw: Floats, sizes: NDArray[np.int64], areas: Floats, form: str, unit: str) -> Answer:
+    """Whether x, y, width, height (or a centre and sides) are two corners."""
+    as_corners = to_corners(raw, "xyxy", unit, sizes)
+    ordered = (as_corners[:, 2:] > as_corners[:, :2]).all(axis=1)
+    limits = np.tile(sizes, 2)
+    fits = ordered & ((as_corners <= limits * (1 + TOLERANCE) + 1) & (as_corners >= -1)).all(axis=1)
+    if fits.mean() < MOST:
+        return None
+    as_said = to_corners(raw, form, unit, sizes)
+    slack = 1 + TOLERANCE * limits
+    sticks_out = ((as_said < -slack) | (as_said > limits + slack)).any(axis=1)
+    if sticks_out.mean() >= MANY:
+        return "boxes-look-like-corners", f"{sticks_out.mean():.0%} stick out of their image as {form}, none as corners"
+    stated = areas > 0
+    if stated.mean() >= 0.5:
+        of_corners = (as_corners[:, 2:] - as_corners[:, :2]).prod(axis=1)
+        of_sides = (as_said[:, 2:] - as_said[:, :2]).prod(axis=1)
+        by_corners = np.abs(areas - of_corners) <= 1e-3 * areas + 0.5
+        by_sides = np.abs(areas - of_sides) <= 1e-3 * areas + 0.5
+        if (by_corners & ~by_sides)[stated].mean() >= MANY:
+            return "boxes-look-like-corners", f"the stated areas are not those of {form}, but those of corners"
+    # Sides have nothing to do with the place; the second corner follows the first.
+    place = as_corners / limits
+    if len(raw) >= 20 and _follows(place[:, 0], place[:, 2]) and _follows(place[:, 1], place[:, 3]):
+        return "boxes-look-like-corners", "the last two numbers are always larger than the first two, and follow them"
+    return None
+
+
+def _sides_for_corners(raw: Floats, sizes: NDArray[np.int64], areas: Floats, form: str, unit: str) -> Answer:
+    """Whether two corners are x, y, width, height."""
+    reversed_ = raw[:, 2:] < raw[:, :2]
+    as_sides = to_corners(raw, "xywh", unit, sizes)
+    inside = (as_sides <= np.tile(sizes, 2) * (1 + TOLERANCE) + 1).all(axis=1) & (raw >= 0).all(axis=1)
+    shares = reversed_.mean(axis=0)
+    if len(raw) >= FEWEST and inside.mean() >= MOST and (shares >= MANY).all():
+        return "boxes-look-like-sides", f"the second corner lies before the first in {shares.min():.0%} of them"
+    return None
+
+
+def _follows(first: Floats, second: Floats) -> bool:
+    if first.std() == 0 or second.std() == 0:
+        return False
+    return bool(np.corrcoef(first, second)[0, 1] > 0.5)

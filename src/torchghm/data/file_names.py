@@ -1,0 +1,43 @@
+"""How the same file is called by another system, another tool, or where it lay before."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+
+def normal_name(name: str) -> str:
+    """The one spelling of a name: an accented letter is one code point or two, by the system that packed it."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def loose_name(name: str) -> str:
+    """A name but for upper and lower case, percent signs for characters, and how accents are written."""
+    try:
+        plain = unquote(name, errors="strict") if "%" in name else name
+    except UnicodeDecodeError:
+        plain = name
+    return normal_name(plain).casefold()
+
+
+def with_slashes(name: str) -> str:
+    r"""A name of Windows with slashes: `images\a.jpg` is `images/a.jpg`."""
+    return name.replace("\\", "/")
+
+
+def tails(name: str) -> Iterator[str]:
+    """Yield what may be left of a name whose first folders are those of somebody else's machine, longest first.
+
+    `C:/Users/x/data/a.jpg` may be `Users/x/data/a.jpg`, `x/data/a.jpg`, `data/a.jpg` and `a.jpg`.
+    """
+    parts = [part for part in with_slashes(name).split("/") if part not in ("", ".", "..")]
+    if len(parts) > 40:  # no file lies so deep
+        return
+    for start in range(len(parts)):
+        yield "/".join(parts[start:])
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is one that systems leave beside others: `._a.jpg`, `.DS_Store`, `__MACOSX`."""
+    return name.startswith(".") or name == "__MACOSX"

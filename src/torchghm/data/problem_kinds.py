@@ -1,0 +1,136 @@
+"""Every kind of problem that a data set can have: how bad it is, what it means, what to do about it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Kind(NamedTuple):
+    """A kind of problem.
+
+    Attributes:
+        fatal: the data cannot be used before it is repaired; any other kind has been dealt with.
+        meaning: what is wrong, and what was done about it.
+        remedy: what to do.
+        note: nothing is lost or doubtful; `strict` lets it pass.
+        drops: objects are lost, so that a split may be left without any.
+    """
+
+    fatal: bool
+    meaning: str
+    remedy: str
+    note: bool = False
+    drops: bool = False
+
+    @property
+    def severity(self) -> str:
+        """`error`, `warning` or `note`."""
+        return "error" if self.fatal else "note" if self.note else "warning"
+
+
+def _error(meaning: str, remedy: str) -> Kind:
+    return Kind(True, meaning, remedy)
+
+
+def _warning(meaning: str, remedy: str) -> Kind:
+    return Kind(False, meaning, remedy)
+
+
+def _dropped(meaning: str, remedy: str) -> Kind:
+    return Kind(False, f"{meaning}, dropped", remedy, drops=True)
+
+
+def _note(meaning: str, remedy: str = "nothing") -> Kind:
+    return Kind(False, meaning, remedy, note=True)
+
+
+_SAY_BOXES = "write them as the layout has them, or say what they are with --boxes"
+
+KINDS: dict[str, Kind] = {
+    # The folder and its files
+    "unusable-folder": _error("the folder cannot be read as a data set", "one of the layouts in docs/data.md"),
+    "malformed-annotations": _error("the annotation file cannot be read", "repair what the message names"),
+    "missing-annotations": _error("a listed image has no annotation file", "add the file, or strike the image off"),
+    "missing-image": _error("an annotated image is not there", "add the image, or strike it off"),
+    "ambiguous-image": _error("several images could be the annotated one", "rename all but one of them"),
+    "unreadable-image": _error("an image cannot be decoded", "convert it, or remove it and its annotations"),
+    "unusable-shard": _error(
+        "a tar shard is missing, or is not the one that its index was made for", "make the shards anew"
+    ),
+    "size-mismatch": _error(
+        "the annotation states another image size than the image has", "annotate the image as it is now"
+    ),
+    "path-outside": _error("a name leads out of the data folder", "put the file into the data folder"),
+    "unknown-category": _error("an object has a category that is not defined", "define it, or count from 0"),
+    "duplicate-category": _error("two categories share an id", "give each an id of its own"),
+    "duplicate-split": _error("two lists of images are of one split", "join them, or rename one"),
+    "duplicate-image-id": _error("two images share an id", "give each an id of its own"),
+    "missing-labels": _error(
+        "more than a few images have no label file: nobody has said that there is nothing to see in them",
+        "put the label files where they belong, or say --unlabelled background",
+    ),
+    "boxes-look-like-corners": _error("boxes that should be a place and sides look like corners", _SAY_BOXES),
+    "boxes-look-like-sides": _error("boxes that should be corners look like a corner and sides", _SAY_BOXES),
+    "boxes-look-like-fractions": _error("boxes that should be in pixels look like fractions", _SAY_BOXES),
+    "boxes-look-like-pixels": _error("boxes that should be fractions look like pixels", _SAY_BOXES),
+    "all-crowds": _error(
+        "every object is a crowd, which is not learned", "say --crowds objects, if each is one object"
+    ),
+    "no-training-boxes": _error("there is no box at all to train with", "see the other problems"),
+    "not-trainable": _error(
+        "training needs boxes in 'train' to learn from, and in 'val' to be judged by", "add the split"
+    ),
+    # Splits and images
+    "no-boxes": _warning("a split has no box at all: AP cannot be measured on it", "see the other problems"),
+    "absent-split": _warning("a split that is named is not there, left out", "add it, or strike it off"),
+    "unlabelled-split": _warning("a split without any label file, left out", "add the label files"),
+    "unread-files": _warning("lists or folders that look like splits are not read", "name them as the layout does"),
+    "shared-image": _warning("an image is in more than one split", "take it out of one of them"),
+    "repeated-image": _warning(
+        "an image is listed twice in one split, taken once with all its objects", "list it once"
+    ),
+    "unlabelled-image": _warning(
+        "images without a label file, taken for images with nothing to see", "add an empty file for each such image"
+    ),
+    "background-image": _note("images without a label file, which were said to have nothing to see"),
+    "image-left-out": _warning("images all of whose objects were dropped, left out", "repair their objects"),
+    "undecoded-image": _warning("images of a kind that is not decoded, left out", "convert them to JPEG or PNG"),
+    "shared-labels": _warning("images of one name and different kinds share their labels", "rename all but one"),
+    "annotation-without-image": _warning("objects of an image that is not listed, dropped", "add the image"),
+    "unlisted-annotations": _warning("annotation files that no list of a split names, left out", "list them"),
+    "unusual-suffix": _note("images whose names end in a way that some tools do not know, read all the same"),
+    # Names
+    "file-by-other-name": _note("files that are called a little otherwise than the data say, found all the same"),
+    "labels-elsewhere": _warning(
+        "label files in another folder than the usual one, taken", "none, if they are the right ones"
+    ),
+    "other-filename": _warning(
+        "files whose <filename> is that of another image, taken by their own name", "write the right <filename>"
+    ),
+    "ids-of-other-type": _note("ids of different types, equal as numbers"),
+    "repeated-category-name": _warning("categories of the same name are taken as one class", "rename one"),
+    "similar-class-names": _warning("classes whose names differ by upper and lower case alone", "spell them alike"),
+    # Objects
+    "class-of-crowds": _warning(
+        "a class most of whose objects are crowds or difficult, which are not learned",
+        "say --crowds objects, if they are objects",
+    ),
+    "duplicate-object": _warning("objects listed again with the same class and box, dropped", "list each once"),
+    "repeated-annotation": _warning("objects listed again with the same id and all else, dropped", "list each once"),
+    "corners-swapped": _warning("boxes whose corners are exchanged, put in order", "none, if the count is right"),
+    "box-from-mask": _warning("objects without a box, whose mask has one, taken", "none, if the count is right"),
+    "box-in-other-form": _warning("boxes written in another way, read all the same", "none, if the count is right"),
+    "line-in-other-form": _warning("lines written in another way, read all the same", "none, if the count is right"),
+    "columns-told": _warning("lines with more than a box, of which the box is taken", "check what they are taken for"),
+    "box-clipped": _warning("boxes partly outside their image, clipped to it", "none, if the count is small"),
+    "box-missing": _dropped("objects without a box", "add the box"),
+    "box-incomplete": _dropped("boxes that lack a coordinate; what is known of their place is masked", "complete them"),
+    "box-not-numbers": _dropped("boxes that are not four numbers", "write four numbers"),
+    "line-not-numbers": _dropped("lines with something else than numbers", "write numbers"),
+    "line-of-unknown-columns": _dropped("lines whose numbers are not known to be a box", "write class and box"),
+    "box-not-finite": _dropped("boxes with NaN or infinite coordinates", "repair them"),
+    "box-without-area": _dropped("boxes of zero width or height", "repair them"),
+    "box-outside": Kind(False, "boxes wholly outside their image, dropped", "repair them", drops=True),
+    "box-not-normalised": _dropped("boxes whose coordinates are not in 0..1", "repair them"),
+}
+"""By a stable name. An error makes the data unusable; a warning or a note has been dealt with."""

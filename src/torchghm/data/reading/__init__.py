@@ -1,0 +1,43 @@
+"""One file for each layout: what is looked for in a folder, and how it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from torchghm.data import shards
+from torchghm.data.assumptions import Assumptions
+from torchghm.data.folder import DataFolder
+from torchghm.data.problems import Problem
+from torchghm.data.reading import coco, coco_places, voc, voc_places, yolo, yolo_sources
+from torchghm.data.records import Records
+
+Reader = Callable[[DataFolder, Assumptions, list[Problem]], tuple[tuple[str, ...], dict[str, Records]]]
+
+
+class Layout(NamedTuple):
+    """A layout of data sets.
+
+    Attributes:
+        usual: whether a folder has it as its makers meant it.
+        like: whether a folder has something like it.
+        read: returns classes and splits, and adds to the problems.
+        looked_for: in words.
+    """
+
+    usual: Callable[[DataFolder], object]
+    like: Callable[[DataFolder], object]
+    read: Reader
+    looked_for: str
+
+
+def _never(folder: DataFolder) -> bool:
+    return False
+
+
+LAYOUTS: dict[str, Layout] = {
+    "coco": Layout(coco_places.usual_coco_files, coco_places.other_coco_files, coco.read_coco, coco_places.LOOKED_FOR),
+    "voc": Layout(voc_places.is_usual_voc, voc_places.xml_folders, voc.read_voc, voc_places.LOOKED_FOR),
+    "yolo": Layout(yolo_sources.usual_settings, yolo_sources.yolo_source, yolo.read_yolo, yolo.LOOKED_FOR),
+    "shards": Layout(shards.is_sharded, _never, shards.read_shards, shards.LOOKED_FOR),
+}

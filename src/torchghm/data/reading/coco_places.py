@@ -1,0 +1,116 @@
+"""Which files of a folder are COCO's, of which split, and where their images can be."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from typing import NamedTuple
+
+from torchghm.data.folder import DataFolder
+from torchghm.data.images import SUFFIXES
+from torchghm.data.problems import FileError
+from torchghm.data.split_names import SPLIT_NAMES, is_within, split_of, split_of_path
+from torchghm.data.splits import in_split_order
+
+LOOKED_FOR = (
+    "annotations/instances_*.json, _annotations.coco.json in the folder or in train/, valid/, test/, or any JSON file "
+    "with the keys images, annotations and categories"
+)
+FILE_BESIDE_IMAGES = "_annotations.coco.json"
+KEYS = (b'"images"', b'"annotations"', b'"categories"')
+CHUNK = 2**22
+
+
+class CocoFile(NamedTuple):
+    """An annotation file, and the folders where its images can be, likely ones first."""
+
+    file: str
+    image_folders: tuple[str, ...]
+
+
+def coco_files(folder: DataFolder) -> dict[str, CocoFile]:
+    """Return for each split its annotation file; empty if there is none.
+
+    Raises:
+        FileError: several files are of one split.
+    """
+    return usual_coco_files(folder) or other_coco_files(folder)
+
+
+def usual_coco_files(folder: DataFolder) -> dict[str, CocoFile]:
+    """Return the files that have the names of COCO's own, or those of an annotation service."""
+    found: dict[str, CocoFile] = {}
+    for file in folder.files("annotations", (".json",)):
+        if match := re.fullmatch(r"annotations/instances_(.+)\.json", file):
+            starts = (match[1], f"images/{match[1]}", "images", "")
+            found[match[1]] = CocoFile(file, (*starts, *_image_folders(folder, match[1])))
+    for name in ("", *SPLIT_NAMES):
+        if file_beside := folder.file(FILE_BESIDE_IMAGES, name):
+            found.setdefault(name or "all", CocoFile(file_beside, (name, *(f"{name}/images".strip("/"),))))
+    for place in folder.tree() if found else ():  # further splits, whatever they are called
+        if "/" not in place and place not in ("", *SPLIT_NAMES) and (inner := folder.file(FILE_BESIDE_IMAGES, place)):
+            found.setdefault(place, CocoFile(inner, (place,)))
+    # "train2017" is the split "train", unless there is another one of that name ("train2014").
+    short = [re.sub(r"[-_]?\d{4}$", "", name) for name in found]
+    short = [SPLIT_NAMES.get(name.casefold(), name) for name in short]
+    names = short if len(set(short)) == len(short) else list(found)
+    return in_split_order(dict(zip(names, found.values(), strict=True)))
+
+
+def other_coco_files(folder: DataFolder) -> dict[str, CocoFile]:
+    """Return the files that are COCO's by their keys, whatever they are called."""
+    by_split: dict[str, list[str]] = {}
+    for place in folder.tree():
+        for file in folder.files(place, (".json",)) if is_within(place) else ():
+            if _has_keys(folder, file):
+                split = split_of(posixpath.basename(file)[: -len(".json")]) or split_of_path(place) or "all"
+                by_split.setdefault(split, []).append(file)
+    found = {}
+    for split, files in by_split.items():
+        instances = [file for file in files if "instances" in posixpath.basename(file).casefold()]
+        files = instances if len(instances) == 1 else files
+        if len(files) > 1:
+            raise FileError(f"expected one COCO file of {split!r}, got {', '.join(files)}", "duplicate-split")
+        inner = posixpath.dirname(files[0])
+        beside = (inner, posixpath.join(inner, "images"), posixpath.join(inner, "data"))
+        found[split] = CocoFile(files[0], tuple(dict.fromkeys((*_image_folders(folder, split), *beside, "images", ""))))
+    if len(found) > 1 and "all" in found:
+        raise FileError(f"expected all COCO files to be called after splits, got {found['all'].file}")
+    return in_split_order(found)
+
+
+def may_be_of(split: str, place: str) -> bool:
+    """Whether a folder's name does not say that its files are of another split."""
+    told = split_of_path(place)
+    return told is None or told == (split_of(split) or split)
+
+
+def _image_folders(folder: DataFolder, split: str) -> list[str]:
+    """Return folders of images that can be of a split, those that are called after it first."""
+    fitting = [
+        place
+        for place, names in folder.tree().items()
+        if is_within(place) and may_be_of(split, place) and any(_is_image(name) for name in names)
+    ]
+    return sorted(fitting, key=lambda place: split_of_path(place) is None)
+
+
+def _is_image(name: str) -> bool:
+    return posixpath.splitext(name)[1].lower() in SUFFIXES
+
+
+def _has_keys(folder: DataFolder, file: str) -> bool:
+    """Whether a JSON file has COCO's keys: it is looked through, not parsed, for it may be large."""
+    missing = set(KEYS)
+    try:
+        found = folder.file(file)
+        if found is None:
+            return False
+        with (folder.root / found).open("rb") as content:
+            before = b""
+            while missing and (chunk := content.read(CHUNK)):
+                missing -= {key for key in missing if key in before + chunk}
+                before = chunk[-20:]
+    except (FileError, OSError):
+        return False
+    return not missing - {b'"categories"'}

@@ -1,0 +1,163 @@
+"""Which label file belongs to which image.
+
+An empty file says that there is nothing to see, a missing one says nothing.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Sequence
+
+from torchghm.data.file_names import loose_name
+from torchghm.data.folder import DataFolder
+from torchghm.data.problems import FileError, Problem, common_place, examples
+
+FEW = 0.05
+"""Share of a split's images that may lack a label file before somebody has to say what that means."""
+NOT_LABELS = ("classes", "obj", "labels", "train", "val", "valid", "test", "readme", "notes", "requirements", "license")
+"""Text files that lie among label files and are none."""
+OF_RUNS = ("runs", "predictions", "predict", "detect", "results")
+"""Folders of what a detector found, which is no annotation."""
+
+
+class LabelFiles:
+    """The label files of images.
+
+    Arguments:
+        folder: the data.
+        images: files, relative to the root.
+
+    Attributes:
+        by_image: the label file of each image that has one.
+        broken: of images whose label file may not be read: why.
+    """
+
+    def __init__(self, folder: DataFolder, images: Sequence[str]) -> None:
+        self.folder = folder
+        self.images = images
+        self.by_image: dict[str, str] = {}
+        self.broken: dict[str, FileError] = {}
+        self._renamed: list[str] = []
+        self._elsewhere: dict[str, str] = {}
+        self._taken: set[str] = set()
+        for image in images:
+            self._look(image, folder.file)
+        self._taken = set(self.by_image.values())
+        missing = [image for image in images if image not in self.by_image and image not in self.broken]
+        for image in missing:
+            if self._look(image, folder.loosely):
+                self._renamed.append(f"{self.by_image[image]} for {posixpath.basename(image)}")
+        self._look_elsewhere([image for image in missing if image not in self.by_image])
+
+    def missing(self, images: Sequence[str]) -> list[str]:
+        """Return those of these images that have no label file."""
+        return [image for image in images if image not in self.by_image and image not in self.broken]
+
+    def report(self, problems: list[Problem]) -> None:
+        """Say which label files have other names or places than usual, and which belong to no image."""
+        if self._renamed:
+            detail = f"{len(self._renamed)}: {examples(self._renamed)}"
+            problems.append(
+                Problem(common_place(self.by_image.values()), "file-by-other-name", detail, len(self._renamed))
+            )
+        for pictures, labels in self._elsewhere.items():
+            count = sum(1 for image in self.images if posixpath.dirname(image) == pictures and image in self.by_image)
+            usual = posixpath.dirname(usual_label_file(f"{pictures}/x")) or "."
+            detail = f"{count} images of {pictures or '.'} have their labels in {labels or '.'}, not in {usual}"
+            problems.append(Problem(labels or ".", "labels-elsewhere", detail, count))
+        by_label: dict[str, list[str]] = {}
+        for image, file in self.by_image.items():
+            by_label.setdefault(file, []).append(posixpath.basename(image))
+        shared = [f"{' and '.join(names)} have {file}" for file, names in by_label.items() if len(names) > 1]
+        if shared:
+            problems.append(
+                Problem(common_place(by_label), "shared-labels", f"{len(shared)}: {examples(shared)}", len(shared))
+            )
+        self._report_orphans(set(by_label), problems)
+
+    def _look(self, image: str, lookup: Callable[[str], str | None]) -> bool:
+        usual = usual_label_file(image)
+        try:
+            # `images/a.jpg` and `a.txt` may lie in one folder, too, even if that is called images.
+            for place in dict.fromkeys((usual, f"{posixpath.splitext(image)[0]}.txt")):
+                found = lookup(place)
+                if found is not None and found not in self._taken:
+                    self.by_image[image] = found
+                    return True
+        except FileError as error:
+            self.broken[image] = error
+        return False
+
+    def _look_elsewhere(self, missing: Sequence[str]) -> None:
+        """Find the labels of whole folders of images: where the usual place has none, the only other one is taken."""
+        with_labels = {posixpath.dirname(image) for image in self.by_image}
+        groups: dict[str, list[str]] = {}
+        for image in missing:
+            if posixpath.dirname(image) not in with_labels:
+                groups.setdefault(posixpath.dirname(image), []).append(image)
+        if not groups:
+            return
+        places: dict[str, dict[str, str]] = {}
+        for folder, names in self.folder.tree().items():
+            if set(folder.casefold().split("/")) & set(OF_RUNS):
+                continue
+            found = {_stem(name): posixpath.join(folder, name) for name in names if name.casefold().endswith(".txt")}
+            if found:
+                places[folder] = found
+        chosen: dict[str, str] = {}
+        for pictures, images in groups.items():
+            counts = {
+                folder: count
+                for folder, found in places.items()
+                if (count := sum(found.get(_stem(image), "") not in ("", *self._taken) for image in images))
+            }
+            best = max(counts.values(), default=0)
+            if list(counts.values()).count(best) == 1 and 2 * best >= len(images):
+                chosen[pictures] = next(folder for folder, count in counts.items() if count == best)
+        stems = [(chosen[pictures], _stem(image)) for pictures in chosen for image in groups[pictures]]
+        unclear = _repeated(stems)
+        for pictures, folder in chosen.items():
+            for image in groups[pictures]:
+                file = places[folder].get(_stem(image))
+                if file is not None and file not in self._taken and (folder, _stem(image)) not in unclear:
+                    try:
+                        self.by_image[image] = self.folder.file(file) or file
+                    except FileError as error:
+                        self.broken[image] = error
+            self._elsewhere[pictures] = folder
+
+    def _report_orphans(self, taken: set[str], problems: list[Problem]) -> None:
+        """Report label files without an image, in the folders that hold the labels of images."""
+        pictures = {posixpath.dirname(image) for image in self.images}
+        places = {posixpath.dirname(usual_label_file(image)) for image in self.images}
+        for place in sorted(places - pictures):  # lists and notes lie among images, too
+            orphans = [
+                file
+                for file in self.folder.files(place, (".txt",))
+                if file not in taken and _stem(file) not in NOT_LABELS
+            ]
+            if orphans:
+                found = f"{len(orphans)} files: {examples(posixpath.basename(file) for file in orphans)}"
+                problems.append(Problem(place or ".", "annotation-without-image", found, len(orphans)))
+
+
+def usual_label_file(image: str) -> str:
+    """Return where an image's labels are: `images/a/1.jpg` has `labels/a/1.txt`."""
+    parts = posixpath.splitext(image)[0].split("/")
+    folders = [part.casefold() for part in parts[:-1]]
+    if "images" in folders:
+        last = len(folders) - 1 - folders[::-1].index("images")
+        parts[last] = "labels"
+    return "/".join(parts) + ".txt"
+
+
+def _stem(file: str) -> str:
+    return loose_name(posixpath.splitext(posixpath.basename(file))[0])
+
+
+def _repeated(pairs: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    seen: set[tuple[str, str]] = set()
+    again: set[tuple[str, str]] = set()
+    for pair in pairs:
+        (again if pair in seen else seen).add(pair)
+    return again

@@ -1,0 +1,153 @@
+"""Pascal VOC: an XML file of objects for each image, in `Annotations/` or beside the images."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from itertools import chain
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml.ElementTree import fromstring
+
+from torchghm.data.assumptions import Assumptions
+from torchghm.data.folder import DataFolder
+from torchghm.data.problems import FileError, Problem, per_file, reported
+from torchghm.data.reading.voc_places import VocFiles
+from torchghm.data.records import Records
+from torchghm.data.repairing.annotations import Annotations, incomplete
+from torchghm.data.splits import in_split_order
+
+LARGEST_XML = 16 * 2**20
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
+Found = dict[str, list[tuple[str, str]]]
+"""Kind of problem, and of each object that has it the file and words."""
+
+
+def read_voc(
+    folder: DataFolder, assumptions: Assumptions, problems: list[Problem]
+) -> tuple[tuple[str, ...], dict[str, Records]]:
+    """Return the classes (in alphabetical order) and splits of a VOC folder; what is wrong joins the problems.
+
+    Coordinates are taken as they stand: VOC itself counts pixels from 1, the tools that write its format today
+    from 0. Objects marked `difficult` are kept apart like COCO's crowds: neither learned nor counted as misses.
+    """
+    annotations = Annotations(folder.root, "object", ("xyxy", "pixels"), assumptions)
+    classes: dict[str, int] = {}
+    files = VocFiles(folder)
+    splits = files.splits(problems)
+    # Every image is read once, however many splits list it.
+    indices: dict[str, int] = {}
+    found: Found = {}
+    for file in dict.fromkeys(chain.from_iterable(splits.values())):
+        with reported(problems, file):
+            indices[file] = _read_image(folder, files, file, classes, annotations, found, problems)
+    problems += [per_file(what, of_kind, "objects") for what, of_kind in found.items()]
+    names = sorted(classes)
+    rank = {classes[name]: position for position, name in enumerate(names)}
+    annotations.labels = array("q", (rank[label] for label in annotations.labels))
+    records = annotations.records(problems)
+    of_split = {
+        split: records.take(annotations.taken([indices[file] for file in listed if file in indices]))
+        for split, listed in splits.items()
+    }
+    return tuple(names), in_split_order(of_split)
+
+
+def _read_image(
+    folder: DataFolder,
+    files: VocFiles,
+    file: str,
+    classes: dict[str, int],
+    annotations: Annotations,
+    found: Found,
+    problems: list[Problem],
+) -> int:
+    """Add an image and its objects and return its index; new class names join the classes."""
+    there = folder.file(file)
+    if there is None:
+        raise FileError("does not exist, but a split lists it", "missing-annotations")
+    root = _parse(folder.read(there, LARGEST_XML))
+    image = files.image(there, root.findtext("filename"), problems)
+    if image is None:
+        stem = file.rpartition("/")[2][: -len(".xml")]
+        raise FileError(f"there is no image {stem!r} in {' or '.join(files.image_places()[:4])}", "missing-image")
+    size = [_number(root.findtext(f"size/{side}"))[0] for side in ("width", "height")]
+    index = annotations.add_image(image, there, len(annotations.names) + 1, *size)
+    for number, item in enumerate(root.findall("object"), start=1):
+        name = (item.findtext("name") or "").strip()
+        if not name:
+            raise FileError(f"expected a <name> in object {number}, got none")
+        corners, what, words = _corners(item)
+        if what:
+            found.setdefault(what, []).append((there, f"object {number}{words}"))
+        if all(corner is None for corner in corners):
+            annotations.add_lost(index)
+            continue
+        difficult = (item.findtext("difficult") or "").strip().casefold() in ("1", "true")
+        label = classes.setdefault(name, len(classes))
+        annotations.add_box(index, incomplete(corners), label, number, crowd=difficult, partly=None in corners)
+    return index
+
+
+def _corners(item: Element) -> tuple[list[float | None], str, str]:
+    """Return the corners of an object, None for each that is not known, and the kind of problem that it has, if any."""
+    box = item.find("bndbox")
+    if box is None:
+        around = _around_polygon(item)
+        if around is not None:
+            return list(around), "box-from-mask", ""
+        return [None] * 4, "box-missing", " has no <bndbox>"
+    texts = [box.findtext(corner) for corner in CORNERS]
+    read = [_number(text) for text in texts]
+    corners = [value for value, _ in read]
+    if None in corners:
+        shown = ", ".join(
+            f"{corner} {'is missing' if text is None else f'is {text.strip()[:20]!r}'}"
+            for corner, text, value in zip(CORNERS, texts, corners, strict=True)
+            if value is None
+        )
+        absent = all(
+            text is None or not text.strip() for text, value in zip(texts, corners, strict=True) if value is None
+        )
+        return corners, "box-incomplete" if absent else "box-not-numbers", f": {shown}"
+    if any(repaired for _, repaired in read):
+        return corners, "box-in-other-form", f" has {texts[0]!r}"
+    return corners, "", ""
+
+
+def _around_polygon(item: Element) -> tuple[float, float, float, float] | None:
+    """Return the corners of the box around a <polygon> of <x1>, <y1>, ... or of <pt><x/><y/></pt>."""
+    polygon = item.find("polygon")
+    if polygon is None:
+        return None
+    xs, ys = (
+        [_number(element.text)[0] for element in polygon.iter() if re.fullmatch(rf"{axis}\d*", element.tag)]
+        for axis in "xy"
+    )
+    known_xs, known_ys = ([value for value in values if value is not None] for values in (xs, ys))
+    if len(known_xs) < 3 or len(known_xs) != len(xs) or len(known_ys) != len(xs) or len(ys) != len(xs):
+        return None
+    return min(known_xs), min(known_ys), max(known_xs), max(known_ys)
+
+
+def _parse(content: bytes) -> Element:
+    try:
+        # Refuses entities: a few lines of them can stand for gigabytes, or for another file.
+        root = fromstring(content)
+    except (ParseError, ValueError, LookupError) as error:
+        raise FileError(f"is not XML that can be read: {error}") from error
+    if root.tag != "annotation":
+        raise FileError(f"expected the element <annotation>, got <{root.tag}>")
+    return root
+
+
+def _number(text: str | None) -> tuple[float | None, bool]:
+    """Return the number that a text is, None if it is none, and whether it has a comma for its point."""
+    if text is None or "_" in text:  # Python would take 1_0 for 10
+        return None, False
+    repaired = re.fullmatch(r"\s*-?\d+,\d+\s*", text) is not None
+    try:
+        return float(text.replace(",", ".") if repaired else text), repaired
+    except ValueError:
+        return None, False

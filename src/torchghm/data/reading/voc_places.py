@@ -1,0 +1,178 @@
+"""Where Pascal VOC's XML files and their images are, and which splits they belong to."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+from torchghm.data.file_names import loose_name, normal_name
+from torchghm.data.folder import DataFolder
+from torchghm.data.images import SUFFIXES
+from torchghm.data.problems import FileError, Problem, examples, reported
+from torchghm.data.split_names import SPLIT_NAMES, is_within, split_of_path
+
+LOOKED_FOR = "Annotations/ and JPEGImages/, or XML files beside images or in a folder of their own"
+LARGEST_LIST = 256 * 2**20
+LIST_FOLDERS = ("ImageSets/Main", "ImageSets", "ImageSets/Layout", "splits")
+
+
+def xml_folders(folder: DataFolder) -> list[str]:
+    """Return the folders of XML files that are VOC's."""
+    return [
+        place
+        for place, names in folder.tree().items()
+        if is_within(place)
+        and any(name[-4:].casefold() == ".xml" for name in names)
+        and any(_is_voc(folder, file) for file in folder.files(place, (".xml",))[:3])
+    ]
+
+
+def is_usual_voc(folder: DataFolder) -> bool:
+    """Whether the folder has VOC's two folders."""
+    return folder.folder("Annotations") is not None and folder.folder("JPEGImages") is not None
+
+
+def _is_voc(folder: DataFolder, file: str) -> bool:
+    try:
+        found = folder.file(file)
+        if found is None:
+            return False
+        with (folder.root / found).open("rb") as content:
+            return re.search(rb"<annotation[\s>]", content.read(4096)) is not None
+    except (FileError, OSError):
+        return False
+
+
+class VocFiles:
+    """The XML files and images of a VOC folder.
+
+    Arguments:
+        folder: the data.
+
+    Attributes:
+        places: the folders of XML files.
+    """
+
+    def __init__(self, folder: DataFolder) -> None:
+        self.folder = folder
+        self.places = xml_folders(folder) or ["Annotations"]
+        self._places: list[str] = []
+        self._images: dict[str, list[str]] = {}
+        for place in folder.tree():
+            for image in folder.files(place, SUFFIXES) if is_within(place) else ():
+                self._images.setdefault(_stem(image), []).append(image)
+
+    def splits(self, problems: list[Problem]) -> dict[str, list[str]]:
+        """Return the XML files of each split: by its list, or by the folder that they are in, or all as one."""
+        files = [file for place in self.places for file in self.folder.files(place, (".xml",))]
+        lists = self._lists(problems)
+        if lists or any(problem.fatal for problem in problems):
+            self._report_unlisted(files, lists, problems)
+            return lists
+        splits: dict[str, list[str]] = {}
+        for file in files:
+            splits.setdefault(split_of_path(posixpath.dirname(file)) or "all", []).append(file)
+        if len(splits) > 1 and "all" in splits:
+            unread = splits.pop("all")
+            detail = f"{len(unread)} files: {examples(unread)}"
+            problems.append(Problem(posixpath.dirname(unread[0]) or ".", "unlisted-annotations", detail, len(unread)))
+        return splits or {"all": []}
+
+    def image(self, file: str, stated: str | None, problems: list[Problem]) -> str | None:
+        """Return the image of an XML file: of the same name, or the one that its <filename> states.
+
+        Raises:
+            FileError: several fit, or the stated name leads out of the folder.
+        """
+        inner = posixpath.dirname(file)
+        split = split_of_path(inner)
+        fitting = [
+            image
+            for image in self._images.get(_stem(file), [])
+            if split is None or split_of_path(posixpath.dirname(image)) in (None, split)
+        ]
+        exact = [image for image in fitting if normal_name(_plain_stem(image)) == normal_name(_plain_stem(file))]
+        if fitting and not exact:
+            detail = f"1: the image is {fitting[0]}"
+            problems.append(Problem(file, "file-by-other-name", detail))
+        fitting = exact or fitting
+        name = posixpath.basename(stated.replace("\\", "/")) if stated else ""
+        if len(fitting) > 1:
+            near = [image for image in fitting if posixpath.dirname(image) == inner]
+            near = near or [image for image in fitting if _parent(image) == posixpath.dirname(inner)]
+            fitting = near or fitting
+        if len(fitting) > 1:
+            stated_one = [image for image in fitting if normal_name(posixpath.basename(image)) == normal_name(name)]
+            if len(stated_one) != 1:
+                raise FileError(f"several images could be its own: {', '.join(fitting[:4])}", "ambiguous-image")
+            fitting = stated_one
+        if fitting:
+            other = posixpath.join(posixpath.dirname(fitting[0]), name) if name else fitting[0]
+            if _stem(other) != _stem(fitting[0]) and self.folder.file(other) is not None:
+                detail = f"1: the image is {fitting[0]}, but <filename> is {name}, which is there too"
+                problems.append(Problem(file, "other-filename", detail))
+            return self.folder.file(fitting[0])  # which may be a link that leads out
+        if not stated:
+            return None
+        return self.folder.named(stated, self.image_places())[0]
+
+    def image_places(self) -> list[str]:
+        """Return the folders of images."""
+        if not self._places:
+            images = (image for of_stem in self._images.values() for image in of_stem)
+            self._places = list(dict.fromkeys(["JPEGImages", *(posixpath.dirname(image) for image in images)]))
+        return self._places
+
+    def _lists(self, problems: list[Problem]) -> dict[str, list[str]]:
+        """Return the XML files that lists of splits name; a name that stands for none is kept as it is."""
+        lists: dict[str, list[str]] = {}
+        for place in LIST_FOLDERS:
+            for file in self.folder.files(place, (".txt",)) if not lists else ():
+                # VOC also has lists for each class ("dog_train.txt"): these are no splits.
+                split = SPLIT_NAMES.get(posixpath.splitext(posixpath.basename(file))[0].casefold())
+                if split is None:
+                    continue
+                with reported(problems, file):
+                    if split in lists:
+                        raise FileError(f"is a second list of {split!r}", "duplicate-split")
+                    lines = self.folder.read_text(file, LARGEST_LIST).splitlines()
+                    lists[split] = [self._listed(line.strip()) for line in lines if line.strip()]
+        return lists
+
+    def _listed(self, line: str) -> str:
+        """Return the XML file that a line of a list stands for: a stem, or the name of an image or XML file."""
+        stem, suffix = posixpath.splitext(line.replace("\\", "/"))
+        names = [f"{line}.xml"]
+        if suffix.lower() in (*SUFFIXES, ".xml"):
+            names += [f"{stem}.xml", f"{posixpath.basename(stem)}.xml"]
+        for name in names:
+            for place in self.places:
+                try:
+                    found = self.folder.file(name, place) or self.folder.loosely(name, place)
+                except FileError:
+                    continue
+                if found is not None:
+                    return found
+        return f"{self.places[0]}/{names[0]}".removeprefix("/")
+
+    def _report_unlisted(self, files: list[str], lists: dict[str, list[str]], problems: list[Problem]) -> None:
+        listed = {normal_name(file) for of_split in lists.values() for file in of_split}
+        if lists and (unlisted := [file for file in files if normal_name(file) not in listed]):
+            shown = examples(posixpath.basename(file) for file in unlisted)
+            place = posixpath.dirname(unlisted[0]) or "."
+            problems.append(Problem(place, "unlisted-annotations", f"{len(unlisted)} files: {shown}", len(unlisted)))
+
+
+def _stem(file: str) -> str:
+    return loose_name(_plain_stem(file))
+
+
+def _plain_stem(file: str) -> str:
+    stem = posixpath.splitext(posixpath.basename(file))[0]
+    # Some tools write a.jpg.xml for a.jpg.
+    inner, suffix = posixpath.splitext(stem)
+    return inner if suffix.lower() in SUFFIXES and file.casefold().endswith(".xml") else stem
+
+
+def _parent(image: str) -> str:
+    return posixpath.dirname(posixpath.dirname(image))

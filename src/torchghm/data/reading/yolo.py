@@ -1,0 +1,161 @@
+"""YOLO: settings with the splits and class names, and for each image a text file of objects.
+
+An object is a line `class x y width height`, with the box's centre and size as fractions of the image's sides, or
+`class x1 y1 x2 y2 x3 y3 ...`, a polygon, of which the enclosing box is taken. Where `data.yaml` has a `kpt_shape`, the
+box is followed by key points, which are left out.
+"""
+
+from __future__ import annotations
+
+import posixpath
+
+from torchghm.data.assumptions import Assumptions
+from torchghm.data.finding import FoundFiles
+from torchghm.data.folder import DataFolder
+from torchghm.data.images import SUFFIXES, UNDECODED
+from torchghm.data.problems import FileError, Problem, common_place, examples, reported
+from torchghm.data.reading.label_files import FEW, LabelFiles, usual_label_file
+from torchghm.data.reading.label_lines import LabelLines
+from torchghm.data.reading.yolo_sources import YoloSource, yolo_source
+from torchghm.data.records import Records
+from torchghm.data.repairing.annotations import Annotations
+from torchghm.data.split_names import SPLIT_NAMES
+from torchghm.data.splits import in_split_order
+
+LOOKED_FOR = "data.yaml, obj.data, or classes.txt beside label files"
+LARGEST_LIST = 256 * 2**20
+
+Read = tuple[tuple[str, ...], dict[str, Records]]
+
+
+def read_yolo(folder: DataFolder, assumptions: Assumptions, problems: list[Problem]) -> Read:
+    """Return the classes and splits of a YOLO folder; what is wrong joins the problems."""
+    found = yolo_source(folder)
+    if found is None:
+        problems.append(Problem(LOOKED_FOR, "unusable-folder", "is not there"))
+        return (), {}
+    file, read = found
+    source = YoloSource(file, (), {})
+    with reported(problems, file):
+        source = read(folder, file)
+    splits = _splits(folder, source, problems)
+    images = list(dict.fromkeys(image for of_split in splits.values() for image in of_split))
+    labels = LabelFiles(folder, images)
+    splits = _judged(splits, labels, assumptions, problems)
+    annotations = Annotations(folder.root, "line", ("cxcywh", "fractions"), assumptions)
+    lines = LabelLines(folder, source.classes)
+    indices: dict[str, int] = {}
+    for image in dict.fromkeys(image for of_split in splits.values() for image in of_split):
+        label_file = labels.by_image.get(image, usual_label_file(image))
+        indices[image] = annotations.add_image(image, label_file, len(indices) + 1)
+        with reported(problems, label_file):
+            if image in labels.broken:
+                raise labels.broken[image]
+            if image in labels.by_image:
+                lines.read(indices[image], label_file)
+    lines.add_to(annotations, source.key_points, problems)
+    if images:
+        labels.report(problems)
+    if not source.places and not problems:
+        problems.append(Problem(file, "malformed-annotations", "expected images under the key 'train', got none"))
+    records = annotations.records(problems)
+    return source.classes, in_split_order(
+        {
+            split: records.take(annotations.taken([indices[image] for image in of_split]))
+            for split, of_split in splits.items()
+        }
+    )
+
+
+def _splits(folder: DataFolder, source: YoloSource, problems: list[Problem]) -> dict[str, list[str]]:
+    """Return the image files of each split."""
+    splits: dict[str, list[str]] = {}
+    for key, places in source.places.items():
+        split = SPLIT_NAMES.get(key.casefold(), key)
+        if split in splits:
+            problems.append(Problem(source.file, "duplicate-split", f"{key!r} is a second list of {split!r}"))
+        try:
+            splits[split] = _split_images(folder, source, key, places, problems)
+        except FileError as error:
+            # A split for judging that is not there refuses itself, not the others.
+            absent = split not in ("train", "all") and error.what == "malformed-annotations" and len(source.places) > 1
+            problems.append(Problem(source.file, "absent-split" if absent else error.what, str(error)))
+    return splits
+
+
+def _split_images(
+    folder: DataFolder, source: YoloSource, key: str, places: list[str], problems: list[Problem]
+) -> list[str]:
+    """Return the image files of a split: of a folder, of a list of images, or of several of these."""
+    images: list[str] = []
+    for place in places:
+        inner, listed = _place(folder, source, place, key, problems)
+        if listed is None:
+            files = folder.files(inner, (*SUFFIXES, *UNDECODED), recursive=True)
+            undecoded = [file for file in files if posixpath.splitext(file)[1].lower() in UNDECODED]
+            if undecoded:
+                detail = f"{len(undecoded)} of {key!r}: {examples(undecoded)}"
+                problems.append(Problem(common_place(undecoded), "undecoded-image", detail, len(undecoded)))
+            left_out = set(undecoded)
+            listed, inner = [file for file in files if file not in left_out], ""
+        found = FoundFiles(folder, listed, (inner, ""))
+        found.report(source.file, f"of {key!r}", problems)
+        images += [found.by_name[name] for name in listed if name in found.by_name]
+    return images
+
+
+def _place(
+    folder: DataFolder, source: YoloSource, place: str, key: str, problems: list[Problem]
+) -> tuple[str, list[str] | None]:
+    """Return the folder of images that an entry of a split stands for; of a list its folder, and what it names."""
+    # The folder that settings name was where their writer had it, and a common exporter writes "../train/images"
+    # for "train/images": only what lies in the data folder is taken.
+    outside: FileError | None = None
+    inner = listed = None
+    for candidate in (posixpath.join(source.base, place), place, place.removeprefix("../")):
+        try:
+            inner, listed, outside = folder.folder(candidate), folder.file(candidate), None
+        except FileError as error:
+            outside = error
+            continue
+        if inner is not None or listed is not None:
+            break
+    if inner is None and listed is None:
+        try:
+            inner = folder.folder_named(place)
+            listed = folder.named(place)[0] if inner is None and place.casefold().endswith(".txt") else None
+        except FileError as error:
+            outside = outside or error
+        if inner is not None or listed is not None:
+            detail = f"1: {place!r} is {inner or listed!r}"
+            problems.append(Problem(source.file, "file-by-other-name", detail))
+    if inner is not None:
+        return inner, None
+    if listed is not None:
+        lines = folder.read_text(listed, LARGEST_LIST).splitlines()
+        return posixpath.dirname(listed), [line.strip() for line in lines if line.strip()]
+    if outside is not None:
+        raise FileError(f"under {key!r}: {outside}", outside.what)
+    raise FileError(f"expected a folder or a list of images in the data folder under {key!r}, got {place!r}")
+
+
+def _judged(
+    splits: dict[str, list[str]], labels: LabelFiles, assumptions: Assumptions, problems: list[Problem]
+) -> dict[str, list[str]]:
+    """Say what becomes of images without a label file, and return the splits that are left."""
+    kept = {}
+    for split, images in splits.items():
+        missing = labels.missing(images)
+        if not missing or assumptions.unlabelled == "background":
+            what = "background-image"
+        elif len(missing) == len(images) and split not in ("train", "val", "all"):
+            what = "unlabelled-split"
+        else:
+            what = "missing-labels" if len(missing) > FEW * len(images) else "unlabelled-image"
+        if what != "unlabelled-split":
+            kept[split] = images
+        if missing:
+            shown = examples(f"{image} (looked for {usual_label_file(image)})" for image in missing)
+            detail = f"{len(missing)} of the {len(images)} images of {split!r}: {shown}"
+            problems.append(Problem(common_place(missing), what, detail, len(missing)))
+    return kept

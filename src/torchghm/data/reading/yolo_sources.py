@@ -1,0 +1,197 @@
+"""Where YOLO data say which classes and splits they have: YAML, Darknet's `obj.data`, or a list of classes alone."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from reprlib import repr as brief
+from typing import Any
+
+import yaml
+
+from torchghm.data.folder import DataFolder
+from torchghm.data.images import SUFFIXES
+from torchghm.data.problems import FileError
+from torchghm.data.split_names import SPLIT_NAMES, is_within, split_of_path
+
+LARGEST_SETTINGS = 2**19  # the parser takes some ten seconds for that
+USUAL = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
+CLASS_LISTS = ("classes.txt", "obj.names", "classes.names", "labels.names", "predefined_classes.txt", "names.txt")
+
+
+@dataclass(frozen=True)
+class YoloSource:
+    """What a settings file says.
+
+    Attributes:
+        file: the settings file.
+        classes: names.
+        places: the key of each split, and its folders or lists of images.
+        base: the folder that they start from.
+        key_points: how many numbers follow the box on a line of a pose data set, 0 for any other.
+    """
+
+    file: str
+    classes: tuple[str, ...]
+    places: dict[str, list[str]]
+    base: str = ""
+    key_points: int = 0
+
+
+def usual_settings(folder: DataFolder) -> str | None:
+    """Return the settings file that has a usual name, None if there is none."""
+    names = folder.files("", (".yaml", ".yml"))
+    return next((file for name in USUAL for file in names if file.casefold() == name), None)
+
+
+def yolo_source(folder: DataFolder) -> tuple[str, Callable[[DataFolder, str], YoloSource]] | None:
+    """Return the settings file of a YOLO folder and what reads it, None if there is none.
+
+    Raises:
+        FileError: there are several, and none has the usual name.
+    """
+    if (usual := usual_settings(folder)) is not None:
+        return usual, read_yaml
+    names = folder.files("", (".yaml", ".yml"))
+    if others := [file for file in names if _has_keys(folder, file, r"names\s*:", r"(train|val|valid|test)\s*:")]:
+        if len(others) > 1:
+            raise FileError(f"expected one settings file, got {', '.join(others)}; call the right one data.yaml")
+        return others[0], read_yaml
+    for file in folder.files("", (".data",)):
+        if _has_keys(folder, file, r"names\s*=", r"train\s*="):
+            return file, read_darknet
+    if not any(_is_label(name) for names in folder.tree().values() for name in names):
+        return None
+    for place in ("", *(place for place in folder.tree() if place and is_within(place))):
+        for name in CLASS_LISTS:
+            if (listed := folder.loosely(name, place)) and _image_folders(folder):
+                return listed, read_class_list
+    return None
+
+
+def read_yaml(folder: DataFolder, file: str) -> YoloSource:
+    """Read `data.yaml`.
+
+    Raises:
+        FileError: it says nothing, or something else than is expected.
+    """
+    settings = _parse(folder.read_text(file, LARGEST_SETTINGS))
+    classes = _classes(settings)
+    places = {
+        key: _places(key, value) for key, value in settings.items() if str(key).casefold() in SPLIT_NAMES and value
+    }
+    base = settings.get("path", "")
+    return YoloSource(file, classes, places, base if isinstance(base, str) else "", _key_points(settings))
+
+
+def read_darknet(folder: DataFolder, file: str) -> YoloSource:
+    """Read Darknet's `obj.data`: lines `key = value`, of which `names` is a file of class names.
+
+    Raises:
+        FileError: a file is missing or says something else.
+    """
+    pairs = [line.partition("=") for line in folder.read_text(file, LARGEST_SETTINGS).splitlines() if "=" in line]
+    settings = {key.strip(): value.strip() for key, _, value in pairs}
+    names, _ = folder.named(settings.get("names", ""), (posixpath.dirname(file), ""))
+    if names is None:
+        raise FileError(f"expected a file of class names under the key 'names', got {settings.get('names')!r}")
+    classes = _class_list(folder, names)
+    if settings.get("classes", str(len(classes))) != str(len(classes)):
+        raise FileError(f"expected {len(classes)}, the lines of {names}, under 'classes', got {settings['classes']!r}")
+    places = {key: [value] for key, value in settings.items() if key.casefold() in SPLIT_NAMES and value}
+    return YoloSource(file, classes, places)
+
+
+def read_class_list(folder: DataFolder, file: str) -> YoloSource:
+    """Read a list of class names; the splits are those that folders of images are called after.
+
+    Raises:
+        FileError: it is no list of names.
+    """
+    places: dict[str, list[str]] = {}
+    for place in _image_folders(folder):
+        places.setdefault(split_of_path(place) or "all", []).append(place)
+    if len(places) > 1 and "all" in places:
+        raise FileError(f"expected all folders of images to be called after splits, got {', '.join(places['all'])}")
+    return YoloSource(file, _class_list(folder, file), places)
+
+
+def _image_folders(folder: DataFolder) -> list[str]:
+    return [
+        place
+        for place, names in folder.tree().items()
+        if is_within(place) and any(posixpath.splitext(name)[1].lower() in SUFFIXES for name in names)
+    ]
+
+
+def _is_label(name: str) -> bool:
+    return name.casefold().endswith(".txt") and name.casefold() not in CLASS_LISTS
+
+
+def _has_keys(folder: DataFolder, file: str, *keys: str) -> bool:
+    try:
+        content = folder.read_text(file, LARGEST_SETTINGS)
+    except FileError:
+        return False
+    return all(re.search(rf"^\s*[\"']?{key}", content.replace('":', ":"), re.MULTILINE) for key in keys)
+
+
+def _parse(content: str) -> dict[str, Any]:
+    try:
+        # The loader that builds nothing but text, lists and mappings: a class called `no` stays one.
+        settings = yaml.load(content, Loader=yaml.BaseLoader)
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:  # the latter of \U00110000 and longer
+        raise FileError(f"is not YAML: {error}") from error
+    if not isinstance(settings, dict):
+        raise FileError(f"expected the keys train, val and names, got {type(settings).__name__}")
+    return settings
+
+
+def _classes(settings: dict[str, Any]) -> tuple[str, ...]:
+    names = settings.get("names")
+    if names is None:
+        has = ", ".join(sorted(str(key)[:20] for key in settings)[:8])
+        raise FileError(f"expected a list of class names under the key 'names', got no such key (there are {has})")
+    if isinstance(names, dict):
+        if set(names) != {str(number) for number in range(len(names))}:
+            raise FileError("expected the numbers 0, 1, 2, ... as keys under 'names'")
+        names = [names[str(number)] for number in range(len(names))]
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
+        raise FileError("expected a list of class names under the key 'names'")
+    if len(set(names)) < len(names):
+        raise FileError("expected different class names under the key 'names', got one of them twice")
+    stated = settings.get("nc", str(len(names)))
+    if stated != str(len(names)):
+        raise FileError(f"expected {len(names)}, the number of 'names', under the key 'nc', got {brief(stated)}")
+    return tuple(names)
+
+
+def _class_list(folder: DataFolder, file: str) -> tuple[str, ...]:
+    names = [line.strip() for line in folder.read_text(file, LARGEST_SETTINGS).splitlines()]
+    while names and not names[-1]:
+        names.pop()
+    if not names or not all(names) or len(set(names)) < len(names):
+        raise FileError(f"expected different class names in {file}, one a line")
+    return tuple(names)
+
+
+def _key_points(settings: dict[str, Any]) -> int:
+    shape = settings.get("kpt_shape")
+    if shape is None:
+        return 0
+    if (
+        not isinstance(shape, list)
+        or len(shape) != 2
+        or not all(str(side).isascii() and str(side).isdigit() for side in shape)
+    ):
+        raise FileError(f"expected two whole numbers under the key 'kpt_shape', got {brief(shape)}")
+    return int(shape[0]) * int(shape[1])
+
+
+def _places(key: str, value: object) -> list[str]:
+    places = [value] if isinstance(value, str) else value
+    if not isinstance(places, list) or not all(isinstance(place, str) for place in places):
+        raise FileError(f"expected a folder, a file or a list of them under the key {key!r}")
+    return places

@@ -1,0 +1,52 @@
+"""How data sets call their splits and folders, and how we do."""
+
+from __future__ import annotations
+
+import re
+
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "eval": "val",
+    "test": "test",
+    "testing": "test",
+    "trainval": "trainval",
+}
+"""Our name of a split, by that of the data in lower case."""
+PLACES = frozenset(
+    (
+        *("annotation", "annotations", "ann", "anns", "annots", "box", "boxes", "bbox", "bboxes", "label", "labels"),
+        *("image", "images", "img", "imgs", "jpegimages", "jpgs", "photos", "pictures"),
+        *("data", "default", "dataset", "obj", "xml", "xmls"),
+    )
+)
+"""What folders within one data set are called; a folder of another name is a data set of its own."""
+
+
+def split_of(name: str) -> str | None:
+    """Return the split that a name tells, of a file or folder: `instances_train2017`, `Train_annotations`, `valid`."""
+    words = re.findall(r"[a-z]+", name.casefold())
+    found = list(dict.fromkeys(SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES))
+    return found[0] if len(found) == 1 else None
+
+
+def split_of_path(path: str) -> str | None:
+    """Return the split that the last folder of a path tells, or the one above it, and so on."""
+    for part in reversed(path.split("/")):
+        if (split := split_of(part)) is not None:
+            return split
+    return None
+
+
+def is_within(path: str) -> bool:
+    """Whether a folder, relative to that of a data set, is a part of it: all of its names are places or splits."""
+    return all(_is_place(part) for part in path.split("/")) if path else True
+
+
+def _is_place(part: str) -> bool:
+    words = [word for word in re.split(r"[^a-z]+", part.casefold()) if word]
+    return bool(words) and all(word in PLACES or word in SPLIT_NAMES for word in words)
