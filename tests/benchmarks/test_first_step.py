@@ -16,8 +16,8 @@ DOCS = Path(__file__).parents[2] / "docs" / "method.md"
 def test_shares_by_hand(negatives):
     # Cross entropy: |p - p*| of one positive at 0.99, of all negatives at 0.01.
     assert positive_share(CrossEntropyLoss(), negatives) == pytest.approx(0.99 / (0.99 + 0.01 * negatives), rel=1e-4)
-    # Measured against the one positive the crowd counts for one.
-    assert positive_share(GHMCLoss(), negatives) == pytest.approx(0.99, rel=1e-4)
+    # Measured against the one positive the crowd counts for ten examples.
+    assert positive_share(GHMCLoss(), negatives) == pytest.approx(0.99 / (0.99 + 0.01 * 10), rel=1e-4)
 
 
 def test_the_page_shows_the_table():

@@ -1,4 +1,4 @@
-"""GHM-C measured against the positives: no region counts for more than they do."""
+"""GHM-C measured against the positives: no region counts for more than ten examples a positive."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_regions_and_positives_are_averaged_over_iterations(backend, average, tr
         ]
         share = momentum * share + (1 - momentum) * count / examples
         seen = momentum * seen + (1 - momentum)
-        reference = max(share / seen, 1 / examples)
+        reference = 10 * max(share / seen, 1 / examples)
         beta = [min(1.0, reference / (fraction / seen)) if fraction else 0.0 for fraction in fractions]
         total = sum(beta[number] * one for number, one in zip(regions, losses, strict=True))
         assert float(value) == pytest.approx(total / (max(count, 1) if average == "positives" else examples), rel=1e-5)
@@ -95,11 +95,11 @@ def test_the_functional_form_against_its_definition(density, max_weight):
     torch.testing.assert_close(beta, torch.tensor(expected, dtype=torch.float64), rtol=1e-5, atol=0)
 
 
-def test_without_a_positive_a_region_counts_for_one_example():
+def test_without_a_positive_a_region_counts_for_ten_examples():
     logits = torch.zeros(50, 1)
     loss = GHMCLoss(reduction="sum")
     value = loss(logits, torch.full((50,), -1))
-    assert float(value) == pytest.approx(math.log(2))
+    assert float(value) == pytest.approx(10 * math.log(2))
     assert GHMCLoss()(torch.zeros(0, 3, requires_grad=True), torch.zeros(0, dtype=torch.int64)) == 0
 
 

@@ -77,7 +77,7 @@ def harmonizing_weights(
     max_weight: float | None = None,
     positives: float = 0.0,
 ) -> list[float]:
-    """Equation 6: N / GD; "occupied" scales so that the sum over examples is N; "positives" puts M n_pos for N."""
+    """Equation 6: N / GD; "occupied" scales so that the sum over examples is N; "positives" puts 10 M n_pos for N."""
     total = sum(weights)
     densities = (region_density if density == "regions" else window_density)(norms, weights, bins)
     betas = [total / value if value > 0 else 0.0 for value in densities]
@@ -85,7 +85,7 @@ def harmonizing_weights(
         scale = sum(beta * weight for beta, weight in zip(betas, weights, strict=True))
         betas = [beta * total / scale if scale > 0 else 0.0 for beta in betas]
     elif normalize == "positives":
-        betas = [beta / total * bins * max(positives, 1.0) for beta in betas]
+        betas = [beta / total * 10 * bins * max(positives, 1.0) for beta in betas]
     return betas if max_weight is None else [min(beta, max_weight) for beta in betas]
 
 

@@ -26,12 +26,12 @@ def test_facts_by_hand():
     # Regions are two cells wide: 990 negatives in the first, 6 in the second, 4 positives in the last.
     facts = facts_from({59: 4}, {0: 990, 2: 6})
     assert (facts.examples, facts.positives, facts.occupied) == (1000, 4, 3)
-    assert facts.quieted == 0.996  # all negatives: both of their regions hold more than there are positives
+    assert facts.quieted == 0.99  # the first region, which holds more than ten negatives a positive
     assert facts.density_error == 0
     first, second, last = 0.5 / 60, 2.5 / 60, 59.5 / 60  # gradient norms
     assert facts.positive_share["ce"] == pytest.approx(4 * last / (990 * first + 6 * second + 4 * last))
-    # The first two regions count for four examples each, as many as the positives are.
-    assert facts.positive_share["ghmc"] == pytest.approx(4 * last / (4 * first + 4 * second + 4 * last))
+    # The first region counts for ten examples a positive.
+    assert facts.positive_share["ghmc"] == pytest.approx(4 * last / (40 * first + 6 * second + 4 * last))
     assert facts.positive_share["ghmc_published"] == pytest.approx(last / (first + second + last))
     assert facts.residual == pytest.approx(0.2)
     assert facts.saturated == 1
@@ -47,7 +47,7 @@ def test_the_error_of_a_density_is_its_spread_over_batches():
 
 def test_a_crowd_of_negatives_makes_ghm_worth_a_comparison():
     (first, *rest) = advice_of(facts_from({59: 40}, {0: 9900, 2: 60}, residual=(0.001,) * 3))
-    assert first.startswith("GHM-C (loss.cls=ghmc) would quiet 99.6% of the examples")
+    assert first.startswith("GHM-C (loss.cls=ghmc) would quiet 99.0% of the examples")
     assert rest == []
 
 

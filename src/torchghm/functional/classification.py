@@ -58,7 +58,7 @@ def ghmc_loss(
         activation: ``"sigmoid"`` (every logit is an example) or ``"softmax"`` (every row is one).
         density: ``"regions"`` or ``"exact"``, see `gradient_density`.
         normalize: ``"occupied"`` (the sum of beta is N), ``"regions"`` (the paper's M) or, with sigmoid,
-            ``"positives"`` (beta = M n_pos / GD: see `torchghm.GHMCLoss`).
+            ``"positives"`` (beta = c M n_pos / GD: see `torchghm.GHMCLoss`).
         max_weight: cap of beta, None for none.
         nonfinite: NaN and infinite logits ``"propagate"`` into the loss, are left out (``"ignore"``), or ``"raise"``.
         ignore_index: the integer target of rows that are left out.

@@ -9,6 +9,12 @@ from torchghm.functional.arguments import check_harmonizing
 from torchghm.functional.density import density_table, gradient_density
 from torchghm.functional.examples import Density, Normalize
 
+EXAMPLES_PER_POSITIVE = 10.0
+"""c, how many examples a positive a region may count for with ``normalize="positives"``.
+
+Chosen by fine-tuning: benchmarks/results/accuracy/2026-11-28-reference.md.
+"""
+
 
 def weight_table(
     fractions: Tensor,
@@ -25,11 +31,11 @@ def weight_table(
         fractions: fraction of the examples in each region, [M] or [K], as the density is to be seen (an EMA, say).
         batch_fractions: the same of this batch alone; it sets the normaliser.
         bins: M, the number of unit regions.
-        normalize: what a region's examples R_j are measured against. ``"positives"``: the number of positives, so
-            that with a cap of 1 no region counts for more than they do. ``"regions"``: N / M, the paper's N / GD, 1
-            where g is spread evenly over [0, 1]. ``"occupied"`` also divides by the occupied share of [0, 1] (for
-            unit regions: occupied regions / M), so that the sum of beta over the batch is N where ``fractions`` are
-            the batch's own.
+        normalize: what a region's examples R_j are measured against. ``"positives"``: c n_pos, with c of
+            `EXAMPLES_PER_POSITIVE` and n_pos positives, so that with a cap of 1 no region counts for more.
+            ``"regions"``: N / M, the paper's N / GD, 1 where g is spread evenly over [0, 1]. ``"occupied"`` also
+            divides by the occupied share of [0, 1] (for unit regions: occupied regions / M), so that the sum of beta
+            over the batch is N where ``fractions`` are the batch's own.
         max_weight: cap of beta, None for none. The others are not raised in return.
         positive_fraction: for ``"positives"``: the positives as a fraction of the examples, a scalar.
 
@@ -42,7 +48,7 @@ def weight_table(
         beta = beta * inverse(occupied_share)
     elif normalize == "positives":
         assert positive_fraction is not None
-        beta = beta * (bins * positive_fraction)
+        beta = beta * (EXAMPLES_PER_POSITIVE * bins * positive_fraction)
     return beta if max_weight is None else beta.clamp(max=max_weight)
 
 
@@ -56,7 +62,7 @@ def harmonizing_weights(
     max_weight: float | None = None,
     positives: Tensor | float | None = None,
 ) -> Tensor:
-    """Harmonizing weight of every example, beta_i = N / GD(g_i) (equation 6), or M n_pos / GD(g_i).
+    """Harmonizing weight of every example, beta_i = N / GD(g_i) (equation 6), or c M n_pos / GD(g_i).
 
     Arguments:
         gradient_norm: g in [0, 1], any shape; NaN is no example.
@@ -64,7 +70,8 @@ def harmonizing_weights(
         bins: M, the number of unit regions, at least 1.
         density: ``"regions"`` or ``"exact"``, see `gradient_density`.
         normalize: ``"occupied"`` scales so that the (weighted) sum of beta is N; ``"regions"`` is the paper's;
-            ``"positives"`` puts ``positives`` in the place of N / M, the examples in a region of even spread.
+            ``"positives"`` puts c n_pos in the place of N / M, the examples in a region of even spread, c being
+            `EXAMPLES_PER_POSITIVE`.
         max_weight: cap of beta, None for none.
         positives: n_pos, the sum of the weights of positives, for ``normalize="positives"``; less than 1 counts as 1.
 
@@ -83,7 +90,7 @@ def harmonizing_weights(
         amount = torch.where(present, weight.to(amount.dtype).expand(amount.shape), 0.0)
     beta = inverse(examples_density.masked_fill(~present, 0.0))
     if normalize == "positives":
-        beta = beta * bins * reference_positives(positives, beta)
+        beta = beta * EXAMPLES_PER_POSITIVE * bins * reference_positives(positives, beta)
     else:
         beta = beta * amount.sum() * (1 if normalize == "regions" else inverse((amount * beta).sum()))
     return beta if max_weight is None else beta.clamp(max=max_weight)

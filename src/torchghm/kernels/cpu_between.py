@@ -79,7 +79,8 @@ def _between(a: Any) -> None:
         factor = inverse(_product(batch, table))
     elif a.reference == _BY_POSITIVES:
         average = array_at(a.positive_fraction, np.float32, 0, 1)
-        factor = a.bins * _positive_fraction(positives, examples[0], average, seen_before, a.momentum, a.training != 0)
+        factor = a.examples_per_positive * a.bins
+        factor *= _positive_fraction(positives, examples[0], average, seen_before, a.momentum, a.training != 0)
     total[0] = positives if a.mean_over_positives else examples[0]
     part = inverse(max(total[0], 1.0 if a.mean_over_positives else 0.0) / a.ranks) if a.mean else 1.0
     _weigh(beta, factor, a.max_weight, part, a.largest, table)

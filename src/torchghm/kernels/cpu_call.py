@@ -72,6 +72,7 @@ _FIELDS: list[tuple[str, type[ctypes.c_int64] | type[ctypes.c_double]]] = [
     ("training", ctypes.c_int64),  # whether the averages are moved
     ("bins", ctypes.c_int64),
     ("reference", ctypes.c_int64),  # what regions are measured against
+    ("examples_per_positive", ctypes.c_double),  # that a region may count for, measured against the positives
     ("positives", ctypes.c_int64),  # whether they are counted, and where
     ("positive_fraction", ctypes.c_int64),  # address, float32: their average in `DensityState`; 0 for none
     ("max_weight", ctypes.c_double),

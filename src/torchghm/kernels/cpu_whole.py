@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from torchghm.functional.examples import Activation, Examples, Normalize, compute_dtype
+from torchghm.functional.weights import EXAMPLES_PER_POSITIVE
 from torchghm.kernels.checks import packed
 from torchghm.kernels.cpu import FOLLOW, HISTOGRAM, LOSS, tell_examples, tell_residual
 from torchghm.kernels.cpu_between import (
@@ -197,6 +198,7 @@ def _run(
     arguments.reference = REFERENCES[harmonizing.normalize]
     if harmonizing.positives is not None:
         arguments.positive_fraction = harmonizing.positives.data_ptr()
+        arguments.examples_per_positive = EXAMPLES_PER_POSITIVE
     arguments.max_weight = math.inf if harmonizing.max_weight is None else harmonizing.max_weight
     arguments.largest = _LARGEST[arithmetic]
     if harmonizing.refuse_nonfinite:

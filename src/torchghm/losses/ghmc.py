@@ -38,24 +38,24 @@ PUBLISHED: dict[str, Any] = {
 
 
 class GHMCLoss(HarmonizedLoss):
-    """Gradient harmonized classification loss, L = (1/n) sum_i beta_i L_CE(i), beta_i = min(1, n_pos / R_ind(g_i)).
+    """Gradient harmonized classification loss, L = (1/n) sum_i beta_i L_CE(i), beta_i = min(1, c n_pos / R_ind(g_i)).
 
     Every example is weighed by the inverse of how many examples share its region of the gradient norm g = |p - p*|. By
-    default R_j is measured against the number of positives n_pos: no region counts for more than the positives do,
-    however many negatives there are, and no example is raised. n is the number of positives, too, as detectors divide
-    their losses. `published` has the paper's settings, beta_i = N / GD(g_i) and n = N, which small data suffer from
-    (docs/when-it-helps.md).
+    default R_j is measured against the number of positives n_pos: no region counts for more than c = 10 examples a
+    positive, however many negatives there are, and no example is raised. n is the number of positives, too, as
+    detectors divide their losses. `published` has the paper's settings, beta_i = N / GD(g_i) and n = N, which small
+    data suffer from (docs/when-it-helps.md).
 
     Arguments:
         bins: M, the number of unit regions of g, at least 1; with 1 all weigh the same: cross entropy, times
-            n_pos / N by default.
+            min(1, c n_pos / N) by default.
         momentum: of the average of the density over iterations, in [0, 1).
         activation: ``"sigmoid"`` (every logit is an example) or ``"softmax"`` (every row is one, g = 1 - p_y).
         density: ``"regions"`` (the paper's fast form) or ``"exact"`` (its definition, a window around each g).
         normalize: what the examples in a region are measured against. ``"positives"`` (the default with sigmoid):
-            beta = M n_pos / GD, so that with the cap of 1 no region counts for more than the positives do, however
-            many negatives there are. ``"occupied"`` (the default with softmax): the sum of beta, before a cap, is N.
-            ``"regions"``: the paper's N / GD.
+            beta = c M n_pos / GD with c = 10, so that with the cap of 1 no region counts for more than ten examples a
+            positive, however many negatives there are. ``"occupied"`` (the default with softmax): the sum of beta,
+            before a cap, is N. ``"regions"``: the paper's N / GD.
         max_weight: cap of beta, above 0; None for none (the paper's): a region that holds one example then weighs as
             much as one that holds all but one.
         average: n of the mean: ``"positives"`` (sigmoid: sum of w p*, at least 1) or ``"examples"`` (the paper's N);

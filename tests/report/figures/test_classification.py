@@ -85,9 +85,9 @@ def test_losses_keep_their_colours():
     ]
 
 
-@pytest.mark.parametrize(("name", "beta"), [("ghmc", [6 / 55, 1]), ("ghmc_published", [61 / 110, 61 / 12])])
+@pytest.mark.parametrize(("name", "beta"), [("ghmc", [10 / 55, 1]), ("ghmc_published", [61 / 110, 61 / 12])])
 def test_shares_against_a_loop_over_examples(name, beta):
-    positive, negative = np.array([1.0, 0, 2, 3]), np.array([50.0, 4, 0, 1])
+    positive, negative = np.array([1.0, 0, 0, 0]), np.array([50.0, 4, 5, 1])
     shares = gradient_shares(positive, negative, bins=2, alpha=0.25, gamma=2)
     g = [0.125, 0.375, 0.625, 0.875]
     gradients = []  # of GHM-C: region, positive?, |gradient|
