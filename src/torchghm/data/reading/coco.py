@@ -210,7 +210,8 @@ class _Objects:
         elif of_mask is not None:
             self._compare(box, of_mask)
         area = entry.get("area")
-        crowd = _is_true(entry.get("iscrowd")) or _is_true(entry.get("ignore"))
+        flags = (entry.get("iscrowd"), entry.get("ignore"))
+        crowd = flags != (0, None) and any(map(_is_true, flags))
         area = area if is_number(area) and area == area else 0.0
         annotations.add_box(image, box, self.labels[category], reference, crowd=crowd, area=area)
 
@@ -229,12 +230,14 @@ class _Objects:
             shown.append(f"annotation id {brief(entry.get('id'))}{words}")
 
 
-def _is_plain(bbox: object) -> bool:
-    return (
-        isinstance(bbox, list)
-        and len(bbox) == 4
-        and all(type(value) in (int, float) and value == value for value in bbox)
-    )
+def _is_plain(bbox: Any) -> bool:
+    """Whether a box is four numbers, NaN not among them."""
+    try:
+        x, y, width, height = bbox
+        total = x + y + width + height
+    except (TypeError, ValueError):
+        return False
+    return isinstance(total, float | int) and total == total
 
 
 def _is_finite(value: float) -> bool:

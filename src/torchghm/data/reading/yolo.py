@@ -13,7 +13,7 @@ from torchghm.data.assumptions import Assumptions
 from torchghm.data.finding import FoundFiles
 from torchghm.data.folder import DataFolder
 from torchghm.data.images import SUFFIXES, UNDECODED
-from torchghm.data.problems import FileError, Problem, common_place, examples, reported
+from torchghm.data.problems import FileError, Problem, Sample, common_place, examples, reported
 from torchghm.data.reading.label_files import FEW, LabelFiles, usual_label_file
 from torchghm.data.reading.label_lines import LabelLines
 from torchghm.data.reading.yolo_sources import YoloSource, yolo_source
@@ -157,5 +157,5 @@ def _judged(
         if missing:
             shown = examples(f"{image} (looked for {usual_label_file(image)})" for image in missing)
             detail = f"{len(missing)} of the {len(images)} images of {split!r}: {shown}"
-            problems.append(Problem(common_place(missing), what, detail, len(missing)))
+            problems.append(Problem(common_place(missing), what, detail, len(missing), Sample(missing[0])))
     return kept
