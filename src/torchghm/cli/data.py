@@ -20,7 +20,7 @@ UNUSABLE = 1
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the data set.")]
 Out = Annotated[Path, typer.Argument(help="Folder to make, outside of DIR.")]
-Layout = Annotated[str | None, typer.Option("--layout", help="coco, voc, yolo or shards; recognised by default.")]
+Layout = Annotated[str | None, typer.Option("--layout", help="coco, voc, yolo, csv or shards; recognised by default.")]
 Boxes = Annotated[
     str | None,
     typer.Option("--boxes", help="What boxes are: xyxy, xywh or cxcywh, each also with -pixels or -fractions."),
@@ -103,7 +103,7 @@ def split(
     loaded = load_data(folder, layout=layout, val_fraction=0, test_fraction=0, **options)
     _say_problems(loaded)
     divided = split_data(loaded, val_fraction=val, test_fraction=test, seed=seed)
-    typer.echo(f"data: {write_data(divided, out, to=to or loaded.layout.replace('shards', 'coco'))}")
+    typer.echo(f"data: {write_data(divided, out, to=to or _writable(loaded.layout))}")
 
 
 @data.command()
@@ -173,6 +173,10 @@ def scenes(
         folder, images=images, seed=seed, label_noise=label_noise, image_size=image_size, overwrite=overwrite
     )
     typer.echo(f"scenes: {made}")
+
+
+def _writable(layout: str) -> str:
+    return layout if layout in ("coco", "voc", "yolo") else "coco"
 
 
 def _assumed(boxes: str | None, crowds: str | None, unlabelled: str | None) -> dict[str, Any]:

@@ -83,6 +83,7 @@ KINDS: dict[str, Kind] = {
     # Splits and images
     "no-boxes": _warning("a split has no box at all: AP cannot be measured on it", "see the other problems"),
     "absent-split": _warning("a split that is named is not there, left out", "add it, or strike it off"),
+    "split-by-other-name": _note("a folder of a less usual name is taken for the split for validation"),
     "unlabelled-split": _warning("a split without any label file, left out", "add the label files"),
     "unread-files": _warning("lists or folders that look like splits are not read", "name them as the layout does"),
     "shared-image": _warning("an image is in more than one split", "take it out of one of them"),

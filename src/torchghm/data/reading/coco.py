@@ -125,6 +125,10 @@ def _images(
     found = FoundFiles(
         folder, (entry["file_name"] for entry in entries), image_folders, lambda name: may_be_of(split, name)
     )
+    if not found.by_name and not found.outside and entries and split not in ("train", "val", "trainval", "all"):
+        raise FileError(
+            f"none of the {len(entries)} images of {split!r} is there: {examples(found.missing)}", "absent-split"
+        )
     where = " or ".join(f"{start or '.'}/" for start in image_folders[:4])
     found.report(file, f"not in {where}", problems)
     images: list[int] = []

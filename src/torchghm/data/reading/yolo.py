@@ -20,7 +20,7 @@ from torchghm.data.reading.yolo_sources import YoloSource, yolo_source
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.split_names import SPLIT_NAMES
-from torchghm.data.splits import in_split_order
+from torchghm.data.splits import in_split_order, listed_once
 
 LOOKED_FOR = "data.yaml, obj.data, or classes.txt beside label files"
 LARGEST_LIST = 256 * 2**20
@@ -75,7 +75,7 @@ def _splits(folder: DataFolder, source: YoloSource, problems: list[Problem]) -> 
         if split in splits:
             problems.append(Problem(source.file, "duplicate-split", f"{key!r} is a second list of {split!r}"))
         try:
-            splits[split] = _split_images(folder, source, key, places, problems)
+            splits[split] = listed_once(split, _split_images(folder, source, key, places, problems), problems)
         except FileError as error:
             # A split for judging that is not there refuses itself, not the others.
             absent = split not in ("train", "all") and error.what == "malformed-annotations" and len(source.places) > 1
