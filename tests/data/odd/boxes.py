@@ -81,6 +81,11 @@ YOLO: list[Odd] = [
     ),
     ("polygons", yolo(polygon), reads()),
     ("polygons of one class", yolo(lambda n, b: polygon(n, b) if n == "owl" else plain(n, b)), reads()),
+    (
+        "polygons, some of two points",
+        yolo(lambda n, b: polygon(n, b) if n == "owl" else text(0, *scaled(b))),
+        Refused("boxes-look-like-corners", "of the lines with five numbers"),
+    ),
     ("oriented boxes", yolo(corners_of_four), reads()),
     *(
         (

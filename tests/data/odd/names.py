@@ -122,6 +122,12 @@ YOLO: list[Odd] = [
         Refused("missing-labels", "3 of the 3 images of 'train'"),
     ),
     (
+        "labels called a.jpg.txt",
+        then(write_yolo, renamed("labels/*/*.txt", lambda n: f"{n[0]}.jpg.txt")),
+        reads(NAME),
+    ),
+    ("lists of names alone", listed("{}.jpg"), reads(NAME)),
+    (
         "what a detector found is no annotation",
         then(write_yolo, moved("labels", "runs/detect/labels")),
         Refused("missing-labels", "looked for labels/train/p.txt"),

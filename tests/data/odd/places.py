@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tests.data.odd.names import NAME, moved, then
@@ -12,6 +13,7 @@ from tests.data.odd.sets import (
     Make,
     Odd,
     Refused,
+    coco,
     labels,
     picture,
     reads,
@@ -21,6 +23,9 @@ from tests.data.odd.sets import (
     write_yolo,
 )  # fmt: skip
 
+DEV = {"train": SPLITS["train"], "dev": SPLITS["val"]}
+DEV_IS_VAL = "split-by-other-name"
+ABSENT = json.dumps(coco(("p",), name="gone-{}.jpg"))
 NAMES = "hen\nowl\n"
 VALID = {"train": "train", "val": "valid"}
 COCO: list[Odd] = [
@@ -64,6 +69,16 @@ COCO: list[Odd] = [
             ],
         ),
         Refused("duplicate-split", "train.json, train_2.json"),
+    ),
+    (
+        "a file for testing of which no image is there",
+        then(write_coco, lambda root: write(root / "annotations/instances_test.json", ABSENT)),
+        reads("absent-split"),
+    ),
+    (
+        "a folder called dev",
+        lambda root: write_coco(root, None, "{}/_annotations.coco.json", splits=DEV),
+        reads(DEV_IS_VAL),
     ),
     (
         "a file that is not COCO's",
@@ -113,6 +128,16 @@ VOC: list[Odd] = [
         for lists in ("ImageSets/{}.txt", "ImageSets/Main/{}.txt", "splits/{}.txt")
     ),
     ("lists that nobody reads", lambda root: write_voc(root, lists="{}.txt"), reads("unread-files", whole=True)),
+    (
+        "a list for testing of which nothing is there",
+        then(write_voc, lambda root: write(root / "ImageSets/Main/test.txt", "x\ny\n")),
+        reads("absent-split"),
+    ),
+    (
+        "an image listed twice",
+        then(write_voc, lambda root: write(root / "ImageSets/Main/train.txt", "p\nq\nr\np\n")),
+        reads("repeated-image"),
+    ),
     ("two levels deep", lambda root: write_voc(root / "VOCdevkit/VOC2007"), reads()),
 ]
 
@@ -167,6 +192,8 @@ YOLO: list[Odd] = [
         for images, places, classes in (
             ("images/{split}/{}.jpg", "labels/{split}/{}.txt", "classes.txt"),
             ("{split}/images/{}.jpg", "{split}/labels/{}.txt", "classes.txt"),
+            ("{split}/{}.jpg", "{split}/{}.txt", "train/_darknet.labels"),
+            ("{split}/{}.jpg", "{split}/{}.txt", "voc.names"),
         )
     ),
     *(

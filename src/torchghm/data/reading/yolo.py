@@ -14,6 +14,7 @@ from torchghm.data.finding import FoundFiles
 from torchghm.data.folder import DataFolder
 from torchghm.data.images import SUFFIXES, UNDECODED
 from torchghm.data.problems import FileError, Problem, Sample, common_place, examples, reported
+from torchghm.data.reading.coco_places import may_be_of
 from torchghm.data.reading.label_files import FEW, LabelFiles, usual_label_file
 from torchghm.data.reading.label_lines import LabelLines
 from torchghm.data.reading.yolo_sources import YoloSource, yolo_source
@@ -98,7 +99,7 @@ def _split_images(
                 problems.append(Problem(common_place(undecoded), "undecoded-image", detail, len(undecoded)))
             left_out = set(undecoded)
             listed, inner = [file for file in files if file not in left_out], ""
-        found = FoundFiles(folder, listed, (inner, ""))
+        found = FoundFiles(folder, listed, (inner, ""), lambda name: may_be_of(key, name))
         found.report(source.file, f"of {key!r}", problems)
         images += [found.by_name[name] for name in listed if name in found.by_name]
     return images
