@@ -55,7 +55,9 @@ class Problem:
         return not KINDS[self.what].note
 
     def __str__(self) -> str:
-        return printable(" ".join(f"{self.file}: {self.what}: {self.detail}".split()))
+        remedy = KINDS[self.what].remedy
+        said = f"; {remedy}" if self.fatal and "--" in remedy else ""  # what the user alone can say
+        return printable(" ".join(f"{self.file}: {self.what}: {self.detail}{said}".split()))
 
 
 class DataError(ValueError):

@@ -208,6 +208,8 @@ class Annotations:
         problems: list[Problem],
     ) -> None:
         for doubt in doubts(raw, box_sizes, labels, np.where(unknown, 0, areas), self.form, self.unit_of_boxes):
+            if any(problem.what == doubt.what and problem.file == self.sources[0] for problem in problems):
+                continue  # the masks have shown it
             boxes = to_corners(raw, self.form, self.unit_of_boxes, box_sizes)
             self._report(doubt.what, doubt.boxes & ~unknown, raw, boxes, images, problems, f"{doubt.words}; ")
 
