@@ -204,6 +204,38 @@ def test_a_data_set_with_known_errors_is_made(place, tmp_path):
     assert "argument `rate`" in refusal("data", "noise", place / "data", tmp_path / "other", "--rate", "1")
 
 
+def test_a_check_as_json_and_as_a_page(place, tmp_path):
+    found = torchghm("data", "check", place / "data", "--json", "--html", tmp_path / "page.html")
+    assert json.loads(found.stdout)["usable"] is True
+    assert "base64" in (tmp_path / "page.html").read_text()
+
+
+def test_data_are_converted_and_divided(place, tmp_path):
+    for to in ("voc", "yolo", "coco"):
+        assert torchghm("data", "convert", place / "data", tmp_path / to, "--to", to).exit_code == 0
+        checked = torchghm("data", "check", tmp_path / to, "--json")
+        assert json.loads(checked.stdout)["layout"] == to
+    divided = torchghm("data", "split", tmp_path / "voc", tmp_path / "split", "--val", "0.25", "--test", "0.25")
+    assert divided.exit_code == 0, divided.output
+    assert list(json.loads(torchghm("data", "check", tmp_path / "split", "--json").stdout)["splits"]) == [
+        "train", "val", "test",
+    ]  # fmt: skip
+    assert "`to`" in refusal("data", "convert", place / "data", tmp_path / "other", "--to", "csv")
+
+
+def test_what_data_are_can_be_said(place, tmp_path):
+    torchghm("data", "convert", place / "data", tmp_path / "yolo", "--to", "yolo")
+    for file in (tmp_path / "yolo" / "labels" / "train").iterdir():
+        file.unlink()
+    missing = torchghm("data", "check", tmp_path / "yolo", "--json")
+    assert missing.exit_code == 1
+    assert "missing-labels" in [problem["kind"] for problem in json.loads(missing.stdout)["problems"]]
+    said = torchghm("data", "check", tmp_path / "yolo", "--json", "--unlabelled", "background")
+    assert "background-image" in [problem["kind"] for problem in json.loads(said.stdout)["problems"]]
+    assert "`boxes`" in refusal("data", "check", place / "data", "--boxes", "ltrb")
+    assert "`crowds`" in refusal("data", "check", place / "data", "--crowds", "none")
+
+
 def test_strict_refuses_what_can_be_dealt_with(tmp_path):
     write_tiny_data(tmp_path / "data")
     annotations = tmp_path / "data" / "annotations" / "instances_train2017.json"

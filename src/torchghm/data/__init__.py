@@ -2,13 +2,15 @@
 
 `load_data` reads COCO, Pascal VOC and YOLO folders and tar shards into one in-memory form; `DetectionDataset` reads
 their images when they are asked for; `check_data` says what is in a data set and what is wrong with it; `write_shards`
-packs one into shards; `write_noisy` puts known errors into its training labels; `write_scenes` makes one of real digits
-on real photographs.
+packs one into shards, `write_data` writes it in another layout; `write_noisy` puts known errors into its training
+labels; `write_scenes` makes one of real digits on real photographs.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from torchghm.data.check import DataCheck, SplitCount, check_data
+from torchghm.data.check_page import write_check_page
+from torchghm.data.conversion import split_data, write_data
 from torchghm.data.images import ImageError, read_image
 from torchghm.data.load import DetectionData, load_data
 from torchghm.data.noisy_data import write_noisy
@@ -38,7 +40,10 @@ __all__ = [
     "evaluation_transforms",
     "load_data",
     "read_image",
+    "split_data",
     "training_transforms",
+    "write_check_page",
+    "write_data",
     "write_noisy",
     "write_scenes",
     "write_shards",

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from torchghm.data.assumptions import Assumptions
 from torchghm.data.images import ImageError, SizeMismatchError, read_image
-from torchghm.data.load import read_data
+from torchghm.data.load import DetectionData, read_data
 from torchghm.data.problem_kinds import KINDS
 from torchghm.data.problems import DataError, Problem, printable
 from torchghm.data.records import Records
@@ -54,10 +56,11 @@ class DataCheck:
 
     Attributes:
         root: the data folder.
-        layout: "coco", "voc", "yolo", "shards", or "unknown".
+        layout: "coco", "voc", "yolo", "csv", "shards", or "unknown".
         classes: names.
         splits: counts by the split's name.
         problems: all of them, fatal ones first.
+        data: what was read, None if there is nothing to read.
     """
 
     root: Path
@@ -65,11 +68,35 @@ class DataCheck:
     classes: tuple[str, ...] = ()
     splits: Mapping[str, SplitCount] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    data: DetectionData | None = field(default=None, compare=False, repr=False)
 
     @property
     def usable(self) -> bool:
         """Whether one can train with the data: no problem is fatal."""
         return not any(problem.fatal for problem in self.problems)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as lists, texts and numbers, for JSON."""
+        problems = [
+            {
+                "kind": problem.what,
+                "severity": KINDS[problem.what].severity,
+                "count": problem.count,
+                "file": problem.file,
+                "detail": problem.detail,
+                "meaning": KINDS[problem.what].meaning,
+                "remedy": KINDS[problem.what].remedy,
+            }
+            for problem in self.problems
+        ]
+        return {
+            "root": str(self.root),
+            "layout": self.layout,
+            "usable": self.usable,
+            "classes": list(self.classes),
+            "splits": {name: asdict(count) for name, count in self.splits.items()},
+            "problems": problems,
+        }
 
     def table(self, shown: int = 20) -> Group:
         """Return everything as tables for `rich.console.Console.print`, at most `shown` files for each problem."""
@@ -114,7 +141,11 @@ class DataCheck:
     def _problems(self, shown: int) -> Table:
         table = Table(title="Problems", title_justify="left", show_lines=True)
         for heading in ("kind", "count", "where"):
-            table.add_column(heading, justify="right" if heading == "count" else "left", overflow="fold")
+            # The text of where is copied, the meaning only read: it may wrap.
+            width = 28 if heading == "kind" else None
+            table.add_column(
+                heading, justify="right" if heading == "count" else "left", overflow="fold", max_width=width
+            )
         for what in dict.fromkeys(problem.what for problem in self.problems):
             same = [problem for problem in self.problems if problem.what == what]
             kind = KINDS[what]
@@ -135,19 +166,25 @@ def check_data(
     test_fraction: float = 0.1,
     split_seed: int = 0,
     shards_at: str | None = None,
+    boxes: str | None = None,
+    crowds: Literal["objects"] | None = None,
+    unlabelled: Literal["background"] | None = None,
     open_images: bool = True,
     workers: int | None = None,
 ) -> DataCheck:
     """Read a data set, annotations and images, and report what is in it and what is wrong with it.
 
     Arguments:
-        root: as in `load_data`, and so are layout, val_fraction, test_fraction, split_seed and
-            shards_at.
+        root: as in `load_data`, and so are layout, val_fraction, test_fraction, split_seed, shards_at, boxes, crowds
+            and unlabelled.
         layout: see there.
         val_fraction: see there.
         test_fraction: see there.
         split_seed: see there.
         shards_at: see there.
+        boxes: see there.
+        crowds: see there.
+        unlabelled: see there.
         open_images: decode every image, which finds truncated ones and those of another size than annotated.
         workers: threads for that; as many as processors if None.
 
@@ -162,6 +199,7 @@ def check_data(
             test_fraction=test_fraction,
             split_seed=split_seed,
             shards_at=shards_at,
+            assumptions=Assumptions(boxes, crowds, unlabelled),
         )
     except DataError as error:
         return DataCheck(Path(root), layout or "unknown", problems=error.problems)
@@ -172,7 +210,7 @@ def check_data(
         problems += _check_images(list(data.splits.values()), workers)
     counts = {name: _count(records, len(data.classes)) for name, records in data.splits.items()}
     problems.sort(key=lambda problem: (not problem.fatal, problem.what))
-    return DataCheck(data.root, data.layout, data.classes, counts, tuple(dict.fromkeys(problems)))
+    return DataCheck(data.root, data.layout, data.classes, counts, tuple(dict.fromkeys(problems)), data)
 
 
 def _not_trainable(splits: Mapping[str, Records]) -> list[Problem]:

@@ -288,6 +288,14 @@ class DataFolder:
         return listing
 
 
+def is_there(folder: DataFolder, name: str) -> bool:
+    """Whether a name is that of a file; one that leads out of the folder counts, so that it is reported."""
+    try:
+        return folder.file(name) is not None
+    except FileError:
+        return True
+
+
 def is_inside(place: str, folder: str) -> bool:
     """Whether a folder's name is that of another folder, or of one in it."""
     return folder in ("", ".") or place == folder or place.startswith(f"{folder}/")

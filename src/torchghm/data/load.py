@@ -10,7 +10,7 @@ from typing import Literal
 
 from torchghm.data.assumptions import Assumptions
 from torchghm.data.evidence.seen import what_is_there
-from torchghm.data.evidence.sets import class_problems, suffix_problems, unread_problems
+from torchghm.data.evidence.sets import class_problems, split_problems, suffix_problems, unread_problems
 from torchghm.data.file_names import is_hidden
 from torchghm.data.folder import DataFolder
 from torchghm.data.problems import FileError, Problem, refuse
@@ -25,7 +25,7 @@ class DetectionData:
 
     Attributes:
         root: the folder that has the layout.
-        layout: "coco", "voc", "yolo" or "shards".
+        layout: "coco", "voc", "yolo", "csv" or "shards".
         classes: names; a label is an index into them.
         splits: from the name ("train", "val", "test", and others that the data have) to the images.
         problems: what was found wrong and has been dealt with; see `torchghm.data.KINDS`.
@@ -77,7 +77,7 @@ def load_data(
 
     Arguments:
         root: the folder, or one that holds it and no other data set.
-        layout: "coco", "voc", "yolo" or "shards"; recognised from the folder if None.
+        layout: "coco", "voc", "yolo", "csv" or "shards"; recognised from the folder if None.
         strict: refuse data with any problem but notes, of which nothing is lost or doubtful.
         val_fraction: of the training images, for validation, if the data have no split for it.
         test_fraction: likewise, for testing, if the data have no splits at all.
@@ -151,7 +151,7 @@ def read_data(
         for name in classes
         if name.encode("utf-8", "replace").decode() != name  # half a character, which no file could be written with
     ]
-    problems += [*class_problems(classes, splits), *suffix_problems(splits)]
+    problems += [*class_problems(classes, splits), *suffix_problems(splits), *split_problems(splits)]
     divided = to_divide(splits)
     if divided:
         problems += unread_problems(folder, splits)

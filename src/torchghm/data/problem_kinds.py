@@ -44,7 +44,7 @@ def _note(meaning: str, remedy: str = "nothing") -> Kind:
     return Kind(False, meaning, remedy, note=True)
 
 
-_SAY_BOXES = "write them as the layout has them, or say what they are with --boxes"
+_SAY_BOXES = "write them as the layout has them, or say what they are: --boxes xyxy, in training --set data.boxes=xyxy"
 
 KINDS: dict[str, Kind] = {
     # The folder and its files
@@ -67,14 +67,16 @@ KINDS: dict[str, Kind] = {
     "duplicate-image-id": _error("two images share an id", "give each an id of its own"),
     "missing-labels": _error(
         "more than a few images have no label file: nobody has said that there is nothing to see in them",
-        "put the label files where they belong, or say --unlabelled background",
+        "put the label files where they belong, or say --unlabelled background, in training --set "
+        "data.unlabelled=background",
     ),
     "boxes-look-like-corners": _error("boxes that should be a place and sides look like corners", _SAY_BOXES),
     "boxes-look-like-sides": _error("boxes that should be corners look like a corner and sides", _SAY_BOXES),
     "boxes-look-like-fractions": _error("boxes that should be in pixels look like fractions", _SAY_BOXES),
     "boxes-look-like-pixels": _error("boxes that should be fractions look like pixels", _SAY_BOXES),
     "all-crowds": _error(
-        "every object is a crowd, which is not learned", "say --crowds objects, if each is one object"
+        "every object is a crowd, which is not learned",
+        "if each is one object say --crowds objects, in training --set data.crowds=objects",
     ),
     "no-training-boxes": _error("there is no box at all to train with", "see the other problems"),
     "not-trainable": _error(
@@ -83,6 +85,7 @@ KINDS: dict[str, Kind] = {
     # Splits and images
     "no-boxes": _warning("a split has no box at all: AP cannot be measured on it", "see the other problems"),
     "absent-split": _warning("a split that is named is not there, left out", "add it, or strike it off"),
+    "split-by-other-name": _note("a folder of a less usual name is taken for the split for validation"),
     "unlabelled-split": _warning("a split without any label file, left out", "add the label files"),
     "unread-files": _warning("lists or folders that look like splits are not read", "name them as the layout does"),
     "shared-image": _warning("an image is in more than one split", "take it out of one of them"),

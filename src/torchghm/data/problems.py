@@ -5,7 +5,8 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from torchghm.data.problem_kinds import KINDS
 
@@ -18,6 +19,13 @@ def counted(problems: Iterable[Problem]) -> list[str]:
     return [f"{what}: {count} ({KINDS[what].meaning})" for what, count in totals.items()]
 
 
+class Sample(NamedTuple):
+    """Where a problem can be looked at: an image, and corners in its pixels, which need not be in order."""
+
+    image: str
+    box: tuple[float, ...] | None = None
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong with one file.
@@ -27,12 +35,14 @@ class Problem:
         what: a stable name of the kind of problem, one of `torchghm.data.KINDS`.
         detail: what exactly, for a reader.
         count: how many objects or images are concerned.
+        sample: one of them, if it has a place in an image.
     """
 
     file: str
     what: str
     detail: str
     count: int = 1
+    sample: Sample | None = field(default=None, compare=False, repr=False)
 
     @property
     def fatal(self) -> bool:
@@ -45,7 +55,9 @@ class Problem:
         return not KINDS[self.what].note
 
     def __str__(self) -> str:
-        return printable(" ".join(f"{self.file}: {self.what}: {self.detail}".split()))
+        remedy = KINDS[self.what].remedy
+        said = f"; {remedy}" if self.fatal and "--" in remedy else ""  # what the user alone can say
+        return printable(" ".join(f"{self.file}: {self.what}: {self.detail}{said}".split()))
 
 
 class DataError(ValueError):

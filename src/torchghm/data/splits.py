@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -55,6 +56,16 @@ def split_by_seed(records: Records, val_fraction: float, test_fraction: float, s
     for name, count in counts.items():
         parts[name], order = records.take(np.sort(order[:count])), order[count:]
     return in_split_order({"train": records.take(np.sort(order)), **parts})
+
+
+def listed_once(split: str, files: Sequence[str], problems: list[Problem]) -> list[str]:
+    """Return the files of a split, each once; repetitions join the problems."""
+    once = list(dict.fromkeys(files))
+    if len(once) < len(files):
+        again = [file for file, times in Counter(files).items() if times > 1]
+        count = len(files) - len(once)
+        problems.append(Problem(split, "repeated-image", f"{count} in {split!r}: {examples(again)}", count))
+    return once
 
 
 def check_splits(splits: Mapping[str, Records], problems: list[Problem]) -> None:

@@ -108,6 +108,9 @@ def load_recipe_data(root: str | Path, recipe: DataRecipe) -> DetectionData:
         test_fraction=recipe.test_fraction,
         split_seed=recipe.split_seed,
         shards_at=recipe.shards_at,
+        boxes=recipe.boxes,
+        crowds=recipe.crowds,
+        unlabelled=recipe.unlabelled,
     )
     for line in counted(data.problems) if is_first() else ():
         _log.warning("%s: %s", data.root, line)

@@ -48,13 +48,26 @@ class Section(BaseModel):
 class DataRecipe(Section):
     """How the data are read, augmented and batched."""
 
-    layout: Literal["coco", "voc", "yolo", "shards"] | None = Field(
+    layout: Literal["coco", "voc", "yolo", "csv", "shards"] | None = Field(
         default=None, description="of the folder; null recognises it"
     )
     shards_at: str | None = Field(
         default=None, description="folder or URL of tar shards that are not beside their index; null is beside it"
     )
     strict: bool = Field(default=False, description="refuse data with any problem, also those that can be dealt with")
+    boxes: str | None = Field(
+        default=None,
+        description='what four numbers of a box are, "xyxy", "xywh" or "cxcywh", each also with "-pixels" or '
+        '"-fractions"; null is what the layout has',
+    )
+    crowds: Literal["objects"] | None = Field(
+        default=None, description='"objects" takes crowds and difficult objects for objects; null masks their regions'
+    )
+    unlabelled: Literal["background"] | None = Field(
+        default=None,
+        description='"background" takes images without a label file for images with nothing to see; null refuses them, '
+        "if they are more than a few",
+    )
     val_fraction: Fraction = Field(default=0.1, description="of the images, for data without splits of their own")
     test_fraction: Fraction = Field(default=0.1, description="of the images, for data without splits of their own")
     split_seed: int = Field(default=0, ge=0, description="of that division")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from tests.data.hostile import damage
 from tests.data.hostile.outcomes import GOOD
-from tests.data.layouts import write_coco, write_voc, write_yolo
+from tests.data.layouts import CLASSES, SAMPLES, write_coco, write_image, write_voc, write_yolo
 
 from torchghm.data import DataError, DetectionData, ImageError, check_data, load_data, read_image, write_shards
 
@@ -34,6 +35,65 @@ def write_shards_of_voc(root: Path) -> Path:
     return write_shards(load_data(write_voc(root.with_name("folder"))), root)
 
 
+def write_coco_by_split(root: Path) -> Path:
+    """COCO under other names: train/labels.json and train/data/."""
+    write_coco(root, year="")
+    for file in (root / "annotations").iterdir():
+        split = file.stem.removeprefix("instances_")
+        (root / split).rename(root / "data")
+        (root / split).mkdir()
+        (root / "data").rename(root / split / "data")
+        file.rename(root / split / "labels.json")
+    (root / "annotations").rmdir()
+    return root
+
+
+def write_voc_beside(root: Path) -> Path:
+    """XML files beside the images of each split."""
+    write_voc(root)
+    for sample in SAMPLES:
+        (root / sample.split).mkdir(exist_ok=True)
+        (root / "Annotations" / f"{sample.stem}.xml").rename(root / sample.split / f"{sample.stem}.xml")
+        (root / "JPEGImages" / sample.name).rename(root / sample.split / sample.name)
+    for folder in ("Annotations", "JPEGImages", "ImageSets"):
+        shutil.rmtree(root / folder)
+    return root
+
+
+def write_darknet(root: Path) -> Path:
+    write_yolo(root)
+    (root / "data.yaml").unlink()
+    (root / "obj.names").write_text("ant\nbee\ncow\n")
+    (root / "obj.data").write_text(
+        "classes = 3\ntrain = x/train.txt\nvalid = x/val.txt\ntest = test.txt\nnames = obj.names\n"
+    )
+    for split in ("train", "val", "test"):
+        names = [f"images/{split}/{sample.name}\n" for sample in SAMPLES if sample.split == split]
+        (root / f"{split}.txt").write_text("".join(names))
+    return root
+
+
+def write_class_list(root: Path) -> Path:
+    write_yolo(root)
+    (root / "data.yaml").unlink()
+    (root / "classes.txt").write_text("ant\nbee\ncow\n")
+    return root
+
+
+def write_tables(root: Path) -> Path:
+    for split in ("train", "val", "test"):
+        lines = ["filename,width,height,class,xmin,ymin,xmax,ymax"]
+        for sample in (sample for sample in SAMPLES if sample.split == split):
+            write_image(root / split / sample.name, sample.width, sample.height)
+            size = (sample.width, sample.height)
+            objects = zip(sample.labels, sample.boxes, strict=True)
+            lines += [",".join(map(str, (sample.name, *size, CLASSES[label], *box))) for label, box in objects]
+            if not sample.boxes:
+                lines.append(f"{sample.name},{sample.width},{sample.height},,,,,")
+        (root / split / "_annotations.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
 Write = Callable[[Path], Path]
 # What is written, which file is damaged and how else than in its bytes, and the images that have nothing to do with it.
 FILES: dict[str, tuple[Write, str, st.SearchStrategy[damage.Damage], str]] = {
@@ -42,6 +102,14 @@ FILES: dict[str, tuple[Write, str, st.SearchStrategy[damage.Damage], str]] = {
     "voc list": (write_voc, "ImageSets/Main/train.txt", damage.to_words(), "d e"),
     "yolo": (write_yolo, "data.yaml", damage.to_words(), ""),
     "yolo labels": (write_yolo, "labels/train/a.txt", damage.to_words(), "b c d e"),
+    "coco by split": (write_coco_by_split, "train/labels.json", damage.to_json(), "d e"),
+    "voc beside": (write_voc_beside, "train/a.xml", damage.to_xml(), "b c d e"),
+    "darknet": (write_darknet, "obj.data", damage.to_words(), ""),
+    "darknet names": (write_darknet, "obj.names", damage.to_words(), ""),
+    "darknet list": (write_darknet, "train.txt", damage.to_words(), ""),
+    "class list": (write_class_list, "classes.txt", damage.to_words(), ""),
+    "labels of a class list": (write_class_list, "labels/train/a.txt", damage.to_words(), "b c d e"),
+    "csv": (write_tables, "train/_annotations.csv", damage.to_words(), ""),
     "shards": (write_shards_of_voc, "shards.json", damage.to_json(), ""),
     "shards of a split": (write_shards_of_voc, "train.jsonl", damage.to_json(lines=True), "d e"),
 }

@@ -15,6 +15,8 @@ Floats = NDArray[np.float64]
 
 TOLERANCE = 0.01
 ALMOST_ALL = 0.98
+MOST_POINTS = 0.85
+"""Share of the key points that lie in their box; a limb may reach out of it."""
 
 
 class Columns(NamedTuple):
@@ -59,7 +61,9 @@ def tell(lines: Floats, *, key_points: int, alone: bool) -> Columns:
     if not key_points and count >= 6 and count % 2 == 0:
         inside = ((lines >= -TOLERANCE) & (lines <= 1 + TOLERANCE)) | np.isnan(lines)
         if inside.all(axis=1).mean() >= 0.5:
-            return Columns(_around(lines), f"a polygon of {count // 2} points", usual=True)
+            doubtful = has_box and alone and len(lines) >= 8
+            also = ", though they could be a box and key points" if doubtful else ""
+            return Columns(_around(lines), f"a polygon of {count // 2} points{also}", usual=not doubtful)
     return Columns(None, _guess(lines))
 
 
@@ -83,7 +87,7 @@ def _are_key_points(boxes: Floats, rest: Floats, dimensions: int) -> bool:
     if not some.any():
         return False
     # A polygon near the middle of an image may look so by chance, several hardly ever.
-    return bool(len(boxes) >= (1 if sure else 4) and (inside | unlabelled).mean() >= ALMOST_ALL)
+    return bool(len(boxes) >= (1 if sure else 4) and (inside | unlabelled).mean() >= MOST_POINTS)
 
 
 def _around(polygons: Floats) -> Floats:
@@ -95,12 +99,12 @@ def _around(polygons: Floats) -> Floats:
 
 def _guess(lines: Floats) -> str:
     count = lines.shape[1]
-    if (np.abs(lines) > 1.5).any(axis=1).mean() >= 0.5:
-        return "larger than 1, as in pixels"
-    if count == 5:
-        return "no box and confidence, perhaps an angle at the end"
     if count < 4:
         return "fewer than a box has"
+    if count == 5 and _share(_is_box(lines[:, :4])) >= 0.5:
+        return "a box and no confidence, perhaps an angle"
+    if (np.abs(lines) > 1.5).any(axis=1).mean() >= 0.5:
+        return "larger than 1, as in pixels"
     return "neither a box with a confidence or key points, nor a polygon"
 
 

@@ -39,6 +39,14 @@ def class_problems(classes: Sequence[str], splits: Mapping[str, Records]) -> lis
     return problems
 
 
+def split_problems(splits: Mapping[str, Records]) -> list[Problem]:
+    """Return folders of a less usual name that are taken for the split for validation."""
+    names = splits["val"].names() if "val" in splits else []
+    words = {part.casefold() for name in names[:1] for part in name.split("/")[:-1]}
+    found = sorted(word for word in words if word in ("dev", "eval"))
+    return [Problem(names[0].rpartition("/")[0], "split-by-other-name", f"{found[0]!r} is 'val'")] if found else []
+
+
 def suffix_problems(splits: Mapping[str, Records]) -> list[Problem]:
     """Return images that are JPEG files by another name."""
     names = {name for records in splits.values() for name in records.names() if name[-5:].casefold().endswith(UNUSUAL)}

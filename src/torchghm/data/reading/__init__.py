@@ -9,7 +9,7 @@ from torchghm.data import shards
 from torchghm.data.assumptions import Assumptions
 from torchghm.data.folder import DataFolder
 from torchghm.data.problems import Problem
-from torchghm.data.reading import coco, coco_places, voc, voc_places, yolo, yolo_sources
+from torchghm.data.reading import coco, coco_places, csv_tables, voc, voc_places, yolo, yolo_sources
 from torchghm.data.records import Records
 
 Reader = Callable[[DataFolder, Assumptions, list[Problem]], tuple[tuple[str, ...], dict[str, Records]]]
@@ -39,5 +39,6 @@ LAYOUTS: dict[str, Layout] = {
     "coco": Layout(coco_places.usual_coco_files, coco_places.other_coco_files, coco.read_coco, coco_places.LOOKED_FOR),
     "voc": Layout(voc_places.is_usual_voc, voc_places.xml_folders, voc.read_voc, voc_places.LOOKED_FOR),
     "yolo": Layout(yolo_sources.usual_settings, yolo_sources.yolo_source, yolo.read_yolo, yolo.LOOKED_FOR),
+    "csv": Layout(_never, csv_tables.csv_tables, csv_tables.read_csv, csv_tables.LOOKED_FOR),
     "shards": Layout(shards.is_sharded, _never, shards.read_shards, shards.LOOKED_FOR),
 }

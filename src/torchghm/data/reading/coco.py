@@ -125,6 +125,10 @@ def _images(
     found = FoundFiles(
         folder, (entry["file_name"] for entry in entries), image_folders, lambda name: may_be_of(split, name)
     )
+    if not found.by_name and not found.outside and entries and split not in ("train", "val", "trainval", "all"):
+        raise FileError(
+            f"none of the {len(entries)} images of {split!r} is there: {examples(found.missing)}", "absent-split"
+        )
     where = " or ".join(f"{start or '.'}/" for start in image_folders[:4])
     found.report(file, f"not in {where}", problems)
     images: list[int] = []
@@ -210,7 +214,8 @@ class _Objects:
         elif of_mask is not None:
             self._compare(box, of_mask)
         area = entry.get("area")
-        crowd = _is_true(entry.get("iscrowd")) or _is_true(entry.get("ignore"))
+        flags = (entry.get("iscrowd"), entry.get("ignore"))
+        crowd = flags != (0, None) and any(map(_is_true, flags))
         area = area if is_number(area) and area == area else 0.0
         annotations.add_box(image, box, self.labels[category], reference, crowd=crowd, area=area)
 
@@ -229,12 +234,14 @@ class _Objects:
             shown.append(f"annotation id {brief(entry.get('id'))}{words}")
 
 
-def _is_plain(bbox: object) -> bool:
-    return (
-        isinstance(bbox, list)
-        and len(bbox) == 4
-        and all(type(value) in (int, float) and value == value for value in bbox)
-    )
+def _is_plain(bbox: Any) -> bool:
+    """Whether a box is four numbers, NaN not among them."""
+    try:
+        x, y, width, height = bbox
+        total = x + y + width + height
+    except (TypeError, ValueError):
+        return False
+    return isinstance(total, float | int) and total == total
 
 
 def _is_finite(value: float) -> bool:

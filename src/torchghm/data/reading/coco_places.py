@@ -43,7 +43,7 @@ def usual_coco_files(folder: DataFolder) -> dict[str, CocoFile]:
     for file in folder.files("annotations", (".json",)):
         if match := re.fullmatch(r"annotations/instances_(.+)\.json", file):
             starts = (match[1], f"images/{match[1]}", "images", "")
-            found[match[1]] = CocoFile(file, (*starts, *_image_folders(folder, match[1])))
+            found[match[1]] = CocoFile(file, (*starts, *image_folders(folder, match[1])))
     for name in ("", *SPLIT_NAMES):
         if file_beside := folder.file(FILE_BESIDE_IMAGES, name):
             found.setdefault(name or "all", CocoFile(file_beside, (name, *(f"{name}/images".strip("/"),))))
@@ -73,7 +73,7 @@ def other_coco_files(folder: DataFolder) -> dict[str, CocoFile]:
             raise FileError(f"expected one COCO file of {split!r}, got {', '.join(files)}", "duplicate-split")
         inner = posixpath.dirname(files[0])
         beside = (inner, posixpath.join(inner, "images"), posixpath.join(inner, "data"))
-        found[split] = CocoFile(files[0], tuple(dict.fromkeys((*_image_folders(folder, split), *beside, "images", ""))))
+        found[split] = CocoFile(files[0], tuple(dict.fromkeys((*image_folders(folder, split), *beside, "images", ""))))
     if len(found) > 1 and "all" in found:
         raise FileError(f"expected all COCO files to be called after splits, got {found['all'].file}")
     return in_split_order(found)
@@ -85,7 +85,7 @@ def may_be_of(split: str, place: str) -> bool:
     return told is None or told == (split_of(split) or split)
 
 
-def _image_folders(folder: DataFolder, split: str) -> list[str]:
+def image_folders(folder: DataFolder, split: str) -> list[str]:
     """Return folders of images that can be of a split, those that are called after it first."""
     fitting = [
         place

@@ -42,10 +42,10 @@ class LabelFiles:
         self._taken: set[str] = set()
         for image in images:
             self._look(image, folder.file)
-        self._taken = set(self.by_image.values())
+        self._taken = set(self.by_image.values())  # by their usual names: no looser rule gives them to others
         missing = [image for image in images if image not in self.by_image and image not in self.broken]
         for image in missing:
-            if self._look(image, folder.loosely):
+            if self._look(image, folder.loosely) or self._look(f"{image}.txt", folder.loosely, image):
                 self._renamed.append(f"{self.by_image[image]} for {posixpath.basename(image)}")
         self._look_elsewhere([image for image in missing if image not in self.by_image])
 
@@ -75,11 +75,12 @@ class LabelFiles:
             )
         self._report_orphans(set(by_label), problems)
 
-    def _look(self, image: str, lookup: Callable[[str], str | None]) -> bool:
-        usual = usual_label_file(image)
+    def _look(self, name: str, lookup: Callable[[str], str | None], image: str = "") -> bool:
+        """Look for the label file of an image, or of another name for it: some tools write a.jpg.txt for a.jpg."""
+        image = image or name
         try:
             # `images/a.jpg` and `a.txt` may lie in one folder, too, even if that is called images.
-            for place in dict.fromkeys((usual, f"{posixpath.splitext(image)[0]}.txt")):
+            for place in dict.fromkeys((usual_label_file(name), f"{posixpath.splitext(name)[0]}.txt")):
                 found = lookup(place)
                 if found is not None and found not in self._taken:
                     self.by_image[image] = found

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from torchghm.data.evidence.box_forms import doubts
 from torchghm.data.evidence.columns import tell
 from torchghm.data.folder import DataFolder
 from torchghm.data.problems import Problem, per_file
@@ -118,6 +119,14 @@ class LabelLines:
             if not columns.usual:
                 self._report("columns-told", found, f"{said}, taken for {columns.words}; ", problems)
             boxes = in_form(columns.boxes, annotations.form)
+        elif len(self._by_length) > 1 and annotations.assumptions.boxes is None:
+            # Among polygons, those of two points have as many numbers as a box.
+            judged = np.flatnonzero(known)
+            sizes, areas = np.full((len(judged), 2), 1000), np.zeros(len(judged))
+            for doubt in doubts(boxes[judged], sizes, table[judged, 0].astype(np.int64), areas, "cxcywh", "fractions"):
+                chosen = judged[doubt.boxes]
+                found = list(zip(images[chosen].tolist(), numbers[chosen].tolist(), strict=True))
+                self._report(doubt.what, found, f"of the lines with five numbers, {doubt.words}; ", problems)
         if not known.all():
             self._report_classes(images[~known], numbers[~known], problems)
         return table[known, 0].astype(np.int64), boxes[known], images[known], numbers[known]

@@ -10,12 +10,12 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.ElementTree import fromstring
 
 from torchghm.data.assumptions import Assumptions
-from torchghm.data.folder import DataFolder
-from torchghm.data.problems import FileError, Problem, per_file, reported
+from torchghm.data.folder import DataFolder, is_there
+from torchghm.data.problems import FileError, Problem, examples, per_file, reported
 from torchghm.data.reading.voc_places import VocFiles
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations, incomplete
-from torchghm.data.splits import in_split_order
+from torchghm.data.splits import in_split_order, listed_once
 
 LARGEST_XML = 16 * 2**20
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -35,7 +35,8 @@ def read_voc(
     annotations = Annotations(folder.root, "object", ("xyxy", "pixels"), assumptions)
     classes: dict[str, int] = {}
     files = VocFiles(folder)
-    splits = files.splits(problems)
+    splits = {split: listed_once(split, of_split, problems) for split, of_split in files.splits(problems).items()}
+    _leave_out_absent(folder, splits, problems)
     # Every image is read once, however many splits list it.
     indices: dict[str, int] = {}
     found: Found = {}
@@ -52,6 +53,16 @@ def read_voc(
         for split, listed in splits.items()
     }
     return tuple(names), in_split_order(of_split)
+
+
+def _leave_out_absent(folder: DataFolder, splits: dict[str, list[str]], problems: list[Problem]) -> None:
+    """Leave out a split for testing none of whose files is there: it refuses itself, not the others."""
+    for split in [split for split in splits if split not in ("train", "val", "trainval", "all")]:
+        listed = splits[split]
+        if listed and len(splits) > 1 and not any(is_there(folder, file) for file in listed):
+            del splits[split]
+            detail = f"none of the {len(listed)} files of {split!r} is there: {examples(listed)}"
+            problems.append(Problem(split, "absent-split", detail))
 
 
 def _read_image(

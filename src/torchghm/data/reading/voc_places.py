@@ -38,7 +38,8 @@ def _is_voc(folder: DataFolder, file: str) -> bool:
         if found is None:
             return False
         with (folder.root / found).open("rb") as content:
-            return re.search(rb"<annotation[\s>]", content.read(4096)) is not None
+            # Without the zeros, UTF-16 is read as well.
+            return re.search(rb"<annotation[\s>]", content.read(4096).replace(b"\0", b"")) is not None
     except (FileError, OSError):
         return False
 

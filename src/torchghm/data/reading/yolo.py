@@ -13,14 +13,15 @@ from torchghm.data.assumptions import Assumptions
 from torchghm.data.finding import FoundFiles
 from torchghm.data.folder import DataFolder
 from torchghm.data.images import SUFFIXES, UNDECODED
-from torchghm.data.problems import FileError, Problem, common_place, examples, reported
+from torchghm.data.problems import FileError, Problem, Sample, common_place, examples, reported
+from torchghm.data.reading.coco_places import may_be_of
 from torchghm.data.reading.label_files import FEW, LabelFiles, usual_label_file
 from torchghm.data.reading.label_lines import LabelLines
 from torchghm.data.reading.yolo_sources import YoloSource, yolo_source
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.split_names import SPLIT_NAMES
-from torchghm.data.splits import in_split_order
+from torchghm.data.splits import in_split_order, listed_once
 
 LOOKED_FOR = "data.yaml, obj.data, or classes.txt beside label files"
 LARGEST_LIST = 256 * 2**20
@@ -75,7 +76,7 @@ def _splits(folder: DataFolder, source: YoloSource, problems: list[Problem]) -> 
         if split in splits:
             problems.append(Problem(source.file, "duplicate-split", f"{key!r} is a second list of {split!r}"))
         try:
-            splits[split] = _split_images(folder, source, key, places, problems)
+            splits[split] = listed_once(split, _split_images(folder, source, key, places, problems), problems)
         except FileError as error:
             # A split for judging that is not there refuses itself, not the others.
             absent = split not in ("train", "all") and error.what == "malformed-annotations" and len(source.places) > 1
@@ -98,7 +99,7 @@ def _split_images(
                 problems.append(Problem(common_place(undecoded), "undecoded-image", detail, len(undecoded)))
             left_out = set(undecoded)
             listed, inner = [file for file in files if file not in left_out], ""
-        found = FoundFiles(folder, listed, (inner, ""))
+        found = FoundFiles(folder, listed, (inner, ""), lambda name: may_be_of(key, name))
         found.report(source.file, f"of {key!r}", problems)
         images += [found.by_name[name] for name in listed if name in found.by_name]
     return images
@@ -157,5 +158,5 @@ def _judged(
         if missing:
             shown = examples(f"{image} (looked for {usual_label_file(image)})" for image in missing)
             detail = f"{len(missing)} of the {len(images)} images of {split!r}: {shown}"
-            problems.append(Problem(common_place(missing), what, detail, len(missing)))
+            problems.append(Problem(common_place(missing), what, detail, len(missing), Sample(missing[0])))
     return kept

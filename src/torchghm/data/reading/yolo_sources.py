@@ -18,7 +18,8 @@ from torchghm.data.split_names import SPLIT_NAMES, is_within, split_of_path
 
 LARGEST_SETTINGS = 2**19  # the parser takes some ten seconds for that
 USUAL = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
-CLASS_LISTS = ("classes.txt", "obj.names", "classes.names", "labels.names", "predefined_classes.txt", "names.txt")
+CLASS_LISTS = ("classes.txt", "predefined_classes.txt", "names.txt", "_classes.txt")
+CLASS_SUFFIXES = (".names", ".labels")
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,10 @@ def yolo_source(folder: DataFolder) -> tuple[str, Callable[[DataFolder, str], Yo
     if not any(_is_label(name) for names in folder.tree().values() for name in names):
         return None
     for place in ("", *(place for place in folder.tree() if place and is_within(place))):
-        for name in CLASS_LISTS:
-            if (listed := folder.loosely(name, place)) and _image_folders(folder):
-                return listed, read_class_list
+        lists = [listed for name in CLASS_LISTS if (listed := folder.loosely(name, place))]
+        lists += folder.files(place, CLASS_SUFFIXES)
+        if lists and _image_folders(folder):
+            return lists[0], read_class_list
     return None
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torchghm.data.assumptions import Assumptions
 from torchghm.data.evidence.box_forms import doubts
 from torchghm.data.images import ImageError, read_size
-from torchghm.data.problems import Problem, common_place, examples
+from torchghm.data.problems import Problem, Sample, common_place, examples
 from torchghm.data.records import Records
 from torchghm.data.repairing.boxes import clean_boxes, duplicates, in_order, known_region, to_corners, unnormalised
 from torchghm.data.shard_members import Members
@@ -152,7 +152,7 @@ class Annotations:
         faults["box-not-finite"] &= ~_column(self.partly, np.bool_)  # reported already
         faults |= {"box-not-normalised": strange, "corners-swapped": swapped & ~strange, "duplicate-object": again}
         for what, concerned in faults.items():
-            self._report(what, concerned & ~unknown, raw, images, problems)
+            self._report(what, concerned & ~unknown, raw, boxes, images, problems)
         region, placed = known_region(boxes, box_sizes)
         masked = lost & placed & ~faults["box-without-area"]
         cleaned[masked] = region[masked]
@@ -195,7 +195,7 @@ class Annotations:
         if len(found):
             names = [self.names[index] for index in found]
             detail = f"{len(found)} images: {examples(names)}"
-            problems.append(Problem(common_place(names), "image-left-out", detail, len(found)))
+            problems.append(Problem(common_place(names), "image-left-out", detail, len(found), Sample(names[0])))
 
     def _doubt(
         self,
@@ -208,7 +208,10 @@ class Annotations:
         problems: list[Problem],
     ) -> None:
         for doubt in doubts(raw, box_sizes, labels, np.where(unknown, 0, areas), self.form, self.unit_of_boxes):
-            self._report(doubt.what, doubt.boxes & ~unknown, raw, images, problems, f"{doubt.words}; ")
+            if any(problem.what == doubt.what and problem.file == self.sources[0] for problem in problems):
+                continue  # the masks have shown it
+            boxes = to_corners(raw, self.form, self.unit_of_boxes, box_sizes)
+            self._report(doubt.what, doubt.boxes & ~unknown, raw, boxes, images, problems, f"{doubt.words}; ")
 
     def _read_missing_sizes(self, sizes: NDArray[np.int64], problems: list[Problem]) -> None:
         def size_or_error(index: int) -> tuple[int, int] | ImageError:
@@ -229,6 +232,7 @@ class Annotations:
         what: str,
         concerned: NDArray[np.bool_],
         raw: NDArray[np.float64],
+        boxes: NDArray[np.float64],
         images: NDArray[np.int64],
         problems: list[Problem],
         words: str = "",
@@ -245,7 +249,10 @@ class Annotations:
         texts = examples(shown(int(index)) for index in indices[:4])
         place = files[0] if len(files) == 1 else common_place(files)
         amount = f"{len(indices)}" if len(files) == 1 else f"{len(indices)} in {len(files)} files"
-        problems.append(Problem(place, what, f"{words}{amount}: {texts}", len(indices)))
+        corners = boxes[indices[0]]
+        box = tuple(corners.tolist()) if np.isfinite(corners).all() else None
+        sample = Sample(self.names[images[indices[0]]], box)
+        problems.append(Problem(place, what, f"{words}{amount}: {texts}", len(indices), sample))
 
 
 def incomplete(corners: Sequence[float | None]) -> tuple[float, float, float, float]:

@@ -14,6 +14,10 @@ def read_bbox(bbox: object) -> tuple[Box | None, str]:
 
     Numbers as text, a list in a list and an object with named numbers are the same box without doubt.
     """
+    if type(bbox) is list and len(bbox) == 4:  # nearly always
+        x, y, width, height = bbox
+        if _is_plain(x) and _is_plain(y) and _is_plain(width) and _is_plain(height):
+            return (x, y, width, height), ""
     how = ""
     if bbox is None or bbox == []:
         return None, "box-missing"
@@ -56,6 +60,10 @@ def mask_box(mask: object) -> Box | None:
 def is_number(value: object) -> TypeGuard[float]:
     """Whether a value is a number that a float can hold: JSON's whole numbers can be larger than any."""
     return isinstance(value, float) or (type(value) is int and abs(value) < 2**63)
+
+
+def _is_plain(value: object) -> bool:
+    return type(value) is float or (type(value) is int and abs(value) < 2**63)
 
 
 def _from_text(text: str) -> float | None:

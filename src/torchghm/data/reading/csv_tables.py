@@ -1,0 +1,186 @@
+"""CSV as TensorFlow's and Keras's tools write it: a line an object, with image, two corners and class."""
+
+from __future__ import annotations
+
+import csv
+import posixpath
+from collections.abc import Iterator
+from math import nan
+from typing import NamedTuple
+
+from torchghm.data.assumptions import Assumptions
+from torchghm.data.finding import FoundFiles
+from torchghm.data.folder import DataFolder
+from torchghm.data.problems import FileError, Problem, examples, reported
+from torchghm.data.reading.coco_places import image_folders, may_be_of
+from torchghm.data.records import Records
+from torchghm.data.repairing.annotations import Annotations
+from torchghm.data.split_names import is_within, split_of, split_of_path
+from torchghm.data.splits import in_split_order
+
+LOOKED_FOR = "CSV files with the columns filename, class, xmin, ymin, xmax, ymax, or of lines image,x1,y1,x2,y2,class"
+LARGEST_TABLE = 256 * 2**20
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+ALIASES = {
+    "image": ("filename", "file_name", "image", "image_path", "image_name", "path", "file", "imagename"),
+    "class": ("class", "label", "class_name", "name", "category"),
+    "xmin": ("xmin", "x1", "x_min", "left"),
+    "ymin": ("ymin", "y1", "y_min", "top"),
+    "xmax": ("xmax", "x2", "x_max", "right"),
+    "ymax": ("ymax", "y2", "y_max", "bottom"),
+    "width": ("width",),
+    "height": ("height",),
+}
+KERAS = {"image": 0, "xmin": 1, "ymin": 2, "xmax": 3, "ymax": 4, "class": 5}
+TENSORFLOW = {"image": 0, "width": 1, "height": 2, "class": 3, "xmin": 4, "ymin": 5, "xmax": 6, "ymax": 7}
+
+
+class Table(NamedTuple):
+    """A CSV file: which column is what, what stands between columns, and whether the first line names them."""
+
+    file: str
+    columns: dict[str, int]
+    delimiter: str
+    has_header: bool
+
+
+def csv_tables(folder: DataFolder) -> dict[str, Table]:
+    """Return the table of each split; empty if there is none.
+
+    Raises:
+        FileError: two tables are of one split.
+    """
+    by_split: dict[str, list[Table]] = {}
+    for place in folder.tree():
+        for file in folder.files(place, (".csv",)) if is_within(place) else ():
+            if (table := _table(folder, file)) is not None:
+                split = split_of(posixpath.basename(file)) or split_of_path(place) or "all"
+                by_split.setdefault(split, []).append(table)
+    for split, tables in by_split.items():
+        if len(tables) > 1:
+            files = ", ".join(table.file for table in tables)
+            raise FileError(f"expected one table of {split!r}, got {files}", "duplicate-split")
+    return in_split_order({split: tables[0] for split, tables in by_split.items()})
+
+
+def read_csv(
+    folder: DataFolder, assumptions: Assumptions, problems: list[Problem]
+) -> tuple[tuple[str, ...], dict[str, Records]]:
+    """Return the classes and splits of a folder of tables; what is wrong joins the problems.
+
+    Classes are in alphabetical order. An image without objects has a line with its name alone.
+    """
+    tables = csv_tables(folder)
+    lines: dict[str, list[tuple[int, list[str]]]] = {}
+    for split, table in tables.items():
+        with reported(problems, table.file):
+            lines[split] = list(_lines(folder, table))
+    names = {
+        cells[tables[split].columns["class"]].strip()
+        for split, of_split in lines.items()
+        for _, cells in of_split
+        if len(cells) > tables[split].columns["class"]
+    }
+    classes = tuple(sorted(names - {""}))
+    splits = {}
+    for split, of_split in lines.items():
+        annotations = Annotations(folder.root, "line", ("xyxy", "pixels"), assumptions)
+        _add(folder, split, tables[split], of_split, classes, annotations, problems)
+        records = annotations.records(problems)
+        splits[split] = records.take(annotations.taken(range(len(records))))
+    return classes, splits
+
+
+def _add(
+    folder: DataFolder,
+    split: str,
+    table: Table,
+    lines: list[tuple[int, list[str]]],
+    classes: tuple[str, ...],
+    annotations: Annotations,
+    problems: list[Problem],
+) -> None:
+    columns = table.columns
+    inner = posixpath.dirname(table.file)
+    starts = dict.fromkeys((inner, posixpath.join(inner, "images"), *image_folders(folder, split), ""))
+    found = FoundFiles(
+        folder, (cells[columns["image"]] for _, cells in lines), tuple(starts), lambda name: may_be_of(split, name)
+    )
+    found.report(table.file, f"of {split!r}", problems)
+    label = {name: number for number, name in enumerate(classes)}
+    indices: dict[str, int] = {}
+    incomplete = []
+    for number, cells in lines:
+        image = found.by_name.get(cells[columns["image"]])
+        if image is None:
+            continue
+        if image not in indices:
+            sides = [_number(_cell(cells, columns.get(side))) for side in ("width", "height")]
+            indices[image] = annotations.add_image(image, table.file, len(indices) + 1, *sides)
+        name = _cell(cells, columns["class"])
+        corners = [_number(_cell(cells, columns[corner])) for corner in CORNERS]
+        if not name and all(corner != corner for corner in corners):
+            continue
+        known = [corner for corner in corners if corner == corner]
+        if len(known) < 4 or not name:
+            incomplete.append(f"line {number} {','.join(cells)[:60]!r}")
+        if not known or not name:
+            annotations.add_lost(indices[image])
+        else:
+            annotations.add_box(indices[image], corners, label[name], number, partly=len(known) < 4)
+    if incomplete:
+        detail = f"{len(incomplete)}: {examples(incomplete)}"
+        problems.append(Problem(table.file, "box-incomplete", detail, len(incomplete)))
+
+
+def _table(folder: DataFolder, file: str) -> Table | None:
+    """Return what a CSV file is, None if it is no table of boxes."""
+    try:
+        found = folder.file(file)
+        if found is None:
+            return None
+        with (folder.root / found).open("rb") as content:
+            first = content.readline(4096).decode("utf-8-sig").strip()
+    except (FileError, OSError, UnicodeDecodeError):
+        return None
+    delimiter = max(",;\t", key=first.count)
+    cells = [cell.strip().strip('"') for cell in first.split(delimiter)]
+    names = [cell.casefold() for cell in cells]
+    columns = {
+        what: next(names.index(alias) for alias in aliases if alias in names)
+        for what, aliases in ALIASES.items()
+        if any(alias in names for alias in aliases)
+    }
+    if {"image", "class", *CORNERS} <= set(columns):
+        return Table(file, columns, delimiter, True)
+    for known in (KERAS, TENSORFLOW):
+        numbers = [_number(cells[known[corner]]) if len(cells) == len(known) else nan for corner in CORNERS]
+        if all(number == number for number in numbers):
+            return Table(file, known, delimiter, False)
+    return None
+
+
+def _lines(folder: DataFolder, table: Table) -> Iterator[tuple[int, list[str]]]:
+    """Yield the lines of a table that name an image, and their numbers."""
+    text = folder.read_text(table.file, LARGEST_TABLE)
+    reader = csv.reader(text.splitlines(), delimiter=table.delimiter)
+    try:
+        for number, cells in enumerate(reader, start=1):
+            if number == 1 and table.has_header:
+                continue
+            if len(cells) > table.columns["image"] and cells[table.columns["image"]].strip():
+                yield number, cells
+    except csv.Error as error:
+        raise FileError(f"is not CSV that can be read: {error}") from error
+
+
+def _cell(cells: list[str], column: int | None) -> str:
+    return "" if column is None or column >= len(cells) else cells[column].strip()
+
+
+def _number(text: str) -> float:
+    """Return the number that a text is, NaN if it is none."""
+    try:
+        return nan if "_" in text else float(text)
+    except ValueError:
+        return nan
