@@ -14,7 +14,8 @@ from torchghm.data.folder import DataFolder, is_there
 from torchghm.data.problems import FileError, Problem, examples, per_file, reported
 from torchghm.data.reading.voc_places import VocFiles
 from torchghm.data.records import Records
-from torchghm.data.repairing.annotations import Annotations, incomplete
+from torchghm.data.repairing.annotation_columns import incomplete
+from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.splits import in_split_order, listed_once
 
 LARGEST_XML = 16 * 2**20
