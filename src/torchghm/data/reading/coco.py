@@ -44,7 +44,7 @@ def read_coco(
             Objects(file, ids, images, categories, labels).add_to(annotations, data["annotations"], problems)
             del data
             records = annotations.records(problems)
-            splits[split] = records.take(annotations.taken(range(len(records))))
+            splits[split] = annotations.remaining(records)
     return tuple(classes), splits
 
 

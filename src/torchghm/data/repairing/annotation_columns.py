@@ -25,7 +25,7 @@ class Columns:
         self.crowd = array("b")
         self.areas = array("d")
         self.references = array("q")
-        self.partly = array("b")
+        self.partly = array("q")
         self.lost = array("q")
 
     def add_image(self, name: str, source: str, image_id: int, width: object = None, height: object = None) -> int:
@@ -72,7 +72,8 @@ class Columns:
         self.references.append(reference)
         self.crowd.append(crowd)
         self.areas.append(area)
-        self.partly.append(partly)
+        if partly:
+            self.partly.append(len(self.images) - 1)
 
     def add_boxes(
         self,
@@ -88,7 +89,6 @@ class Columns:
         self.references.frombytes(references.astype(np.int64).tobytes())
         self.crowd.frombytes(bytes(len(images)))
         self.areas.frombytes(bytes(8 * len(images)))
-        self.partly.frombytes(bytes(len(images)))
 
     def add_lost(self, image: int, count: int = 1) -> None:
         """Add objects that are there but cannot be used, and whose place is unknown; the reader reports them."""

@@ -69,7 +69,7 @@ class Annotations(Columns):
         faults = {what: concerned & ~strange for what, concerned in faults.items()}
         lost = (faults["box-not-finite"] | faults["box-without-area"] | strange) & ~unknown
         again = duplicates(images, labels, crowd, boxes) & ~(lost | faults["box-outside"])
-        faults["box-not-finite"] &= ~column(self.partly, np.bool_)  # reported already
+        faults["box-not-finite"][column(self.partly, np.int64)] = False  # reported already
         faults |= {"box-not-normalised": strange, "corners-swapped": swapped & ~strange, "duplicate-object": again}
         for what, concerned in faults.items():
             self._report(what, concerned & ~unknown, raw, boxes, images, problems)
@@ -102,6 +102,10 @@ class Annotations(Columns):
     def taken(self, images: Sequence[int]) -> list[int]:
         """Return those of these images that are not left out."""
         return [image for image in images if not self.left_out[image]]
+
+    def remaining(self, records: Records) -> Records:
+        """Return the images that are not left out."""
+        return records.take(np.flatnonzero(~self.left_out)) if self.left_out.any() else records
 
     def _leave_out(
         self, images: NDArray[np.int64], lost: NDArray[np.bool_], kept: NDArray[np.int64], problems: list[Problem]
