@@ -305,4 +305,7 @@ def test_what_was_dropped_is_said_with_a_count(tmp_path, caplog):
     file.write_text(json.dumps(content))
     with caplog.at_level("WARNING", logger="torchghm"):
         load_recipe_data(root, TINY.data)
-    assert caplog.messages == [f"{root}: box-without-area: 2 (boxes of zero or negative width or height, dropped)"]
+    assert caplog.messages == [
+        f"{root}: box-without-area: 2 (boxes of zero width or height, dropped)",
+        f"{root}: image-left-out: 1 (images all of whose objects were dropped, left out)",
+    ]

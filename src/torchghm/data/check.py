@@ -10,14 +10,12 @@ from typing import Any, Literal
 
 import numpy as np
 from rich.console import Console, Group
-from rich.table import Table
-from rich.text import Text
 
 from torchghm.data.assumptions import Assumptions
 from torchghm.data.images import ImageError, SizeMismatchError, read_image
 from torchghm.data.load import DetectionData, read_data
 from torchghm.data.problem_kinds import KINDS
-from torchghm.data.problems import DataError, Problem, printable
+from torchghm.data.problems import DataError, Problem
 from torchghm.data.records import Records
 from torchghm.data.threads import in_threads
 
@@ -100,62 +98,13 @@ class DataCheck:
 
     def table(self, shown: int = 20) -> Group:
         """Return everything as tables for `rich.console.Console.print`, at most `shown` files for each problem."""
-        verdict = Text("usable", "bold green") if self.usable else Text("not usable", "bold red")
-        parts: list[Table | Text] = [Text(printable(f"{self.root} ({self.layout}): ")) + verdict]
-        if self.splits:
-            parts += [self._counts(), self._balance()]
-        if self.problems:
-            parts.append(self._problems(shown))
-        else:
-            parts.append(Text("no problems found"))
-        return Group(*parts)
+        from torchghm.data.check_table import tables
+
+        return tables(self, shown)
 
     def print(self, console: Console | None = None) -> None:
         """Print the tables."""
         (console or Console()).print(self.table())
-
-    def _counts(self) -> Table:
-        table = Table(title="Splits", title_justify="left")
-        table.add_column("split")
-        for heading in ("images", "without boxes", "boxes", "crowds", "small", "medium", "large"):
-            table.add_column(heading, justify="right")
-        for name, count in self.splits.items():
-            sizes = (count.small, count.medium, count.large)
-            numbers = (count.images, count.images_without_boxes, count.boxes, count.crowds, *sizes)
-            table.add_row(Text(printable(name)), *(f"{number:,}" for number in numbers))
-        return table
-
-    def _balance(self) -> Table:
-        table = Table(title="Boxes by class", title_justify="left")
-        table.add_column("class")
-        for name in self.splits:
-            table.add_column(Text(printable(name)), justify="right")
-        for label, name in enumerate(self.classes):
-            cells = (
-                f"{count.by_class[label]:,} ({count.by_class[label] / max(count.boxes, 1):.1%})"
-                for count in self.splits.values()
-            )
-            table.add_row(Text(printable(name)), *cells)
-        return table
-
-    def _problems(self, shown: int) -> Table:
-        table = Table(title="Problems", title_justify="left", show_lines=True)
-        for heading in ("kind", "count", "where"):
-            # The text of where is copied, the meaning only read: it may wrap.
-            width = 28 if heading == "kind" else None
-            table.add_column(
-                heading, justify="right" if heading == "count" else "left", overflow="fold", max_width=width
-            )
-        for what in dict.fromkeys(problem.what for problem in self.problems):
-            same = [problem for problem in self.problems if problem.what == what]
-            kind = KINDS[what]
-            lines = [printable(" ".join(f"{problem.file}: {problem.detail}".split())) for problem in same[:shown]]
-            if len(same) > shown:
-                lines.append(f"... and in {len(same) - shown} more files")
-            colour = {"error": "bold red", "warning": "yellow", "note": "cyan"}[kind.severity]
-            text = Text(what, colour) + Text(f"\n{kind.meaning}\nremedy: {kind.remedy}", "default")
-            table.add_row(text, f"{sum(problem.count for problem in same):,}", Text("\n".join(lines)))
-        return table
 
 
 def check_data(

@@ -23,7 +23,8 @@ def write_data(data: DetectionData, out: str | os.PathLike[str], *, to: str) -> 
     """Write a data set in COCO's, Pascal VOC's or YOLO's layout; key points and masks are left out.
 
     Images are hard links, or copies where the disk allows none. Boxes come back to a thousandth of a pixel, and so do
-    classes, crowds, splits and names of files; ids of images in COCO alone, the order of classes in COCO and YOLO.
+    classes, crowds, ids of images, splits and names of files; for what VOC's and YOLO's have no place there is a file
+    `torchghm.json` beside them.
 
     Arguments:
         data: read with `val_fraction=0, test_fraction=0`, it keeps its own splits.

@@ -58,7 +58,7 @@ def read_shards(
     for split, (images, places) in found.items():
         members = Members(shards.base, tuple(shards.numbers), np.array(places, dtype=np.int64).reshape(-1, 4))
         records = images.records(problems, members)
-        splits[split] = records.take(images.taken(range(len(records))))
+        splits[split] = images.remaining(records)
     return classes, in_split_order(splits)
 
 
@@ -108,7 +108,8 @@ def _classes_and_splits(content: str) -> tuple[tuple[str, ...], dict[str, str]]:
 def _read_split(
     folder: DataFolder, file: str, classes: tuple[str, ...], shards: _Shards, assumptions: Assumptions
 ) -> tuple[Annotations, array[int]]:
-    annotations = Annotations(folder.root, "line", assumptions=Assumptions(crowds=assumptions.crowds))
+    # What the numbers are is known: we have written them.
+    annotations = Annotations(folder.root, "line", assumptions=Assumptions(boxes="xyxy", crowds=assumptions.crowds))
     places = array("q")
     for number, line in enumerate(folder.lines(file, LONGEST_LINE), start=1):
         try:

@@ -8,12 +8,15 @@ from xml.sax.saxutils import escape
 
 from torchghm.data.coco_writing import place_image
 from torchghm.data.flat_names import flat_names
+from torchghm.data.kept import write_kept
 from torchghm.data.records import ImageRecord, Records
 from torchghm.data.split_names import SPLIT_NAMES
 
 
 def write_voc(folder: Path, splits: Mapping[str, Records], classes: Sequence[str]) -> None:
     """Write `Annotations/`, `JPEGImages/` and `ImageSets/Main/`; crowds become difficult objects.
+
+    The ids of images and the order of classes are kept in a file of ours.
 
     Raises:
         ValueError: a split or class that VOC has no name for.
@@ -26,6 +29,8 @@ def write_voc(folder: Path, splits: Mapping[str, Records], classes: Sequence[str
     for place in ("Annotations", "JPEGImages", "ImageSets/Main"):
         (folder / place).mkdir(parents=True)
     names = flat_names(name for records in splits.values() for name in records.names())
+    places = {split: [f"JPEGImages/{names[name]}" for name in records.names()] for split, records in splits.items()}
+    write_kept(folder, splits, classes, places)
     for split, records in splits.items():
         stems = []
         for position, record in enumerate(records):

@@ -9,12 +9,15 @@ import yaml
 
 from torchghm.data.coco_writing import place_image
 from torchghm.data.flat_names import flat_names
+from torchghm.data.kept import write_kept
 from torchghm.data.records import ImageRecord, Records
 from torchghm.data.split_names import SPLIT_NAMES
 
 
 def write_yolo(folder: Path, splits: Mapping[str, Records], classes: Sequence[str]) -> None:
     """Write `data.yaml`, `images/<split>/` and `labels/<split>/`; an image without objects gets an empty file.
+
+    The ids of images are kept in a file of ours.
 
     Raises:
         ValueError: a split that YOLO has no key for, or crowds, which it has no way to write.
@@ -27,6 +30,8 @@ def write_yolo(folder: Path, splits: Mapping[str, Records], classes: Sequence[st
             "convert to coco or voc, or read them with crowds as objects"
         )
     names = flat_names(name for records in splits.values() for name in records.names())
+    places = {split: [f"images/{split}/{names[name]}" for name in records.names()] for split, records in splits.items()}
+    write_kept(folder, splits, classes, places)
     settings: dict[str, object] = {}
     for split, records in splits.items():
         key = "train" if split == "all" else split

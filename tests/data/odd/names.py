@@ -61,6 +61,17 @@ def added(**files: str | bytes) -> Callable[[Path], None]:
     return lambda root: [write(root / name, content) for name, content in files.items()]
 
 
+def linked(name: str) -> Callable[[Path], None]:
+    """A folder elsewhere in the data, and a link in its place."""
+
+    def change(root: Path) -> None:
+        (root / "store").mkdir(exist_ok=True)
+        (root / name).rename(root / "store" / name.replace("/", "_"))
+        (root / name).symlink_to(root / "store" / name.replace("/", "_"), target_is_directory=True)
+
+    return change
+
+
 def listed(line: str) -> Make:
     """YOLO by lists of images."""
 
@@ -126,6 +137,7 @@ YOLO: list[Odd] = [
         then(write_yolo, renamed("labels/*/*.txt", lambda n: f"{n[0]}.jpg.txt")),
         reads(NAME),
     ),
+    ("folders that are links", then(write_yolo, linked("images/train"), linked("labels/train")), reads()),
     ("lists of names alone", listed("{}.jpg"), reads(NAME)),
     (
         "what a detector found is no annotation",
@@ -271,6 +283,7 @@ COCO: list[Odd] = [
 VOC: list[Odd] = [
     ("names of images in lists", lambda root: write_voc(root, line="{}.jpg\n"), reads()),
     ("paths of images in lists", lambda root: write_voc(root, line="JPEGImages/{}.jpg\n"), reads()),
+    ("folders that are links", then(write_voc, linked("Annotations"), linked("JPEGImages")), reads()),
     ("XML in upper case", lambda root: write_voc(root, xmls="Annotations/{}.XML"), reads()),
     ("images in upper case", then(write_voc, renamed("JPEGImages/*", UPPER)), reads(NAME)),
     (

@@ -87,7 +87,7 @@ def read_csv(
         annotations = Annotations(folder.root, "line", ("xyxy", "pixels"), assumptions)
         _add(folder, split, tables[split], of_split, classes, annotations, problems)
         records = annotations.records(problems)
-        splits[split] = records.take(annotations.taken(range(len(records))))
+        splits[split] = annotations.remaining(records)
     return classes, splits
 
 

@@ -11,10 +11,12 @@ from defusedxml.ElementTree import fromstring
 
 from torchghm.data.assumptions import Assumptions
 from torchghm.data.folder import DataFolder, is_there
+from torchghm.data.kept import KEPT_FILE, read_kept
 from torchghm.data.problems import FileError, Problem, examples, per_file, reported
 from torchghm.data.reading.voc_places import VocFiles
 from torchghm.data.records import Records
-from torchghm.data.repairing.annotations import Annotations, incomplete
+from torchghm.data.repairing.annotation_columns import incomplete
+from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.splits import in_split_order, listed_once
 
 LARGEST_XML = 16 * 2**20
@@ -37,6 +39,10 @@ def read_voc(
     files = VocFiles(folder)
     splits = {split: listed_once(split, of_split, problems) for split, of_split in files.splits(problems).items()}
     _leave_out_absent(folder, splits, problems)
+    order: list[str] = []
+    ids: dict[str, int] = {}
+    with reported(problems, KEPT_FILE):
+        order, ids = read_kept(folder)
     # Every image is read once, however many splits list it.
     indices: dict[str, int] = {}
     found: Found = {}
@@ -44,8 +50,9 @@ def read_voc(
         with reported(problems, file):
             indices[file] = _read_image(folder, files, file, classes, annotations, found, problems)
     problems += [per_file(what, of_kind, "objects") for what, of_kind in found.items()]
-    names = sorted(classes)
-    rank = {classes[name]: position for position, name in enumerate(names)}
+    annotations.image_ids = array("q", (ids.get(name, at) for at, name in enumerate(annotations.names, start=1)))
+    names = order if set(classes) <= set(order) else sorted(classes)
+    rank = {classes[name]: position for position, name in enumerate(names) if name in classes}
     annotations.labels = array("q", (rank[label] for label in annotations.labels))
     records = annotations.records(problems)
     of_split = {

@@ -59,7 +59,7 @@ class VocFiles:
         self.places = xml_folders(folder) or ["Annotations"]
         self._places: list[str] = []
         self._images: dict[str, list[str]] = {}
-        for place in folder.tree():
+        for place in dict.fromkeys((*folder.tree(), "JPEGImages")):  # which may be a link
             for image in folder.files(place, SUFFIXES) if is_within(place) else ():
                 self._images.setdefault(_stem(image), []).append(image)
 

@@ -13,6 +13,7 @@ from torchghm.data.assumptions import Assumptions
 from torchghm.data.finding import FoundFiles
 from torchghm.data.folder import DataFolder
 from torchghm.data.images import SUFFIXES, UNDECODED
+from torchghm.data.kept import KEPT_FILE, read_kept
 from torchghm.data.problems import FileError, Problem, Sample, common_place, examples, reported
 from torchghm.data.reading.coco_places import may_be_of
 from torchghm.data.reading.label_files import FEW, LabelFiles, usual_label_file
@@ -46,9 +47,12 @@ def read_yolo(folder: DataFolder, assumptions: Assumptions, problems: list[Probl
     annotations = Annotations(folder.root, "line", ("cxcywh", "fractions"), assumptions)
     lines = LabelLines(folder, source.classes)
     indices: dict[str, int] = {}
+    ids: dict[str, int] = {}
+    with reported(problems, KEPT_FILE):
+        _, ids = read_kept(folder)
     for image in dict.fromkeys(image for of_split in splits.values() for image in of_split):
         label_file = labels.by_image.get(image, usual_label_file(image))
-        indices[image] = annotations.add_image(image, label_file, len(indices) + 1)
+        indices[image] = annotations.add_image(image, label_file, ids.get(image, len(indices) + 1))
         with reported(problems, label_file):
             if image in labels.broken:
                 raise labels.broken[image]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
-from math import nan
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +13,13 @@ from torchghm.data.evidence.box_forms import doubts
 from torchghm.data.images import ImageError, read_size
 from torchghm.data.problems import Problem, Sample, common_place, examples
 from torchghm.data.records import Records
+from torchghm.data.repairing.annotation_columns import Columns, column
 from torchghm.data.repairing.boxes import clean_boxes, duplicates, in_order, known_region, to_corners, unnormalised
 from torchghm.data.shard_members import Members
 from torchghm.data.threads import in_threads
 
 
-class Annotations:
+class Annotations(Columns):
     """Images and objects as a reader finds them, before boxes are judged.
 
     Arguments:
@@ -43,86 +41,8 @@ class Annotations:
         self.unit = unit
         self.assumptions = assumptions or Assumptions()
         self.form, self.unit_of_boxes = self.assumptions.form(*boxes)
-        self.names: list[str] = []
-        self.sources: list[str] = []
-        # Packed columns: Python numbers would take eight times the memory of a large set.
-        self.sizes = array("q")
-        self.image_ids = array("q")
-        self.images = array("q")
-        self.coordinates = array("d")
-        self.labels = array("q")
-        self.crowd = array("b")
-        self.areas = array("d")
-        self.references = array("q")
-        self.partly = array("b")
-        self.lost = array("q")
+        super().__init__()
         self.left_out: NDArray[np.bool_] = np.zeros(0, bool)
-
-    def add_image(self, name: str, source: str, image_id: int, width: object = None, height: object = None) -> int:
-        """Add an image and return its index.
-
-        Arguments:
-            name: the file, relative to the root.
-            source: the annotation file that problems of its boxes are reported for.
-            image_id: a number below 2**63.
-            width: in pixels; if either is not a positive whole number, the image itself is asked.
-            height: likewise.
-        """
-        sizes = (_pixels(width), _pixels(height))
-        self.names.append(name)
-        self.sources.append(source)
-        self.image_ids.append(image_id)
-        self.sizes.extend(sizes if all(sizes) else (0, 0))
-        return len(self.names) - 1
-
-    def add_box(
-        self,
-        image: int,
-        box: Sequence[float],
-        label: int,
-        reference: int,
-        crowd: bool = False,
-        area: float = 0.0,
-        partly: bool = False,
-    ) -> None:
-        """Add an object.
-
-        Arguments:
-            image: its index.
-            box: four numbers in the form of this layout.
-            label: from 0.
-            reference: what the file counts objects by.
-            crowd: not to be learned.
-            area: that the file states, 0 if none.
-            partly: some numbers are NaN because the file lacks them; the reader reports that.
-        """
-        self.images.append(image)
-        self.coordinates.extend(box)
-        self.labels.append(label)
-        self.references.append(reference)
-        self.crowd.append(crowd)
-        self.areas.append(area)
-        self.partly.append(partly)
-
-    def add_boxes(
-        self,
-        images: NDArray[np.int64],
-        boxes: NDArray[np.float64],
-        labels: NDArray[np.int64],
-        references: NDArray[np.int64],
-    ) -> None:
-        """Add many objects at once, `[n]` images, `[n, 4]` boxes, `[n]` labels and references; none is a crowd."""
-        self.images.frombytes(images.astype(np.int64).tobytes())
-        self.coordinates.frombytes(np.ascontiguousarray(boxes, np.float64).tobytes())
-        self.labels.frombytes(labels.astype(np.int64).tobytes())
-        self.references.frombytes(references.astype(np.int64).tobytes())
-        self.crowd.frombytes(bytes(len(images)))
-        self.areas.frombytes(bytes(8 * len(images)))
-        self.partly.frombytes(bytes(len(images)))
-
-    def add_lost(self, image: int, count: int = 1) -> None:
-        """Add objects that are there but cannot be used, and whose place is unknown; the reader reports them."""
-        self.lost.extend([image] * count)
 
     def records(self, problems: list[Problem], members: Members | None = None) -> Records:
         """Return the images with the boxes that can be used; what was dropped or repaired joins the problems.
@@ -131,11 +51,11 @@ class Annotations:
             problems: so far.
             members: places in tar shards, for images without files of their own, of which all sizes are known then.
         """
-        sizes = _column(self.sizes, np.int64).reshape(-1, 2)
+        sizes = column(self.sizes, np.int64).reshape(-1, 2)
         self._read_missing_sizes(sizes, problems)
-        images, labels = _column(self.images, np.int64), _column(self.labels, np.int64)
-        raw = _column(self.coordinates, np.float64).reshape(-1, 4)
-        crowd, areas = _column(self.crowd, np.bool_), _column(self.areas, np.float64)
+        images, labels = column(self.images, np.int64), column(self.labels, np.int64)
+        raw = column(self.coordinates, np.float64).reshape(-1, 4)
+        crowd, areas = column(self.crowd, np.bool_), column(self.areas, np.float64)
         if self.assumptions.crowds == "objects":
             crowd[:] = False
         box_sizes = sizes[images]
@@ -149,7 +69,7 @@ class Annotations:
         faults = {what: concerned & ~strange for what, concerned in faults.items()}
         lost = (faults["box-not-finite"] | faults["box-without-area"] | strange) & ~unknown
         again = duplicates(images, labels, crowd, boxes) & ~(lost | faults["box-outside"])
-        faults["box-not-finite"] &= ~_column(self.partly, np.bool_)  # reported already
+        faults["box-not-finite"][column(self.partly, np.int64)] = False  # reported already
         faults |= {"box-not-normalised": strange, "corners-swapped": swapped & ~strange, "duplicate-object": again}
         for what, concerned in faults.items():
             self._report(what, concerned & ~unknown, raw, boxes, images, problems)
@@ -168,7 +88,7 @@ class Annotations:
             self.names,
             widths=sizes[:, 0].copy(),
             heights=sizes[:, 1].copy(),
-            image_ids=_column(self.image_ids, np.int64),
+            image_ids=column(self.image_ids, np.int64),
             offsets=np.concatenate([[0], np.cumsum(np.bincount(images[kept], minlength=len(self.names)))]).astype(
                 np.int64
             ),
@@ -183,13 +103,15 @@ class Annotations:
         """Return those of these images that are not left out."""
         return [image for image in images if not self.left_out[image]]
 
+    def remaining(self, records: Records) -> Records:
+        """Return the images that are not left out."""
+        return records.take(np.flatnonzero(~self.left_out)) if self.left_out.any() else records
+
     def _leave_out(
         self, images: NDArray[np.int64], lost: NDArray[np.bool_], kept: NDArray[np.int64], problems: list[Problem]
     ) -> None:
         count = len(self.names)
-        missing = np.bincount(images[lost], minlength=count) + np.bincount(
-            _column(self.lost, np.int64), minlength=count
-        )
+        missing = np.bincount(images[lost], minlength=count) + np.bincount(column(self.lost, np.int64), minlength=count)
         self.left_out = (missing > 0) & (np.bincount(kept, minlength=count) == 0)
         found = np.flatnonzero(self.left_out)
         if len(found):
@@ -253,25 +175,3 @@ class Annotations:
         box = tuple(corners.tolist()) if np.isfinite(corners).all() else None
         sample = Sample(self.names[images[indices[0]]], box)
         problems.append(Problem(place, what, f"{words}{amount}: {texts}", len(indices), sample))
-
-
-def incomplete(corners: Sequence[float | None]) -> tuple[float, float, float, float]:
-    """Return the corners of a box that lacks some of them: what is not known may be anywhere."""
-    x1, y1, x2, y2 = (nan if corner is None else corner for corner in corners)
-    return x1, y1, x2, y2
-
-
-def _pixels(value: object) -> int:
-    """Return a stated width or height, 0 if it is none."""
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return 0
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return 0
-    return int(value) if 0 < value < 2**31 and value == int(value) else 0
-
-
-def _column(values: array[Any], dtype: type[Any]) -> NDArray[Any]:
-    return np.array(values, dtype=dtype)

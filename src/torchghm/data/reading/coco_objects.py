@@ -1,0 +1,110 @@
+"""The objects of a COCO file: which image and class each belongs to, and its box."""
+
+from __future__ import annotations
+
+from collections import Counter
+from reprlib import repr as brief
+from typing import Any
+
+from torchghm.data.problems import Problem, examples
+from torchghm.data.reading.coco_ids import Ids
+from torchghm.data.repairing.annotations import Annotations
+from torchghm.data.repairing.coco_boxes import is_number, read_bbox
+
+MASK_BOX = " box of the mask"
+"""A key that no file has by chance."""
+
+Entries = list[dict[str, Any]]
+
+
+class Objects:
+    """The objects of a file: which image and class each belongs to, and its box."""
+
+    def __init__(self, file: str, ids: Ids, images: list[int], categories: Ids, labels: list[int]) -> None:
+        self.file = file
+        self.ids, self.images, self.categories, self.labels = ids, images, categories, labels
+        self.counts: Counter[str] = Counter()
+        self.shown: dict[str, list[str]] = {}
+        self.corners = self.sides = 0
+
+    def add_to(self, annotations: Annotations, entries: Entries, problems: list[Problem]) -> None:
+        """Add all objects to the annotations; what is dropped or repaired joins the problems."""
+        first: dict[int, dict[str, Any]] = {}
+        # Of ids that come again; some tools give one id to all, so that no list is searched.
+        known: dict[int, set[str]] = {}
+        for entry in entries:
+            reference = entry.get("id")
+            reference = reference if type(reference) is int and abs(reference) < 2**63 else -1
+            # The same id for different objects is common and harmless: only what is the same in all is a repetition.
+            if reference != -1 and first.setdefault(reference, entry) is not entry:
+                texts, text = known.setdefault(reference, {repr(first[reference])}), repr(entry)
+                if text in texts:
+                    self._note("repeated-annotation", entry)
+                    continue
+                texts.add(text)
+            self._add(annotations, entry, reference)
+        order = ("annotation-without-image", "unknown-category")
+        for what, count in sorted(self.counts.items(), key=lambda pair: pair[0] not in order):
+            problems.append(Problem(self.file, what, f"{count}: {examples(self.shown[what])}", count))
+        if self.corners > self.sides and annotations.assumptions.boxes is None:
+            detail = f"of {self.corners} of {self.corners + self.sides} the corners are those of the mask"
+            problems.append(Problem(self.file, "boxes-look-like-corners", detail, self.corners))
+
+    def _add(self, annotations: Annotations, entry: dict[str, Any], reference: int) -> None:
+        place, of_other_type = self.ids.find(entry.get("image_id"))
+        category, also = self.categories.find(entry.get("category_id"))
+        if place < 0:
+            self._note("annotation-without-image", entry, f" of image {brief(entry.get('image_id'))}")
+            return
+        if category < 0:
+            self._note("unknown-category", entry, f" has category {brief(entry.get('category_id'))}")
+            return
+        image = self.images[place]
+        if image < 0:
+            return
+        if of_other_type or also:
+            self._note(
+                "ids-of-other-type", entry, f" of image {entry['image_id']!r}, category {entry['category_id']!r}"
+            )
+        box, how = read_bbox(entry.get("bbox"))
+        of_mask = entry.get(MASK_BOX)
+        if of_mask is not None and (box is None or not all(map(_is_finite, box))):
+            self._note("box-from-mask", entry)
+            box = of_mask
+            if annotations.form == "xyxy":
+                box = (box[0], box[1], box[0] + box[2], box[1] + box[3])
+        elif box is None:
+            self._note(how, entry, f": {brief(entry.get('bbox'))}")
+            annotations.add_lost(image)
+            return
+        elif how:
+            self._note("box-in-other-form", entry, f" has {how}")
+        elif of_mask is not None:
+            self._compare(box, of_mask)
+        area = entry.get("area")
+        flags = (entry.get("iscrowd"), entry.get("ignore"))
+        crowd = flags != (0, None) and any(map(_is_true, flags))
+        area = area if is_number(area) and area == area else 0.0
+        annotations.add_box(image, box, self.labels[category], reference, crowd=crowd, area=area)
+
+    def _compare(self, box: tuple[float, ...], of_mask: tuple[float, ...]) -> None:
+        """Count which of the two readings of a box fits the mask."""
+        x, y, width, height = of_mask
+        if max(abs(a - b) for a, b in zip(box, of_mask, strict=True)) <= 1.5:
+            self.sides += 1
+        elif max(abs(a - b) for a, b in zip(box, (x, y, x + width, y + height), strict=True)) <= 1.5:
+            self.corners += 1
+
+    def _note(self, what: str, entry: dict[str, Any], words: str = "") -> None:
+        self.counts[what] += 1
+        shown = self.shown.setdefault(what, [])
+        if len(shown) < 4:
+            shown.append(f"annotation id {brief(entry.get('id'))}{words}")
+
+
+def _is_finite(value: float) -> bool:
+    return abs(value) < 1e300 and value == value
+
+
+def _is_true(value: object) -> bool:
+    return value in (1, True, "1", "true", "True")
