@@ -72,6 +72,7 @@ KINDS: dict[str, Kind] = {
     ),
     "boxes-look-like-corners": _error("boxes that should be a place and sides look like corners", _SAY_BOXES),
     "boxes-look-like-sides": _error("boxes that should be corners look like a corner and sides", _SAY_BOXES),
+    "boxes-stick-out": _error("boxes stick out of their image that would fit in another form", _SAY_BOXES),
     "boxes-look-like-fractions": _error("boxes that should be in pixels look like fractions", _SAY_BOXES),
     "boxes-look-like-pixels": _error("boxes that should be fractions look like pixels", _SAY_BOXES),
     "all-crowds": _error(
@@ -98,6 +99,10 @@ KINDS: dict[str, Kind] = {
     "background-image": _note("images without a label file, which were said to have nothing to see"),
     "image-left-out": _warning("images all of whose objects were dropped, left out", "repair their objects"),
     "undecoded-image": _warning("images of a kind that is not decoded, left out", "convert them to JPEG or PNG"),
+    "images-of-one-name": _warning(
+        "images of one name and different kinds, of which <filename> names one, the others left out",
+        "rename all but one",
+    ),
     "shared-labels": _warning("images of one name and different kinds share their labels", "rename all but one"),
     "annotation-without-image": _warning("objects of an image that is not listed, dropped", "add the image"),
     "unlisted-annotations": _warning("annotation files that no list of a split names, left out", "list them"),

@@ -316,7 +316,7 @@ VOC: list[Odd] = [
     (
         "two suffixes, of which <filename> names one",
         then(write_voc, lambda root: picture(root / "JPEGImages/p.png")),
-        reads(),
+        reads("images-of-one-name"),
     ),
     (
         "two suffixes, of which <filename> names none",

@@ -66,7 +66,9 @@ def unread_problems(folder: DataFolder, splits: Mapping[str, Records]) -> list[P
         for name in names:
             stem, suffix = posixpath.splitext(name)
             file = posixpath.join(place, name)
-            if suffix.casefold() in LISTS and split_of(stem) and len(stem) < 40 and file not in folder.read_names:
+            in_lists = "imagesets" in place.casefold()
+            told = suffix.casefold() in LISTS and len(stem) < 40 and (in_lists or split_of(stem))
+            if told and file not in folder.read_names:
                 unread.append(file)
     if not unread:
         return []
