@@ -44,7 +44,11 @@ def _note(meaning: str, remedy: str = "nothing") -> Kind:
     return Kind(False, meaning, remedy, note=True)
 
 
-_SAY_BOXES = "write them as the layout has them, or say what they are: --boxes xyxy, in training --set data.boxes=xyxy"
+_SAY_BOXES = (
+    "write them as the layout has them, or say what they are with --boxes, in training --set data.boxes=...: xyxy, xywh "
+    "or cxcywh, with -pixels or -fractions"
+)
+
 
 KINDS: dict[str, Kind] = {
     # The folder and its files
