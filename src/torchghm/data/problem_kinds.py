@@ -45,8 +45,8 @@ def _note(meaning: str, remedy: str = "nothing") -> Kind:
 
 
 _SAY_BOXES = (
-    "write them as the layout has them, or say what they are with --boxes, in training --set data.boxes=...: xyxy, xywh "
-    "or cxcywh, with -pixels or -fractions"
+    "write them as the layout has them, or say what they are with --boxes, in training --set data.boxes=...: xyxy, "
+    "xywh or cxcywh, with -pixels or -fractions"
 )
 
 
@@ -110,6 +110,7 @@ KINDS: dict[str, Kind] = {
     "shared-labels": _warning("images of one name and different kinds share their labels", "rename all but one"),
     "annotation-without-image": _warning("objects of an image that is not listed, dropped", "add the image"),
     "unlisted-annotations": _warning("annotation files that no list of a split names, left out", "list them"),
+    "unlisted-image": _note("images that no annotation and no list names, left out", "annotate them, or nothing"),
     "unusual-suffix": _note("images whose names end in a way that some tools do not know, read all the same"),
     # Names
     "file-by-other-name": _note("files that are called a little otherwise than the data say, found all the same"),
