@@ -143,6 +143,7 @@ KINDS: dict[str, Kind] = {
     "line-of-unknown-columns": _dropped("lines whose numbers are not known to be a box", "write class and box"),
     "box-not-finite": _dropped("boxes with NaN or infinite coordinates", "repair them"),
     "box-without-area": _dropped("boxes of zero width or height", "repair them"),
+    "box-below-a-pixel": _dropped("boxes within the first pixel of their image, perhaps fractions", "write pixels"),
     "box-outside": Kind(False, "boxes wholly outside their image, dropped", "repair them", drops=True),
     "box-not-normalised": _dropped("boxes whose coordinates are not in 0..1", "repair them"),
 }

@@ -344,6 +344,11 @@ VOC: list[Odd] = [
         voc(lambda s, n, b, i: xml_object(n, (500, 5, 600, 50) if s == "q" else b)),
         reads("box-outside", objects={"q": []}),
     ),
+    (
+        "fractions in one file",
+        voc(lambda s, n, b, i: xml_object(n, scaled(b) if s == "q" else b)),
+        reads("box-below-a-pixel", "image-left-out", objects={"q": None}),
+    ),
     ("no size", lambda root: write_voc(root, lambda stem: xml(stem, size=None)), reads()),
     ("a size of 0", lambda root: write_voc(root, lambda stem: xml(stem, size=(0, 0))), reads()),
     (

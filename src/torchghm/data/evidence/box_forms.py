@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchghm.data.assumptions import BOX_FORMS
-from torchghm.data.repairing.boxes import TOLERANCE, to_corners
+from torchghm.data.repairing.boxes import TOLERANCE, below_a_pixel, to_corners
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -79,9 +79,7 @@ Answer = tuple[str, str] | None
 def _unit(raw: Floats, sizes: NDArray[np.int64], areas: Floats, form: str, unit: str) -> Answer:
     largest = np.abs(raw).max(axis=1)
     if unit == "pixels":
-        tiny = (largest <= 1 + TOLERANCE) & (sizes > 4).all(axis=1)
-        broken = (raw != np.round(raw)).any(axis=1)  # a box of one pixel has whole numbers
-        if tiny.mean() >= 0.5 and broken[tiny].mean() >= 0.5:
+        if below_a_pixel(raw, unit, sizes).mean() >= 0.5:
             return "boxes-look-like-fractions", f"all four numbers are at most 1 ({form}, expected pixels)"
     else:
         large = (largest > 1.5) & (largest <= 2 * sizes.max(axis=1))
