@@ -8,17 +8,17 @@ labels; `write_scenes` makes one of real digits on real photographs.
 
 from typing import TYPE_CHECKING, Any
 
-from torchghm.data.check import DataCheck, SplitCount, check_data
-from torchghm.data.check_page import write_check_page
-from torchghm.data.conversion import split_data, write_data
 from torchghm.data.images import ImageError, read_image
 from torchghm.data.load import DetectionData, load_data
-from torchghm.data.noisy_data import write_noisy
 from torchghm.data.problem_kinds import KINDS
 from torchghm.data.problems import DataError, Problem
 from torchghm.data.records import ImageRecord, Records
+from torchghm.data.reporting.check import DataCheck, SplitCount, check_data
+from torchghm.data.reporting.check_page import write_check_page
 from torchghm.data.scenes import write_scenes
 from torchghm.data.shard_writing import write_shards
+from torchghm.data.writing.conversion import split_data, write_data
+from torchghm.data.writing.noisy_data import write_noisy
 
 if TYPE_CHECKING:
     from torchghm.data.dataset import DetectionDataset, collate

@@ -10,13 +10,22 @@ from typing import Literal
 
 from torchghm.data.assumptions import Assumptions
 from torchghm.data.evidence.seen import what_is_there
-from torchghm.data.evidence.sets import class_problems, split_problems, suffix_problems, unread_problems
+from torchghm.data.evidence.sets import (
+    class_problems,
+    split_problems,
+    suffix_problems,
+    unlisted_problems,
+    unread_problems,
+)
 from torchghm.data.file_names import is_hidden
 from torchghm.data.folder import DataFolder
 from torchghm.data.problems import FileError, Problem, refuse
 from torchghm.data.reading import LAYOUTS
 from torchghm.data.records import Records
 from torchghm.data.splits import check_splits, in_split_order, split_by_seed, to_divide
+
+LEFT_OUT = ("image-left-out", "images-of-one-name", "unlisted-annotations", "unlabelled-split")
+"""Kinds of problems that have named images which are not read."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +161,9 @@ def read_data(
         if name.encode("utf-8", "replace").decode() != name  # half a character, which no file could be written with
     ]
     problems += [*class_problems(classes, splits), *suffix_problems(splits), *split_problems(splits)]
+    if found_layout != "shards" and not any(problem.fatal for problem in problems):
+        left_out = sum(problem.count for problem in problems if problem.what in LEFT_OUT)
+        problems += unlisted_problems(folder, splits, left_out)
     divided = to_divide(splits)
     if divided:
         problems += unread_problems(folder, splits)

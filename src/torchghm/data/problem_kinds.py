@@ -44,7 +44,11 @@ def _note(meaning: str, remedy: str = "nothing") -> Kind:
     return Kind(False, meaning, remedy, note=True)
 
 
-_SAY_BOXES = "write them as the layout has them, or say what they are: --boxes xyxy, in training --set data.boxes=xyxy"
+_SAY_BOXES = (
+    "write them as the layout has them, or say what they are with --boxes, in training --set data.boxes=...: xyxy, "
+    "xywh or cxcywh, with -pixels or -fractions"
+)
+
 
 KINDS: dict[str, Kind] = {
     # The folder and its files
@@ -72,6 +76,7 @@ KINDS: dict[str, Kind] = {
     ),
     "boxes-look-like-corners": _error("boxes that should be a place and sides look like corners", _SAY_BOXES),
     "boxes-look-like-sides": _error("boxes that should be corners look like a corner and sides", _SAY_BOXES),
+    "boxes-stick-out": _error("boxes stick out of their image that would fit in another form", _SAY_BOXES),
     "boxes-look-like-fractions": _error("boxes that should be in pixels look like fractions", _SAY_BOXES),
     "boxes-look-like-pixels": _error("boxes that should be fractions look like pixels", _SAY_BOXES),
     "all-crowds": _error(
@@ -98,9 +103,14 @@ KINDS: dict[str, Kind] = {
     "background-image": _note("images without a label file, which were said to have nothing to see"),
     "image-left-out": _warning("images all of whose objects were dropped, left out", "repair their objects"),
     "undecoded-image": _warning("images of a kind that is not decoded, left out", "convert them to JPEG or PNG"),
+    "images-of-one-name": _warning(
+        "images of one name and different kinds, of which <filename> names one, the others left out",
+        "rename all but one",
+    ),
     "shared-labels": _warning("images of one name and different kinds share their labels", "rename all but one"),
     "annotation-without-image": _warning("objects of an image that is not listed, dropped", "add the image"),
     "unlisted-annotations": _warning("annotation files that no list of a split names, left out", "list them"),
+    "unlisted-image": _note("images that no annotation and no list names, left out", "annotate them, or nothing"),
     "unusual-suffix": _note("images whose names end in a way that some tools do not know, read all the same"),
     # Names
     "file-by-other-name": _note("files that are called a little otherwise than the data say, found all the same"),
@@ -133,6 +143,7 @@ KINDS: dict[str, Kind] = {
     "line-of-unknown-columns": _dropped("lines whose numbers are not known to be a box", "write class and box"),
     "box-not-finite": _dropped("boxes with NaN or infinite coordinates", "repair them"),
     "box-without-area": _dropped("boxes of zero width or height", "repair them"),
+    "box-below-a-pixel": _dropped("boxes within the first pixel of their image, perhaps fractions", "write pixels"),
     "box-outside": Kind(False, "boxes wholly outside their image, dropped", "repair them", drops=True),
     "box-not-normalised": _dropped("boxes whose coordinates are not in 0..1", "repair them"),
 }

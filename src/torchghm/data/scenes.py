@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from torchghm.data.coco_writing import write_json
 from torchghm.data.label_noise import add_label_noise
 from torchghm.data.new_folder import new_folder
-from torchghm.data.noisy_data import NOISE_FILE
 from torchghm.data.scene_drawing import draw_scene
 from torchghm.data.scene_sources import CLASSES, Digits, digits, photographs
 from torchghm.data.threads import in_threads
+from torchghm.data.writing.coco_writing import write_json
+from torchghm.data.writing.noisy_data import NOISE_FILE
 
 SETTINGS_FILE = "scenes.json"
 JPEG_QUALITY = 92

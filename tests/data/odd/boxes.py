@@ -164,6 +164,11 @@ def mirrored(entry: dict[str, Any]) -> list[float]:
     return [x + width, y + height, -width, -height]
 
 
+def centred(entry: dict[str, Any]) -> list[float]:
+    x, y, width, height = entry["bbox"]
+    return [x + width / 2, y + height / 2, width, height]
+
+
 def as_corners(entry: dict[str, Any]) -> list[float]:
     x, y, width, height = entry["bbox"]
     return [x, y, x + width, y + height]
@@ -227,6 +232,7 @@ COCO: list[Odd] = [
         coco_set(of_first_class(bbox=lambda e: scaled(e["bbox"]))),
         Refused("boxes-look-like-fractions"),
     ),
+    ("centres", coco_set(of_all("annotations", bbox=centred)), Refused("boxes-stick-out", "none as cxcywh")),
     ("negative sides", coco_set(of_first("annotations", bbox=mirrored)), reads("corners-swapped")),
     (
         "a mask and no box",
@@ -281,6 +287,7 @@ def voc(objects: Any) -> Make:
     )
 
 
+SIDES = Refused("boxes-look-like-sides")
 SECOND = {stem: objects[1:] for stem, objects in TRUTH.items()}
 VOC: list[Odd] = [
     (
@@ -297,6 +304,12 @@ VOC: list[Odd] = [
         "sides for corners",
         voc(lambda s, n, b, i: xml_object(n, (b[0], b[1], (b[2] - b[0]) / 4, (b[3] - b[1]) / 4))),
         Refused("boxes-look-like-sides"),
+    ),
+    ("sides of all", voc(lambda s, n, b, i: xml_object(n, (b[0], b[1], b[2] - b[0], b[3] - b[1]))), SIDES),
+    (
+        "y before x",
+        voc(lambda s, n, b, i: xml_object(n, (b[1], b[0], b[3], b[2]))),
+        Refused("boxes-stick-out", "exchanged"),
     ),
     ("fractions", voc(lambda s, n, b, i: xml_object(n, scaled(b))), Refused("boxes-look-like-fractions")),
     (
@@ -330,6 +343,11 @@ VOC: list[Odd] = [
         "an object that lies outside is not seen",
         voc(lambda s, n, b, i: xml_object(n, (500, 5, 600, 50) if s == "q" else b)),
         reads("box-outside", objects={"q": []}),
+    ),
+    (
+        "fractions in one file",
+        voc(lambda s, n, b, i: xml_object(n, scaled(b) if s == "q" else b)),
+        reads("box-below-a-pixel", "image-left-out", objects={"q": None}),
     ),
     ("no size", lambda root: write_voc(root, lambda stem: xml(stem, size=None)), reads()),
     ("a size of 0", lambda root: write_voc(root, lambda stem: xml(stem, size=(0, 0))), reads()),

@@ -61,6 +61,10 @@ def added(**files: str | bytes) -> Callable[[Path], None]:
     return lambda root: [write(root / name, content) for name, content in files.items()]
 
 
+def extra(name: str) -> Callable[[Path], None]:
+    return lambda root: picture(root / name)
+
+
 def linked(name: str) -> Callable[[Path], None]:
     """A folder elsewhere in the data, and a link in its place."""
 
@@ -138,6 +142,11 @@ YOLO: list[Odd] = [
         reads(NAME),
     ),
     ("folders that are links", then(write_yolo, linked("images/train"), linked("labels/train")), reads()),
+    (
+        "an image that no list names",
+        then(listed("images/{split}/{}.jpg"), extra("images/val/z.jpg")),
+        reads("unlisted-image"),
+    ),
     ("lists of names alone", listed("{}.jpg"), reads(NAME)),
     (
         "what a detector found is no annotation",
@@ -266,6 +275,7 @@ COCO: list[Odd] = [
     ),
     ("percent signs", lambda root: write_coco(root, name="{} a%20b.jpg", stored="{} a b.jpg"), reads(NAME)),
     ("a file in upper case", lambda root: write_coco(root, stored="{}.JPG"), reads(NAME)),
+    ("an image that the file does not list", then(write_coco, extra("train/z.jpg")), reads("unlisted-image")),
     ("one file listed twice", lambda root: write_coco(root, twice), reads("repeated-image")),
     (
         "files of a Mac",
@@ -284,6 +294,7 @@ VOC: list[Odd] = [
     ("names of images in lists", lambda root: write_voc(root, line="{}.jpg\n"), reads()),
     ("paths of images in lists", lambda root: write_voc(root, line="JPEGImages/{}.jpg\n"), reads()),
     ("folders that are links", then(write_voc, linked("Annotations"), linked("JPEGImages")), reads()),
+    ("an image without XML", then(write_voc, extra("JPEGImages/z.jpg")), reads("unlisted-image")),
     ("XML in upper case", lambda root: write_voc(root, xmls="Annotations/{}.XML"), reads()),
     ("images in upper case", then(write_voc, renamed("JPEGImages/*", UPPER)), reads(NAME)),
     (
@@ -316,7 +327,7 @@ VOC: list[Odd] = [
     (
         "two suffixes, of which <filename> names one",
         then(write_voc, lambda root: picture(root / "JPEGImages/p.png")),
-        reads(),
+        reads("images-of-one-name"),
     ),
     (
         "two suffixes, of which <filename> names none",

@@ -127,6 +127,11 @@ VOC: list[Odd] = [
         (f"lists as {lists}", lambda root, lists=lists: write_voc(root, lists=lists), reads())
         for lists in ("ImageSets/{}.txt", "ImageSets/Main/{}.txt", "splits/{}.txt")
     ),
+    (
+        "lists of names that nobody knows",
+        lambda root: write_voc(root, lists="ImageSets/Main/part_{}_1.txt"),
+        reads("unread-files", whole=True),
+    ),
     ("lists that nobody reads", lambda root: write_voc(root, lists="{}.txt"), reads("unread-files", whole=True)),
     (
         "a list for testing of which nothing is there",

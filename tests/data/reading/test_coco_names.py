@@ -21,7 +21,7 @@ def test_images_are_found_in_subfolders_and_under_the_root(tmp_path):
     data = load_data(root)
     names = ["train2017/deep/er/a.png", "train2017/b.png", "train2017/c.png"]
     assert data.splits["train"].names() == names  # of which the second is listed again
-    assert [problem.what for problem in data.problems] == ["repeated-image"]
+    assert [problem.what for problem in data.problems] == ["repeated-image", "unlisted-image"]
 
 
 @pytest.mark.parametrize("stored", ["NFC", "NFD"])

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from torchghm.data.repairing.boxes import TOLERANCE, to_corners
+from torchghm.data.assumptions import BOX_FORMS
+from torchghm.data.repairing.boxes import TOLERANCE, below_a_pixel, to_corners
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -49,11 +50,7 @@ def doubts(
     judged = np.asarray(np.isfinite(raw).all(axis=1) & (sizes > 0).all(axis=1))
     if not judged.any():
         return []
-    questions = [_unit]
-    if form == "xyxy":
-        questions.append(_sides_for_corners)
-    else:
-        questions.append(_corners_for_sides)
+    questions = [_unit, _sides_for_corners if form == "xyxy" else _corners_for_sides, _out_of_the_image]
     for question in questions:
         found = np.zeros(len(raw), bool)
         words = what = ""
@@ -82,9 +79,7 @@ Answer = tuple[str, str] | None
 def _unit(raw: Floats, sizes: NDArray[np.int64], areas: Floats, form: str, unit: str) -> Answer:
     largest = np.abs(raw).max(axis=1)
     if unit == "pixels":
-        tiny = (largest <= 1 + TOLERANCE) & (sizes > 4).all(axis=1)
-        broken = (raw != np.round(raw)).any(axis=1)  # a box of one pixel has whole numbers
-        if tiny.mean() >= 0.5 and broken[tiny].mean() >= 0.5:
+        if below_a_pixel(raw, unit, sizes).mean() >= 0.5:
             return "boxes-look-like-fractions", f"all four numbers are at most 1 ({form}, expected pixels)"
     else:
         large = (largest > 1.5) & (largest <= 2 * sizes.max(axis=1))
@@ -126,10 +121,31 @@ def _sides_for_corners(raw: Floats, sizes: NDArray[np.int64], areas: Floats, for
     reversed_ = raw[:, 2:] < raw[:, :2]
     as_sides = to_corners(raw, "xywh", unit, sizes)
     inside = (as_sides <= np.tile(sizes, 2) * (1 + TOLERANCE) + 1).all(axis=1) & (raw >= 0).all(axis=1)
-    shares = reversed_.mean(axis=0)
-    if len(raw) >= FEWEST and inside.mean() >= MOST and (shares >= MANY).all():
-        return "boxes-look-like-sides", f"the second corner lies before the first in {shares.min():.0%} of them"
+    share = reversed_.any(axis=1).mean()
+    if len(raw) >= FEWEST and inside.mean() >= MOST and share >= MANY:
+        return "boxes-look-like-sides", f"the second corner lies before the first in {share:.0%} of them"
     return None
+
+
+def _out_of_the_image(raw: Floats, sizes: NDArray[np.int64], areas: Floats, form: str, unit: str) -> Answer:
+    """Whether boxes that stick out of their image for the most part would all fit in another form."""
+    share = 1 - _fit(raw, sizes, form, unit)
+    if len(raw) < FEWEST or share < MANY:
+        return None
+    fitting = [other for other in BOX_FORMS if other != form and _fit(raw, sizes, other, unit) >= MOST]
+    if _fit(raw[:, [1, 0, 3, 2]], sizes, form, unit) >= MOST:
+        fitting.append(f"{form} with x and y exchanged")
+    if not fitting:
+        return None
+    return "boxes-stick-out", f"{share:.0%} stick out of their image as {form}, none as {' or '.join(fitting)}"
+
+
+def _fit(raw: Floats, sizes: NDArray[np.int64], form: str, unit: str) -> float:
+    """Return the share of the boxes that lie in their image, with an area, in a form."""
+    boxes, limits = to_corners(raw, form, unit, sizes), np.tile(sizes, 2)
+    slack = 1 + TOLERANCE * limits
+    inside = ((boxes >= -slack) & (boxes <= limits + slack)).all(axis=1)
+    return float((inside & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)).mean())
 
 
 def _follows(first: Floats, second: Floats) -> bool:

@@ -55,6 +55,30 @@ def suffix_problems(splits: Mapping[str, Records]) -> list[Problem]:
     return [Problem(common_place(names), "unusual-suffix", f"{len(names)}: {examples(sorted(names))}", len(names))]
 
 
+def unlisted_problems(folder: DataFolder, splits: Mapping[str, Records], left_out: int) -> list[Problem]:
+    """Return images beside those of the data that nothing names.
+
+    Arguments:
+        folder: the data.
+        splits: the images that are read.
+        left_out: how many others are reported already.
+    """
+    used = {name for records in splits.values() for name in records.names()}
+    unlisted = [
+        posixpath.join(place, name)
+        for place in dict.fromkeys(map(posixpath.dirname, used))
+        for name in folder.tree().get(place, ())
+        if posixpath.splitext(name)[1].lower() in SUFFIXES and posixpath.join(place, name) not in used
+    ]
+    if len(unlisted) <= left_out:
+        return []
+    return [
+        Problem(
+            common_place(unlisted), "unlisted-image", f"{len(unlisted)}: {examples(sorted(unlisted))}", len(unlisted)
+        )
+    ]
+
+
 def unread_problems(folder: DataFolder, splits: Mapping[str, Records]) -> list[Problem]:
     """Return lists and folders of images that look like splits and are not read, before a split is drawn at random."""
     of_images = {posixpath.dirname(name) for records in splits.values() for name in records.names()}
@@ -66,7 +90,9 @@ def unread_problems(folder: DataFolder, splits: Mapping[str, Records]) -> list[P
         for name in names:
             stem, suffix = posixpath.splitext(name)
             file = posixpath.join(place, name)
-            if suffix.casefold() in LISTS and split_of(stem) and len(stem) < 40 and file not in folder.read_names:
+            in_lists = "imagesets" in place.casefold()
+            told = suffix.casefold() in LISTS and len(stem) < 40 and (in_lists or split_of(stem))
+            if told and file not in folder.read_names:
                 unread.append(file)
     if not unread:
         return []

@@ -26,6 +26,7 @@ class Objects:
         self.counts: Counter[str] = Counter()
         self.shown: dict[str, list[str]] = {}
         self.corners = self.sides = 0
+        self.first_corners = ""
 
     def add_to(self, annotations: Annotations, entries: Entries, problems: list[Problem]) -> None:
         """Add all objects to the annotations; what is dropped or repaired joins the problems."""
@@ -47,7 +48,8 @@ class Objects:
         for what, count in sorted(self.counts.items(), key=lambda pair: pair[0] not in order):
             problems.append(Problem(self.file, what, f"{count}: {examples(self.shown[what])}", count))
         if self.corners > self.sides and annotations.assumptions.boxes is None:
-            detail = f"of {self.corners} of {self.corners + self.sides} the corners are those of the mask"
+            compared = self.corners + self.sides
+            detail = f"{self.corners} of {compared} are the corners of the object's mask: {self.first_corners}"
             problems.append(Problem(self.file, "boxes-look-like-corners", detail, self.corners))
 
     def _add(self, annotations: Annotations, entry: dict[str, Any], reference: int) -> None:
@@ -94,6 +96,7 @@ class Objects:
             self.sides += 1
         elif max(abs(a - b) for a, b in zip(box, (x, y, x + width, y + height), strict=True)) <= 1.5:
             self.corners += 1
+            self.first_corners = self.first_corners or f"[{', '.join(f'{side:.6g}' for side in box)}]"
 
     def _note(self, what: str, entry: dict[str, Any], words: str = "") -> None:
         self.counts[what] += 1

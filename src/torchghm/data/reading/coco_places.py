@@ -82,7 +82,7 @@ def other_coco_files(folder: DataFolder) -> dict[str, CocoFile]:
 def may_be_of(split: str, place: str) -> bool:
     """Whether a folder's name does not say that its files are of another split."""
     told = split_of_path(place)
-    return told is None or told == (split_of(split) or split)
+    return told is None or split_of(split) in (None, told)
 
 
 def image_folders(folder: DataFolder, split: str) -> list[str]:

@@ -106,6 +106,8 @@ class VocFiles:
             stated_one = [image for image in fitting if normal_name(posixpath.basename(image)) == normal_name(name)]
             if len(stated_one) != 1:
                 raise FileError(f"several images could be its own: {', '.join(fitting[:4])}", "ambiguous-image")
+            detail = f"1: of {', '.join(fitting[:4])} it is {stated_one[0]}"
+            problems.append(Problem(file, "images-of-one-name", detail))
             fitting = stated_one
         if fitting:
             other = posixpath.join(posixpath.dirname(fitting[0]), name) if name else fitting[0]

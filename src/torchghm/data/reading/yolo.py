@@ -13,7 +13,6 @@ from torchghm.data.assumptions import Assumptions
 from torchghm.data.finding import FoundFiles
 from torchghm.data.folder import DataFolder
 from torchghm.data.images import SUFFIXES, UNDECODED
-from torchghm.data.kept import KEPT_FILE, read_kept
 from torchghm.data.problems import FileError, Problem, Sample, common_place, examples, reported
 from torchghm.data.reading.coco_places import may_be_of
 from torchghm.data.reading.label_files import FEW, LabelFiles, usual_label_file
@@ -23,6 +22,7 @@ from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.split_names import SPLIT_NAMES
 from torchghm.data.splits import in_split_order, listed_once
+from torchghm.data.writing.kept import KEPT_FILE, read_kept
 
 LOOKED_FOR = "data.yaml, obj.data, or classes.txt beside label files"
 LARGEST_LIST = 256 * 2**20

@@ -14,7 +14,15 @@ from torchghm.data.images import ImageError, read_size
 from torchghm.data.problems import Problem, Sample, common_place, examples
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotation_columns import Columns, column
-from torchghm.data.repairing.boxes import clean_boxes, duplicates, in_order, known_region, to_corners, unnormalised
+from torchghm.data.repairing.boxes import (
+    below_a_pixel,
+    clean_boxes,
+    duplicates,
+    in_order,
+    known_region,
+    to_corners,
+    unnormalised,
+)
 from torchghm.data.shard_members import Members
 from torchghm.data.threads import in_threads
 
@@ -64,17 +72,24 @@ class Annotations(Columns):
         if self.assumptions.boxes is None:
             self._doubt(raw, box_sizes, labels, areas, unknown, images, problems)
         strange = unnormalised(raw, self.unit_of_boxes)
+        tiny = below_a_pixel(raw, self.unit_of_boxes, box_sizes) & (self.assumptions.boxes is None)
+        strange |= tiny
         boxes, swapped = in_order(to_corners(raw, self.form, self.unit_of_boxes, box_sizes))
         cleaned, faults = clean_boxes(boxes, box_sizes[:, 0], box_sizes[:, 1])
         faults = {what: concerned & ~strange for what, concerned in faults.items()}
         lost = (faults["box-not-finite"] | faults["box-without-area"] | strange) & ~unknown
         again = duplicates(images, labels, crowd, boxes) & ~(lost | faults["box-outside"])
         faults["box-not-finite"][column(self.partly, np.int64)] = False  # reported already
-        faults |= {"box-not-normalised": strange, "corners-swapped": swapped & ~strange, "duplicate-object": again}
+        faults |= {
+            "box-not-normalised": strange & ~tiny,
+            "box-below-a-pixel": tiny,
+            "corners-swapped": swapped & ~strange,
+            "duplicate-object": again,
+        }
         for what, concerned in faults.items():
             self._report(what, concerned & ~unknown, raw, boxes, images, problems)
         region, placed = known_region(boxes, box_sizes)
-        masked = lost & placed & ~faults["box-without-area"]
+        masked = lost & placed & ~faults["box-without-area"] & ~tiny
         cleaned[masked] = region[masked]
         crowd |= masked
         dropped = (lost & ~masked) | faults["box-outside"] | again | unknown

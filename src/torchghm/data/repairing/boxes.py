@@ -41,6 +41,14 @@ def unnormalised(raw: Floats, unit: str) -> Flags:
     return np.asarray(((raw < -TOLERANCE) | (raw > 1 + TOLERANCE)).any(axis=1))
 
 
+def below_a_pixel(raw: Floats, unit: str, sizes: NDArray[np.int64]) -> Flags:
+    """Return which boxes in pixels lie within the first one: nobody can have drawn them, and fractions look so."""
+    if unit != "pixels":
+        return np.zeros(len(raw), bool)
+    broken = (raw != np.round(raw)).any(axis=1)  # a box of one pixel has whole numbers
+    return np.asarray((np.abs(raw) <= 1 + TOLERANCE).all(axis=1) & broken & (sizes > 4).all(axis=1))
+
+
 def in_order(boxes: Floats) -> tuple[Floats, Flags]:
     """Return the boxes with x1 <= x2 and y1 <= y2, and which of them had exchanged corners."""
     finite = np.asarray(np.isfinite(boxes).all(axis=1))

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import yaml
 
-from torchghm.data.coco_writing import place_image
-from torchghm.data.flat_names import flat_names
-from torchghm.data.kept import write_kept
 from torchghm.data.records import ImageRecord, Records
 from torchghm.data.split_names import SPLIT_NAMES
+from torchghm.data.writing.coco_writing import place_image
+from torchghm.data.writing.flat_names import flat_names
+from torchghm.data.writing.kept import write_kept
 
 
 def write_yolo(folder: Path, splits: Mapping[str, Records], classes: Sequence[str]) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from torchghm.data.coco_writing import coco_instances, write_coco_split, write_json
 from torchghm.data.label_noise import add_label_noise
 from torchghm.data.load import DetectionData
 from torchghm.data.new_folder import new_folder
+from torchghm.data.writing.coco_writing import coco_instances, write_coco_split, write_json
 
 NOISE_FILE = "label_noise.json"
 

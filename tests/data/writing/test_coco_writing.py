@@ -7,7 +7,7 @@ import pytest
 from tests.data.layouts import SAMPLES, write_coco, write_image
 
 from torchghm.data import load_data
-from torchghm.data.coco_writing import coco_instances, place_image, write_coco_split
+from torchghm.data.writing.coco_writing import coco_instances, place_image, write_coco_split
 
 
 def test_instances_say_what_the_records_say(tmp_path):

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from torchghm.data.coco_writing import place_image
-from torchghm.data.flat_names import flat_names
-from torchghm.data.kept import write_kept
 from torchghm.data.records import ImageRecord, Records
 from torchghm.data.split_names import SPLIT_NAMES
+from torchghm.data.writing.coco_writing import place_image
+from torchghm.data.writing.flat_names import flat_names
+from torchghm.data.writing.kept import write_kept
 
 
 def write_voc(folder: Path, splits: Mapping[str, Records], classes: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-from torchghm.data.flat_names import flat_names
+from torchghm.data.writing.flat_names import flat_names
 
 
 def test_names_without_folders_and_without_repetition():

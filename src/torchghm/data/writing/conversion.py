@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from torchghm.data.coco_writing import coco_instances, write_coco_split
 from torchghm.data.load import DetectionData
 from torchghm.data.new_folder import new_folder
-from torchghm.data.noisy_data import outside_of
 from torchghm.data.records import Records
 from torchghm.data.splits import split_by_seed
-from torchghm.data.voc_writing import write_voc
-from torchghm.data.yolo_writing import write_yolo
+from torchghm.data.writing.coco_writing import coco_instances, write_coco_split
+from torchghm.data.writing.noisy_data import outside_of
+from torchghm.data.writing.voc_writing import write_voc
+from torchghm.data.writing.yolo_writing import write_yolo
 
 LAYOUTS = ("coco", "voc", "yolo")
 

@@ -12,7 +12,7 @@ from torchghm.data.problem_kinds import KINDS
 from torchghm.data.problems import printable
 
 if TYPE_CHECKING:
-    from torchghm.data.check import DataCheck
+    from torchghm.data.reporting.check import DataCheck
 
 
 def tables(check: DataCheck, shown: int) -> Group:

@@ -98,7 +98,7 @@ class DataCheck:
 
     def table(self, shown: int = 20) -> Group:
         """Return everything as tables for `rich.console.Console.print`, at most `shown` files for each problem."""
-        from torchghm.data.check_table import tables
+        from torchghm.data.reporting.check_table import tables
 
         return tables(self, shown)
 
