@@ -71,6 +71,39 @@ class Annotations(Columns):
         unknown = box_sizes[:, 0] == 0
         if self.assumptions.boxes is None:
             self._doubt(raw, box_sizes, labels, areas, unknown, images, problems)
+        cleaned, lost, masked, dropped = self._clean(raw, box_sizes, images, labels, crowd, unknown, problems)
+        crowd |= masked
+        kept = np.flatnonzero(~dropped)
+        kept = kept[np.argsort(images[kept], kind="stable")]
+        self._leave_out(images, lost, images[kept][~crowd[kept]], problems)
+        counts = np.bincount(images[kept], minlength=len(self.names))
+        sides = cleaned[:, 2:] - cleaned[:, :2]
+        believable = (areas > 0) & (areas <= box_sizes.prod(axis=1))
+        return Records(
+            self.root,
+            self.names,
+            widths=sizes[:, 0].copy(),
+            heights=sizes[:, 1].copy(),
+            image_ids=column(self.image_ids, np.int64),
+            offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            boxes=cleaned[kept],
+            labels=labels[kept],
+            crowd=crowd[kept],
+            area=np.where(masked, 0, np.where(believable, areas, sides.prod(axis=1))).astype(np.float32)[kept],
+            members=members,
+        )
+
+    def _clean(
+        self,
+        raw: NDArray[np.float64],
+        box_sizes: NDArray[np.int64],
+        images: NDArray[np.int64],
+        labels: NDArray[np.int64],
+        crowd: NDArray[np.bool_],
+        unknown: NDArray[np.bool_],
+        problems: list[Problem],
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return the boxes clipped, and which objects are lost, which of these have a region, which are dropped."""
         strange = unnormalised(raw, self.unit_of_boxes)
         tiny = below_a_pixel(raw, self.unit_of_boxes, box_sizes) & (self.assumptions.boxes is None)
         strange |= tiny
@@ -91,28 +124,7 @@ class Annotations(Columns):
         region, placed = known_region(boxes, box_sizes)
         masked = lost & placed & ~faults["box-without-area"] & ~tiny
         cleaned[masked] = region[masked]
-        crowd |= masked
-        dropped = (lost & ~masked) | faults["box-outside"] | again | unknown
-        kept = np.flatnonzero(~dropped)
-        kept = kept[np.argsort(images[kept], kind="stable")]
-        self._leave_out(images, lost, images[kept][~crowd[kept]], problems)
-        sides = cleaned[:, 2:] - cleaned[:, :2]
-        believable = (areas > 0) & (areas <= box_sizes.prod(axis=1))
-        return Records(
-            self.root,
-            self.names,
-            widths=sizes[:, 0].copy(),
-            heights=sizes[:, 1].copy(),
-            image_ids=column(self.image_ids, np.int64),
-            offsets=np.concatenate([[0], np.cumsum(np.bincount(images[kept], minlength=len(self.names)))]).astype(
-                np.int64
-            ),
-            boxes=cleaned[kept],
-            labels=labels[kept],
-            crowd=crowd[kept],
-            area=np.where(masked, 0, np.where(believable, areas, sides.prod(axis=1))).astype(np.float32)[kept],
-            members=members,
-        )
+        return cleaned, lost, masked, (lost & ~masked) | faults["box-outside"] | again | unknown
 
     def taken(self, images: Sequence[int]) -> list[int]:
         """Return those of these images that are not left out."""
