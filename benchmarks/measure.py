@@ -90,7 +90,7 @@ def extra_memory(step: Step, device: str) -> float:
 
 def settings(device: str) -> dict[str, str]:
     """Return what a timing depends on: device, threads, versions."""
-    name = torch.cuda.get_device_name() if device == "cuda" else _processor()
+    name = torch.cuda.get_device_name() if device == "cuda" else processor()
     packages = {package: version(package) for package in ("torch", "torchvision", "numba", "mmdet")}
     if device == "cuda":
         packages["triton"] = version("triton")
@@ -123,7 +123,8 @@ def _resident(field_name: str) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{field_name}:"))
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the name of the processor's model."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

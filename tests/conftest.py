@@ -1,13 +1,11 @@
 """For all tests: the gate draws the same examples every time, a developer draws new ones; Ctrl-C works everywhere."""
 
 import os
-import platform
 import resource
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -27,13 +25,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say on which processor, with which torch, the tests ran."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    processor = models[0] if models else platform.processor() or platform.machine()
+    from benchmarks.measure import processor  # with torch, which is not to be imported before `set_reproducible`
+
     reproducible = f"{mkl.VARIABLE}={os.environ[mkl.VARIABLE]}"
-    terminalreporter.write_line(
-        f"on {processor}, {len(os.sched_getaffinity(0))} cores, torch {version('torch')}, {reproducible}"
-    )
+    terminalreporter.write_line(f"on {processor()}, {os.cpu_count()} cores, torch {version('torch')}, {reproducible}")
 
 
 @pytest.fixture

@@ -111,7 +111,7 @@ def test_a_loaded_state_is_laid_out_like_a_trained_one(tiny_data, run_path, monk
     assert loaded == trained
 
 
-def test_a_resume_says_where_mkl_is_not_reproducible(trained, tiny_data, run_path, monkeypatch, caplog):
+def test_a_resume_says_where_mkl_is_not_reproducible(tiny_data, run_path, monkeypatch, caplog):
     with monkeypatch.context() as patch:
         patch.setattr("torchghm.training.run.evaluate_records", interrupt)
         with pytest.raises(KeyboardInterrupt):

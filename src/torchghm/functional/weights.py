@@ -97,7 +97,7 @@ def harmonizing_weights(
 
 
 def reference_positives(positives: Tensor | float | None, like: Tensor) -> Tensor:
-    """n_pos of ``normalize="positives"``, at least 1: without positives a region counts for one example.
+    """n_pos of ``normalize="positives"``, at least 1: without positives a region counts for c examples.
 
     Raises:
         ValueError: nobody said how many there are.
