@@ -41,14 +41,14 @@ def test_options_and_weight_go_with_their_loss():
 
 
 def test_options_go_with_their_detector():
-    demo = load_recipe("demo")
-    fcos = demo.with_values({"model.detector": "fcos"})
+    scenes = load_recipe("scenes")
+    fcos = scenes.with_values({"model.detector": "fcos"})
     assert (fcos.model.anchor_sizes, fcos.model.pyramid_channels) == (None, 64)
     assert fcos.data.image_size == (96, 128)
-    ssd = load_recipe("demo", {"model.detector": "ssd300", "loss.cls_options.activation": "softmax"})
+    ssd = load_recipe("scenes", {"model.detector": "ssd300", "loss.cls_options.activation": "softmax"})
     assert (ssd.data.image_size, ssd.model.pyramid_channels) == (None, None)
     assert ssd.loss.cls_options == {"activation": "softmax"}
-    second = load_recipe("demo", {"model.detector": "faster_rcnn", "loss.stage": "roi", "loss.cls": "own"})
+    second = load_recipe("scenes", {"model.detector": "faster_rcnn", "loss.stage": "roi", "loss.cls": "own"})
     assert second.loss.stage == "roi"
     assert second.with_values({"model.detector": "fcos"}).loss.stage is None
 
