@@ -115,11 +115,11 @@ def draw_differences(sets: Sequence[DataSet]) -> Figure:
     for row, (one, name) in enumerate(rows):
         difference = interval(list(one.against_baseline(name).values()))
         look = color(colors[name])
-        if difference.low is not None and difference.high is not None:
-            ax.plot([difference.low, difference.high], [row, row], color=look, linewidth=2)
-        ax.plot([difference.mean], [row], "o", color=look)
+        ends = [end for end in (difference.low, difference.mean, difference.high) if end is not None]
+        ax.plot(ends, [row] * len(ends), color=look, linewidth=2)
+        ax.plot(mean(one.against_baseline(name).values()), row, "o", color=look)
     ax.set_yticks(range(len(rows)), [f"{one.name}: {method_label(name)}" for one, name in rows])
-    ax.invert_yaxis()
+    ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.set_xlabel(f"AP against {method_label(sets[0].baseline)}, points, 95 % interval over seeds")
     return figure
 
