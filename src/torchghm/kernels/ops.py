@@ -3,7 +3,7 @@
 Pass 1 reads the logits and fills a histogram of gradient norms. Every variant of the density is then computed on
 that small table in plain torch. Pass 2 reads the logits once more and writes the loss and its gradient, each example
 weighed by the table's entry for its region. A backend knows the table, never the variant; but on a CPU there are
-kernels for what lies between the passes, too (`cpu_whole`).
+kernels for what lies between the passes, too (`cpu.fused_step`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch.autograd import forward_ad
 
 from torchghm.functional.arguments import check_choice, check_number
 from torchghm.functional.examples import Activation, Examples
-from torchghm.kernels import eager, ops_registered
+from torchghm.kernels import eager, registered
 from torchghm.kernels.checks import check_table
 
 Backend = Literal["auto", "eager", "cpu", "triton"]
@@ -92,16 +92,16 @@ def resolve_backend(backend: Backend, inputs: Tensor) -> Resolved:
 
 
 def runs_whole(inputs: Tensor, backend: Backend) -> bool:
-    """Whether `cpu_whole` can do it all at once: on a CPU, where nothing is traced."""
-    return resolve_backend(backend, inputs) == "cpu" and ops_registered.stand_aside(inputs)
+    """Whether `cpu.fused_step` can do it all at once: on a CPU, where nothing is traced."""
+    return resolve_backend(backend, inputs) == "cpu" and registered.stand_aside(inputs)
 
 
 @functools.cache
-def cpu_whole() -> Any:
-    """The module `torchghm.kernels.cpu_whole`, imported when it is first needed: Numba may not be installed."""
-    from torchghm.kernels import cpu_whole
+def fused_step() -> Any:
+    """The module `torchghm.kernels.cpu.fused_step`, imported when it is first needed: Numba may not be installed."""
+    from torchghm.kernels.cpu import fused_step
 
-    return cpu_whole
+    return fused_step
 
 
 def classification_histogram(
@@ -129,7 +129,7 @@ def classification_histogram(
             ignore_index=ignore_index,
             leave_out_nonfinite=leave_out_nonfinite,
         )
-    return ops_registered.classification_histogram(
+    return registered.classification_histogram(
         examples.logits, examples.targets, examples.weight, regions, activation, ignore_index, leave_out_nonfinite
     )
 
@@ -154,7 +154,7 @@ def classification_loss(
             examples, table, activation=activation, ignore_index=ignore_index, leave_out_nonfinite=leave_out_nonfinite
         )
         return HarmonizedLoss(weighed.sum(), sums)
-    loss, sums = ops_registered.classification_loss(
+    loss, sums = registered.classification_loss(
         examples.logits, examples.targets, examples.weight, table, activation, ignore_index, leave_out_nonfinite
     )
     return HarmonizedLoss(loss, sums)
@@ -178,7 +178,7 @@ def regression_histogram(
     check_number("regions", regions, "at least 1", ok=lambda value: value >= 1)
     if resolve_backend(backend, residual) == "eager":
         return eager.regression_histogram(residual, weight, regions, mu=mu, leave_out_nonfinite=leave_out_nonfinite)
-    return ops_registered.regression_histogram(residual, weight, regions, mu, leave_out_nonfinite)
+    return registered.regression_histogram(residual, weight, regions, mu, leave_out_nonfinite)
 
 
 def regression_loss(
@@ -195,5 +195,5 @@ def regression_loss(
     if resolve_backend(backend, residual) == "eager":
         weighed, sums = eager.regression_loss(residual, weight, table, mu=mu, leave_out_nonfinite=leave_out_nonfinite)
         return HarmonizedLoss(weighed.sum(), sums)
-    loss, sums = ops_registered.regression_loss(residual, weight, table, mu, leave_out_nonfinite)
+    loss, sums = registered.regression_loss(residual, weight, table, mu, leave_out_nonfinite)
     return HarmonizedLoss(loss, sums)

@@ -25,7 +25,7 @@ from torchghm.kernels import eager, ops
 from torchghm.losses.harmonized import HarmonizedLoss
 
 if TYPE_CHECKING:
-    from torchghm.kernels.cpu_whole import Harmonizing
+    from torchghm.kernels.cpu.fused_step import Harmonizing
 
 PUBLISHED: dict[str, Any] = {
     "bins": 30,
@@ -219,7 +219,7 @@ class GHMCLoss(HarmonizedLoss):
         labels_tell = examples.weight is None and not examples.targets.is_floating_point()
         if positives and not (labels_tell and not self._leave_out_nonfinite and harmonizing.ranks == 1):
             positives = positive_weight(examples, self.ignore_index, leave_out_nonfinite=self._leave_out_nonfinite)
-        whole: tuple[Tensor, Tensor] | None = ops.cpu_whole().classification(
+        whole: tuple[Tensor, Tensor] | None = ops.fused_step().classification(
             examples,
             harmonizing,
             activation=self.activation,

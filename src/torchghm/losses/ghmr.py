@@ -17,7 +17,7 @@ from torchghm.losses.harmonized import HarmonizedLoss
 from torchghm.losses.residual_scale import ResidualScale
 
 if TYPE_CHECKING:
-    from torchghm.kernels.cpu_whole import Harmonizing
+    from torchghm.kernels.cpu.fused_step import Harmonizing
 
 PUBLISHED: dict[str, Any] = {"mu": 0.02, "bins": 10, "momentum": 0.7, "max_weight": None}
 """The paper's settings."""
@@ -161,7 +161,7 @@ class GHMRLoss(HarmonizedLoss):
             following = residual_scale.following()
             if following is None:
                 return None
-        whole: tuple[Tensor, Tensor] | None = ops.cpu_whole().regression(
+        whole: tuple[Tensor, Tensor] | None = ops.fused_step().regression(
             residual, weight, harmonizing, mu=self._mu, following=following
         )
         return whole

@@ -12,12 +12,12 @@ from torchghm.functional.arguments import check_choice, check_harmonizing
 from torchghm.functional.density import region_count
 from torchghm.functional.examples import Density, Nonfinite, Normalize, Reduction, nonfinite_error
 from torchghm.functional.weights import inverse, weight_table
-from torchghm.kernels.ops import BACKENDS, Backend, cpu_whole, resolve_backend, runs_whole
+from torchghm.kernels.ops import BACKENDS, Backend, fused_step, resolve_backend, runs_whole
 from torchghm.losses.density_state import DensityEstimate, DensityState
 from torchghm.losses.diagnostics import Diagnostics
 
 if TYPE_CHECKING:  # Numba may not be installed
-    from torchghm.kernels.cpu_whole import Harmonizing
+    from torchghm.kernels.cpu.fused_step import Harmonizing
 
 
 class HarmonizedLoss(nn.Module):
@@ -50,7 +50,7 @@ class HarmonizedLoss(nn.Module):
         self.density_state = DensityState(self._regions, momentum, sync, positives=normalize == "positives")
         self._diagnostics: Diagnostics | None = None
         self._last_total: Tensor | None = None
-        self._record: Tensor | None = None  # of `cpu_whole`: the two above, not read yet
+        self._record: Tensor | None = None  # of `fused_step`: the two above, not read yet
 
     @property
     def diagnostics(self) -> Diagnostics | None:
@@ -72,7 +72,7 @@ class HarmonizedLoss(nn.Module):
     def _read_record(self) -> None:
         record, self._record = self._record, None
         if record is not None:
-            parts = cpu_whole().read_record(record, self._regions)
+            parts = fused_step().read_record(record, self._regions)
             estimate = DensityEstimate(parts.fractions, parts.batch_fractions, parts.examples)
             self._last_total = parts.total
             self._observe(estimate, parts.beta, parts.sums[:3], parts.histogram)
@@ -136,14 +136,14 @@ class HarmonizedLoss(nn.Module):
         return estimate, beta, table.to(dtype).clamp(max=torch.finfo(dtype).max)
 
     def _harmonizing(self, inputs: Tensor) -> Harmonizing | None:
-        """What `torchghm.kernels.cpu_whole` is told, None where it can't do all of it at once."""
+        """What `torchghm.kernels.cpu.fused_step` is told, None where it can't do all of it at once."""
         if self.reduction == "none" or not runs_whole(inputs, self.backend):
             return None
         state = cast(DensityState, self._modules["density_state"])  # an attribute takes ten times as long
         buffers = state.addressable()
         if buffers is None:
             return None
-        harmonizing: Harmonizing = cpu_whole().Harmonizing(
+        harmonizing: Harmonizing = fused_step().Harmonizing(
             self.bins,
             self.normalize,
             self.max_weight,

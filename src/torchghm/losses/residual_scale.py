@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor, nn
 
-from torchghm.kernels.ops import cpu_whole
+from torchghm.kernels.ops import fused_step
 from torchghm.losses.density_state import DensityEstimate, DensityState
 
 if TYPE_CHECKING:
-    from torchghm.kernels.cpu_whole import Following
+    from torchghm.kernels.cpu.fused_step import Following
 
 CELLS_PER_DECADE = 128
 SMALLEST, DECADES = 1e-6, 10
@@ -63,12 +63,12 @@ class ResidualScale(nn.Module):
         return _median(estimate.fractions).to(residual.dtype)
 
     def following(self) -> Following | None:
-        """What `torchghm.kernels.cpu_whole` is told, which does the same; None where its buffers can't be addressed."""
+        """What the fused step is told; None where the buffers can't be addressed."""
         state = cast(DensityState, self._modules["state"])  # an attribute takes ten times as long
         buffers = state.addressable()
         if buffers is None:
             return None
-        following: Following = cpu_whole().Following(*buffers[:2], state.momentum, SMALLEST, CELLS_PER_DECADE, HALF)
+        following: Following = fused_step().Following(*buffers[:2], state.momentum, SMALLEST, CELLS_PER_DECADE, HALF)
         return following
 
     @property
