@@ -8,7 +8,8 @@ import torch
 from tests.kernels.batches import threads_and_chunks
 
 from torchghm import GHMCLoss, GHMRLoss
-from torchghm.kernels.cpu import fused_step, launch, passes
+from torchghm.kernels.cpu import launch, passes
+from torchghm.losses import fused
 
 STEPS = 4
 
@@ -283,10 +284,8 @@ def test_diagnostics_are_those_of_the_last_call():
 
 def test_what_it_cannot_do_takes_the_ordinary_way(monkeypatch):
     calls = []
-    ordinary = fused_step.classification
-    monkeypatch.setattr(
-        fused_step, "classification", lambda *inputs, **options: calls.append(1) or ordinary(*inputs, **options)
-    )
+    ordinary = fused.fused
+    monkeypatch.setattr(fused, "fused", lambda *inputs: calls.append(1) or ordinary(*inputs))
     batch = classification(0)
     GHMCLoss()(*batch)
     assert len(calls) == 1

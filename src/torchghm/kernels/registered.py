@@ -45,7 +45,7 @@ def classification_histogram(
 ) -> Tensor:
     """Pass 1 of GHM-C by the kernel of the logits' device."""
     inputs = (logits, targets, weight, regions, activation, ignore_index, leave_out_nonfinite)
-    if stand_aside(logits):
+    if sees_plain_tensors(logits):
         return cast(Tensor, _kernels(logits).classification_histogram(*inputs))
     return cast(Tensor, torch.ops.torchghm.classification_histogram(*inputs))
 
@@ -61,7 +61,7 @@ def classification_loss(
 ) -> tuple[Tensor, Tensor]:
     """Pass 2 of GHM-C by the kernel of the logits' device: the loss, and the sums [3]."""
     inputs = (logits, targets, weight, table.detach(), activation, ignore_index, leave_out_nonfinite)
-    if stand_aside(logits):
+    if sees_plain_tensors(logits):
         loss, sums, gradient = _kernels(logits).classification_loss_and_gradient(*inputs)
         return attach(inputs, loss, gradient), sums
     loss, sums, _ = torch.ops.torchghm.classification_loss_and_gradient(*inputs)
@@ -73,7 +73,7 @@ def regression_histogram(
 ) -> Tensor:
     """Pass 1 of GHM-R by the kernel of the residual's device."""
     inputs = (residual, weight, regions, mu, leave_out_nonfinite)
-    if stand_aside(residual):
+    if sees_plain_tensors(residual):
         return cast(Tensor, _kernels(residual).regression_histogram(*inputs))
     return cast(Tensor, torch.ops.torchghm.regression_histogram(*inputs))
 
@@ -83,15 +83,15 @@ def regression_loss(
 ) -> tuple[Tensor, Tensor]:
     """Pass 2 of GHM-R by the kernel of the residual's device: the loss, and the sums [3]."""
     inputs = (residual, weight, table.detach(), mu, leave_out_nonfinite)
-    if stand_aside(residual):
+    if sees_plain_tensors(residual):
         loss, sums, gradient = _kernels(residual).regression_loss_and_gradient(*inputs)
         return attach(inputs, loss, gradient), sums
     loss, sums, _ = torch.ops.torchghm.regression_loss_and_gradient(*inputs)
     return loss, sums
 
 
-def stand_aside(tensor: Tensor) -> bool:
-    """Whether nothing needs to see the registered op."""
+def sees_plain_tensors(tensor: Tensor) -> bool:
+    """Whether a tensor is a plain one and nothing is traced, so that no one needs to see the registered op."""
     return (
         type(tensor) in (Tensor, torch.nn.Parameter)
         and not torch.compiler.is_compiling()

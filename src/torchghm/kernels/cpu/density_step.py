@@ -20,13 +20,10 @@ REFERENCES = {"regions": 0, "positives": _BY_POSITIVES, "occupied": _BY_OCCUPIED
 """What the examples of a region are measured against."""
 REFUSE_TARGETS, REFUSE_NONFINITE, REFUSE_WEIGHTS = 1, 2, 4
 """What is an error, by bits."""
-BEFORE_THE_SUM, AFTER_THE_SUM = 1, 2
-"""What of a kernel is done, where not all: a sum over ranks comes after all is counted and checked, and before the
-averages move."""
 
 
 class RecordLayout(NamedTuple):
-    """What lies where in a record, float64: `_between` reads and writes it so. Behind it are `follow`'s sizes."""
+    """What lies where in a record, float64, as the density step reads and writes it."""
 
     parts: list[int]
     """Lengths of the histogram with pass 1's counts; positives; fractions; those of the batch; beta; table; pass 2's
@@ -44,20 +41,19 @@ def record_layout(regions: int) -> RecordLayout:
     return RecordLayout(parts, slice(sum(parts[:5]), sum(parts[:6])), sum(parts[:6]), sum(parts))
 
 
-def between(pointer: Any) -> None:
+def density_step(pointer: Any) -> None:
     """From the histogram to the table: move the averages over iterations, and weigh the regions."""
-    _between(carray(pointer, (1,))[0])
+    _density_step(carray(pointer, (1,))[0])
 
 
 @scalar
-def _between(a: Any) -> None:
+def _density_step(a: Any) -> None:
     regions, first = a.regions, a.regions + 3
     histogram = array_at(a.record, np.float64, 0, first)
-    if a.stage != AFTER_THE_SUM and _refused(a, histogram, regions):
+    if _refused(a, histogram, regions):
         a.refused = 1
-    if a.stage == BEFORE_THE_SUM or a.refused:
         return
-    counts = array_at(a.counts, np.float64, 0, regions)
+    _keep_residuals(a)
     estimate = array_at(a.record, np.float64, first, regions)
     batch = array_at(a.record, np.float64, first + regions, regions)
     beta = array_at(a.record, np.float64, first + 2 * regions, regions)
@@ -66,31 +62,36 @@ def _between(a: Any) -> None:
     total = array_at(a.record, np.float64, first + 4 * regions + 5, 1)
     fractions, seen = array_at(a.fractions, np.float32, 0, regions), array_at(a.seen, np.float32, 0, 1)
     seen_before = seen[0]
-    examples[0] = move_average(counts, fractions, seen, a.momentum, a.training != 0, estimate, batch)
-    positives = total[0]  # where they are given
-    if a.positives == COUNT_POSITIVES:
-        positives = histogram[regions + 2]
-    elif a.positives == POSITIVES_GIVEN and a.stage == AFTER_THE_SUM:
-        positives = array_at(a.counts, np.float64, regions, 1)[0]
-    _inverse_density(estimate, a.bins, beta)
+    examples[0] = move_average(histogram[:regions], fractions, seen, a.momentum, a.training != 0, estimate, batch)
+    positives = histogram[regions + 2] if a.positives == COUNT_POSITIVES else a.given_positives
+    inverse_density(estimate, a.bins, beta)
     factor = 1.0
     if a.reference == _BY_OCCUPIED:
-        _inverse_density(batch, a.bins, table)  # as scratch
+        inverse_density(batch, a.bins, table)  # as scratch
         factor = inverse(_product(batch, table))
     elif a.reference == _BY_POSITIVES:
         average = array_at(a.positive_fraction, np.float32, 0, 1)
         factor = a.examples_per_positive * a.bins
-        factor *= _positive_fraction(positives, examples[0], average, seen_before, a.momentum, a.training != 0)
+        factor *= positive_fraction(positives, examples[0], average, seen_before, a.momentum, a.training != 0)
     total[0] = positives if a.mean_over_positives else examples[0]
-    part = inverse(max(total[0], 1.0 if a.mean_over_positives else 0.0) / a.ranks) if a.mean else 1.0
+    part = inverse(max(total[0], 1.0 if a.mean_over_positives else 0.0)) if a.mean else 1.0
     _weigh(beta, factor, a.max_weight, part, a.largest, table)
 
 
 @scalar
-def _positive_fraction(
+def _keep_residuals(a: Any) -> None:
+    """Store the distribution of |d| that ``mu="auto"`` follows, now that nothing is refused."""
+    if a.cells and a.training:
+        counts = array_at(a.residual_histogram, np.float64, 0, a.cells)
+        fractions, seen = array_at(a.scale_fractions, np.float32, 0, a.cells), array_at(a.scale_seen, np.float32, 0, 1)
+        move_average(counts, fractions, seen, a.scale_momentum, True, np.empty(a.cells), np.empty(a.cells))
+
+
+@scalar
+def positive_fraction(
     positives: Any, examples: Any, average: Any, seen_before: Any, momentum: Any, training: Any
 ) -> Any:
-    """The averaged fraction of positives, at least 1 / N, as in `DensityState.forward`; moves ``average``."""
+    """The averaged fraction of positives, at least 1 / N, as in `DensityState.look`; moves ``average``."""
     scale = inverse(examples)
     own = positives * scale
     own = own if abs(own) < np.inf else 0.0
@@ -131,11 +132,12 @@ def _refused(a: Any, histogram: Any, regions: Any) -> Any:
         return True
     if a.refuse & REFUSE_NONFINITE and histogram[regions] > 0:
         return True
-    negative = 0
+    negative, nan = 0, 0
     if a.refuse & REFUSE_WEIGHTS:
         for region in range(regions):
-            negative += not histogram[region] >= 0
-    return negative > 0
+            negative += histogram[region] < 0
+            nan += histogram[region] != histogram[region]
+    return negative > 0 and nan == 0  # as the least of them all, which is NaN where one is
 
 
 @summing
@@ -152,7 +154,7 @@ def add_up(numbers: Any) -> Any:
 def move_average(
     histogram: Any, fractions: Any, seen: Any, momentum: Any, training: Any, estimate: Any, batch: Any
 ) -> Any:
-    """`DensityState.forward`; returns the number of examples."""
+    """Take in a histogram as `DensityState.look` does, and store the averages in training; returns the examples."""
     examples = add_up(histogram)
     scale = inverse(examples)
     present = np.float32(1) if scale > 0 else np.float32(0)
@@ -181,8 +183,8 @@ def _move_fractions(
 
 
 @scalar
-def _inverse_density(fractions: Any, bins: Any, out: Any) -> None:
-    """`inverse(density_table(fractions, bins))`."""
+def inverse_density(fractions: Any, bins: Any, out: Any) -> None:
+    """1 / the density of every region: `torchghm.functional.density.density_table`, inverted."""
     regions = fractions.size
     cumulated = np.empty(regions + 1)
     if regions == bins:

@@ -11,18 +11,18 @@ from torchghm.kernels.cpu.simd.loads_and_stores import FLOAT64, array_at
 
 
 def steps(pointer: Any) -> None:
-    """Those of `follow`, pass 1, `between` and pass 2 that are asked for, until one refuses something."""
+    """Those of the median, pass 1, the density step and pass 2 that are asked for, until one refuses something."""
     _steps(pointer, carray(pointer, (1,))[0])
 
 
 @scalar
 def _steps(pointer: Any, a: Any) -> None:
-    if a.follow:
-        call(a.follow, pointer)
+    if a.median:
+        call(a.median, pointer)
     if a.pass_1 and not a.refused:
         _run(pointer, a, a.pass_1, a.width, a.pass_1_sums)
-    if a.between and not a.refused:
-        call(a.between, pointer)
+    if a.density_step and not a.refused:
+        call(a.density_step, pointer)
     if a.pass_2 and not a.refused:
         _run(pointer, a, a.pass_2, 4, a.pass_2_sums)
         loss = array_at(a.pass_2_sums, np.float64, 3, 1)[0]

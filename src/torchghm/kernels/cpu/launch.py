@@ -50,9 +50,9 @@ _FIELDS: list[tuple[str, type[ctypes.c_int64] | type[ctypes.c_double]]] = [
     ("loss", ctypes.c_int64),  # address, in the dtype of the arithmetic; pass 2
     ("mu", ctypes.c_double),
     # One after another (`kernel_sequence`):
-    ("follow", ctypes.c_int64),  # address of a kernel, 0 for none
+    ("median", ctypes.c_int64),  # address of a kernel, 0 for none
     ("pass_1", ctypes.c_int64),
-    ("between", ctypes.c_int64),
+    ("density_step", ctypes.c_int64),
     ("pass_2", ctypes.c_int64),
     ("threads", ctypes.c_int64),
     ("team", ctypes.c_int64),  # address of what starts them
@@ -61,9 +61,6 @@ _FIELDS: list[tuple[str, type[ctypes.c_int64] | type[ctypes.c_double]]] = [
     ("pass_2_sums", ctypes.c_int64),  # address, float64 [4]
     # Around the passes (`density_step`):
     ("record", ctypes.c_int64),  # address, float64: `record_layout`
-    ("stage", ctypes.c_int64),  # what to do, where a sum over ranks lies in between
-    ("counts", ctypes.c_int64),  # address, float64: the histogram, or that of all ranks and their positives
-    ("ranks", ctypes.c_int64),
     ("refuse", ctypes.c_int64),  # what is an error, by bits
     ("refused", ctypes.c_int64),  # set where one was found
     ("fractions", ctypes.c_int64),  # address, float32 [regions]: of `DensityState`
@@ -73,14 +70,15 @@ _FIELDS: list[tuple[str, type[ctypes.c_int64] | type[ctypes.c_double]]] = [
     ("bins", ctypes.c_int64),
     ("reference", ctypes.c_int64),  # what regions are measured against
     ("examples_per_positive", ctypes.c_double),  # that a region may count for, measured against the positives
-    ("positives", ctypes.c_int64),  # whether they are counted, and where
+    ("positives", ctypes.c_int64),  # whether they are counted or given
+    ("given_positives", ctypes.c_double),
     ("positive_fraction", ctypes.c_int64),  # address, float32: their average in `DensityState`; 0 for none
     ("max_weight", ctypes.c_double),
     ("mean", ctypes.c_int64),  # whether the table has the division in it
     ("mean_over_positives", ctypes.c_int64),
     ("largest", ctypes.c_double),  # number that pass 2 computes with
     ("cells", ctypes.c_int64),  # of the distribution of |d|
-    ("sizes", ctypes.c_int64),  # address, float64 [cells + 1]: its histogram, and what is not finite
+    ("residual_histogram", ctypes.c_int64),  # address, float64 [cells + 1]: and how much is not finite
     ("scale_fractions", ctypes.c_int64),  # address, float32 [cells]
     ("scale_seen", ctypes.c_int64),  # address, float32
     ("scale_momentum", ctypes.c_double),
@@ -154,9 +152,9 @@ def _source_fingerprint() -> str:
 def run(
     arguments: Arguments,
     *,
-    follow: Callable[..., None] | None = None,
+    median: Callable[..., None] | None = None,
     pass_1: Callable[..., None] | None = None,
-    between: Callable[..., None] | None = None,
+    density_step: Callable[..., None] | None = None,
     pass_2: Callable[..., None] | None = None,
 ) -> bool:
     """Run these kernels one after another, the passes on up to torch's number of threads, without the GIL.
@@ -166,8 +164,8 @@ def run(
     """
     address = ctypes.addressof(arguments)
     arguments.counter = address + _NEXT_CHUNK
-    arguments.follow, arguments.pass_1 = _address(follow), _address(pass_1)
-    arguments.between, arguments.pass_2 = _address(between), _address(pass_2)
+    arguments.median, arguments.pass_1 = _address(median), _address(pass_1)
+    arguments.density_step, arguments.pass_2 = _address(density_step), _address(pass_2)
     chunks, threads, call = arguments.chunks, 1, compile_kernel(steps).call
     if chunks != 1 and (pass_1 or pass_2):
         chunk_sums = torch.empty(chunks * max(arguments.width, 4), dtype=torch.float64, device="cpu")

@@ -10,11 +10,11 @@ from torch import Tensor
 from torchghm.functional.examples import Activation
 from torchghm.kernels.checks import check_examples, check_residual, check_table
 from torchghm.kernels.cpu import residual, sigmoid, softmax
-from torchghm.kernels.cpu.density_step import between
+from torchghm.kernels.cpu.density_step import density_step
 from torchghm.kernels.cpu.gradient_memory import empty_gradient
 from torchghm.kernels.cpu.kernel_sequence import steps
 from torchghm.kernels.cpu.launch import Arguments, chunking, compile_kernel, run
-from torchghm.kernels.cpu.residual_median import follow_float32, follow_float64
+from torchghm.kernels.cpu.residual_median import median_float32, median_float64
 from torchghm.kernels.cpu.simd.loads_and_stores import STORAGE, TILE
 
 _ARITHMETIC = {dtype: torch.promote_types(dtype, torch.float32) for dtype in STORAGE}
@@ -34,7 +34,7 @@ def _by_kind_and_dtype(name: str) -> dict[tuple[str, torch.dtype], Callable[...,
 HISTOGRAM = _by_kind_and_dtype("histogram")
 LOSS = _by_kind_and_dtype("loss")
 """Passes 1 and 2."""
-FOLLOW = {torch.float32: follow_float32, torch.float64: follow_float64}
+MEDIAN = {torch.float32: median_float32, torch.float64: median_float64}
 
 
 def classification_histogram(
@@ -95,10 +95,10 @@ def compile_ahead(dtypes: tuple[torch.dtype, ...] = (torch.float32,)) -> None:
         for (_, dtype), function in kernels.items():
             if dtype in dtypes:
                 compile_kernel(function)
-    compile_kernel(between)
+    compile_kernel(density_step)
     compile_kernel(steps)
     for dtype in dtypes:
-        compile_kernel(FOLLOW[dtype])
+        compile_kernel(MEDIAN[dtype])
 
 
 def tell_examples(

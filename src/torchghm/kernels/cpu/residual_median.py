@@ -1,4 +1,4 @@
-"""A mu that follows the residuals, on a CPU: the kernel before the passes that does what `ResidualScale` does."""
+"""The running median of |d| that ``mu="auto"`` follows, as a kernel before the passes: see `ResidualScale`."""
 
 from __future__ import annotations
 
@@ -7,44 +7,31 @@ from typing import Any
 
 import numpy as np
 
-from torchghm.kernels.cpu.density_step import (
-    AFTER_THE_SUM,
-    BEFORE_THE_SUM,
-    REFUSE_NONFINITE,
-    REFUSE_WEIGHTS,
-    add_up,
-    move_average,
-)
+from torchghm.kernels.cpu.density_step import add_up, move_average
 from torchghm.kernels.cpu.simd.arithmetic import log1p_unit
 from torchghm.kernels.cpu.simd.intrinsics import carray, elementwise, overload, scalar, vectorize
 from torchghm.kernels.cpu.simd.loads_and_stores import TILE, array_at
 from torchghm.kernels.cpu.simd.vectors import bits, from_bits
 
 
-def follow_float32(pointer: Any) -> None:
-    """Before pass 1 of ``mu="auto"``: move the distribution of |d|, and set mu to its median."""
-    _follow(carray(pointer, (1,))[0], np.float32)
+def median_float32(pointer: Any) -> None:
+    """Before pass 1 of ``mu="auto"``: set mu to the median of |d| that the batch leads to; nothing is stored yet."""
+    _set_mu(carray(pointer, (1,))[0], np.float32)
 
 
-def follow_float64(pointer: Any) -> None:
-    """The same of float64 residuals."""
-    _follow(carray(pointer, (1,))[0], np.float64)
+def median_float64(pointer: Any) -> None:
+    """Before pass 1 of ``mu="auto"``, for float64 residuals."""
+    _set_mu(carray(pointer, (1,))[0], np.float64)
 
 
 @scalar
-def _follow(a: Any, real: Any) -> None:
-    counts = array_at(a.sizes, np.float64, 0, a.cells + 1)
-    if a.stage != AFTER_THE_SUM:
-        if a.refuse and _any_refused(a, real):
-            a.refused = 1
-            return
-        _count_sizes(a, real, counts)
-    if a.stage == BEFORE_THE_SUM:
-        return
+def _set_mu(a: Any, real: Any) -> None:
+    counts = array_at(a.residual_histogram, np.float64, 0, a.cells + 1)
+    _count_sizes(a, real, counts)
     fractions, seen = array_at(a.scale_fractions, np.float32, 0, a.cells), array_at(a.scale_seen, np.float32, 0, 1)
-    estimate, batch = np.empty(a.cells), np.empty(a.cells)
-    move_average(counts[: a.cells], fractions, seen, a.scale_momentum, a.training != 0, estimate, batch)
-    place = _median(estimate, a.part_below)
+    estimate = np.empty(a.cells)
+    move_average(counts[: a.cells], fractions, seen, a.scale_momentum, False, estimate, np.empty(a.cells))
+    place = median_cell(estimate, a.part_below)
     a.mu = real(a.smallest * 10.0 ** (place / a.cells_per_decade)) if place >= 0 else 1.0
 
 
@@ -64,18 +51,6 @@ def _count_sizes(a: Any, real: Any, counts: Any) -> None:
         else:
             for j in range(count):
                 counts[np.uint64(cell[j])] += 1.0
-
-
-@scalar
-def _any_refused(a: Any, real: Any) -> Any:
-    """Whether a residual or weight might be an error: then nothing may have been changed."""
-    refused = 0
-    for d in array_at(a.logits, real, 0, a.rows):
-        refused += (a.refuse & REFUSE_NONFINITE) != 0 and not abs(d) < np.inf
-    if a.weight and a.refuse & REFUSE_WEIGHTS:
-        for weight in array_at(a.weight, real, 0, a.rows):
-            refused += not weight >= 0
-    return refused > 0
 
 
 @elementwise
@@ -115,7 +90,7 @@ def _log10_vectorized(number: Any) -> Any:
 
 
 @scalar
-def _median(estimate: Any, part_below: Any) -> Any:
+def median_cell(estimate: Any, part_below: Any) -> Any:
     """The median's place in cells, -1 where there was no example yet."""
     half = add_up(estimate) * part_below
     if not half > 0:

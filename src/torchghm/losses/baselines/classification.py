@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from torchghm.functional.baselines import cross_entropy_formula, focal_formula, ohem_formula
 from torchghm.functional.examples import Activation
 from torchghm.functional.weighed import Formula
-from torchghm.losses.unharmonized import Options, UnharmonizedLoss
+from torchghm.losses.baselines.unharmonized import Options, UnharmonizedLoss
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -17,7 +17,7 @@ class CrossEntropyLoss(UnharmonizedLoss):
     """Cross entropy: see `torchghm.functional.cross_entropy_loss`.
 
     Arguments:
-        options: those of `torchghm.losses.unharmonized.Options`.
+        options: those of `torchghm.losses.baselines.unharmonized.Options`.
 
     Example:
         >>> import torch
@@ -34,7 +34,7 @@ class FocalLoss(UnharmonizedLoss):
 
     Arguments:
         alpha, gamma: as there.
-        options: those of `torchghm.losses.unharmonized.Options`.
+        options: those of `torchghm.losses.baselines.unharmonized.Options`.
 
     Example:
         >>> import torch
@@ -59,7 +59,7 @@ class OHEMLoss(UnharmonizedLoss):
 
     Arguments:
         negatives_per_positive, min_negatives: as there.
-        options: those of `torchghm.losses.unharmonized.Options`.
+        options: those of `torchghm.losses.baselines.unharmonized.Options`.
 
     Example:
         >>> import torch
