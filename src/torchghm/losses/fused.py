@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -151,7 +151,7 @@ def _tell_residual(batch: ResidualBatch, options: HarmonizingOptions, scale: Res
         state = scale.state
         arguments.cells, arguments.cells_per_decade = state.regions, CELLS_PER_DECADE
         arguments.smallest, arguments.part_below = SMALLEST, HALF
-        arguments.scale_fractions, arguments.scale_seen = state.fractions.data_ptr(), state.seen.data_ptr()
+        arguments.scale_fractions, arguments.scale_seen = _address(state, "fractions"), _address(state, "seen")
         arguments.scale_momentum = state.momentum
     kernel = "residual", residual.dtype
     median = None if scale is None else MEDIAN[residual.dtype]
@@ -165,9 +165,9 @@ def _tell_options(arguments: Arguments, options: HarmonizingOptions, state: Dens
     arguments.mean = options.reduction == "mean"
     if options.nonfinite == "raise":
         arguments.refuse |= REFUSE_NONFINITE
-    arguments.fractions, arguments.seen = state.fractions.data_ptr(), state.seen.data_ptr()
+    arguments.fractions, arguments.seen = _address(state, "fractions"), _address(state, "seen")
     if state.counts_positives:
-        arguments.positive_fraction = state.positives.data_ptr()
+        arguments.positive_fraction = _address(state, "positives")
         arguments.examples_per_positive = EXAMPLES_PER_POSITIVE
     arguments.momentum, arguments.training = state.momentum, state.training
 
@@ -177,12 +177,17 @@ def _is_addressable(state: DensityState) -> bool:
 
     It may, unless others were assigned: by ``load_state_dict(assign=True)``, say.
     """
-    buffers = state._buffers  # what a module's attributes do takes ten times as long
+    buffers = state._buffers
     return (
         _is_packed_float32(buffers["fractions"], state.regions)
         and _is_packed_float32(buffers["seen"], 1)
         and (not state.counts_positives or _is_packed_float32(buffers["positives"], 1))
     )
+
+
+def _address(state: DensityState, name: str) -> int:
+    """Address of a buffer; to get it as an attribute of the module takes ten times as long."""
+    return cast(Tensor, state._buffers[name]).data_ptr()
 
 
 def _is_packed_float32(buffer: Tensor | None, numbers: int) -> bool:

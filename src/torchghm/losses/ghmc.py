@@ -151,7 +151,16 @@ class GHMCLoss(HarmonizedLoss):
         return LogitBatch(examples, self.activation, self.ignore_index)
 
     def _options(self) -> HarmonizingOptions:
-        return super()._options()._replace(average=self.average, validate=self.validate)
+        return HarmonizingOptions(
+            self.bins,
+            self.normalize,
+            self.max_weight,
+            self.nonfinite,
+            self.reduction,
+            self.backend,
+            self.average,
+            self.validate,
+        )
 
     def _as_inputs(self, loss: Tensor, inputs: Tensor) -> Tensor:
         shape = inputs.movedim(self.class_dim, -1).shape
