@@ -31,7 +31,7 @@ from torchghm.losses import (
     ghmc,
     ghmr,
 )
-from torchghm.losses.unharmonized import Options, UnharmonizedLoss
+from torchghm.losses.baselines.unharmonized import Options, UnharmonizedLoss
 from torchghm.training.recipe_values import nearest
 
 if TYPE_CHECKING:
