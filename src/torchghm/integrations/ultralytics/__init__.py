@@ -8,6 +8,6 @@ from torchghm.integrations.hosts import check_installed
 
 check_installed("ultralytics", "pip install 'torchghm[ultralytics]'")
 
-from torchghm.integrations.ultralytics.trainer import HarmonizedTraining, rtdetr_trainer, trainer  # noqa: E402
+from torchghm.integrations.ultralytics.training import HarmonizedTraining, rtdetr_trainer, trainer  # noqa: E402
 
 __all__ = ["HarmonizedTraining", "rtdetr_trainer", "trainer"]

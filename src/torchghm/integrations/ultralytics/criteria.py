@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from ultralytics.models.utils.loss import RTDETRDetectionLoss
-from ultralytics.nn.tasks import unwrap_model
 from ultralytics.utils.loss import BboxLoss, E2ELoss, v8DetectionLoss
+from ultralytics.utils.torch_utils import unwrap_model
 
 from torchghm.integrations.branches import BranchLosses
 from torchghm.integrations.queries import class_targets, quality_targets
