@@ -34,7 +34,7 @@ bench: .venv/installed
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	pip install --quiet --upgrade pip
-	pip install --quiet --editable '.[train,test]'
+	pip install --quiet --editable '.[train,test,hosts]'
 	pip install --quiet --no-deps mmdet==3.3.0
 	touch $@
 

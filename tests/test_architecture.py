@@ -18,6 +18,7 @@ ALLOWED = {
     "detection": {"functional", "losses"},
     "data": {"atomic_files"},
     "report": {"functional", "atomic_files"},
+    "integrations": {"functional", "losses", "atomic_files"},
     "training": {"functional", "losses", "detection", "data", "atomic_files", "mkl"},
 }
 

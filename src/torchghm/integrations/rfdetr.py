@@ -1,0 +1,116 @@
+"""RF-DETR's criterion with harmonized losses."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from torchghm.integrations.hosts import check_installed, warn_untested
+
+check_installed("rfdetr", "pip install 'torchghm[rfdetr]'")
+
+from rfdetr.models.criterion import SetCriterion  # noqa: E402
+from torch import Tensor, nn  # noqa: E402
+
+from torchghm.integrations.arguments import check_host_losses  # noqa: E402
+from torchghm.integrations.branches import BranchLosses  # noqa: E402
+from torchghm.integrations.queries import check_label_range, overlap, quality_targets  # noqa: E402
+
+Module = TypeVar("Module", bound=nn.Module)
+
+COORDINATES = 4
+"""The host adds up a box's coordinates, where our losses take their mean."""
+LEAST_TARGET = 0.01
+"""The host's least target of a matched query."""
+
+
+class HarmonizedSetCriterion(SetCriterion):  # type: ignore[misc]
+    """Made by `harmonize`: branches are ``last``, ``auxiliary_0`` and so on, and ``encoder``."""
+
+    cls_losses: BranchLosses | None
+    box_losses: BranchLosses | None
+
+    def forward(self, outputs: Any, targets: Any, num_boxes: Any = None) -> Any:
+        """Return the host's dictionary of losses, ours among them."""
+        if targets and "valid" in targets[0]:
+            raise ValueError("Expected targets of their own sizes, but got padded ones: leave `pad_targets_to` unset.")
+        check_label_range([target["labels"] for target in targets], outputs["pred_logits"].shape[-1])
+        names = {id(part): f"auxiliary_{index}" for index, part in enumerate(outputs.get("aux_outputs", ()))}
+        if "enc_outputs" in outputs:
+            names[id(outputs["enc_outputs"])] = "encoder"
+        self.names = names
+        return super().forward(outputs, targets, num_boxes)
+
+    def loss_labels(
+        self,
+        outputs: Any,
+        targets: Any,
+        indices: Any,
+        num_boxes: Any,
+        log: bool = True,
+        matched_targets: Any = None,
+    ) -> Any:
+        """Return the classification of one branch, with p^a IoU^(1 - a) for the target of a matched query."""
+        if self.cls_losses is None:
+            return super().loss_labels(outputs, targets, indices, num_boxes, log, matched_targets)
+        logits = outputs["pred_logits"]
+        matched = self._get_matched_targets(targets, indices) if matched_targets is None else matched_targets
+        queries = matched.source_indices
+        quality = overlap(outputs["pred_boxes"][queries].detach(), matched.boxes)
+        if self.ia_bce_loss:
+            score = logits.detach()[queries[0], queries[1], matched.labels].to(quality.dtype).sigmoid()
+            quality = (score**self.focal_alpha * quality ** (1 - self.focal_alpha)).clamp(min=LEAST_TARGET)
+        wanted = quality_targets(logits, queries, matched.labels, quality)
+        losses = {"loss_ce": self.cls_losses(self._branch(outputs), logits, wanted, training=self.training)}
+        if log:
+            right = logits.detach()[queries].argmax(-1) == matched.labels
+            losses["class_error"] = 100 - 100 * right.float().sum() / max(right.numel(), 1)
+        return losses
+
+    def loss_boxes(self, outputs: Any, targets: Any, indices: Any, *more: Any, **options: Any) -> Any:
+        """Return L1 and generalized IoU of one branch, L1 being ours."""
+        losses = super().loss_boxes(outputs, targets, indices, *more, **options)
+        if self.box_losses is not None:
+            matched = options.get("matched_targets") or self._get_matched_targets(targets, indices)
+            predicted = outputs["pred_boxes"][matched.source_indices]
+            loss: Tensor = self.box_losses(self._branch(outputs), predicted, matched.boxes, training=self.training)
+            losses["loss_bbox"] = COORDINATES * loss
+        return losses
+
+    def _branch(self, outputs: Any) -> str:
+        return self.names.get(id(outputs), "last")
+
+
+def harmonize(module: Module, cls_loss: nn.Module | None = None, box_loss: nn.Module | None = None) -> Module:
+    """Give RF-DETR harmonized losses, in place.
+
+    The losses are submodules of the criterion: a Lightning checkpoint of the module holds their states.
+
+    Arguments:
+        module: an `RFDETRModelModule` for boxes, or its criterion, a `SetCriterion`.
+        cls_loss: with ``activation="sigmoid"``; the targets are those of the host's IoU-aware cross entropy, whose
+            weights it replaces. None keeps the host's.
+        box_loss: of matched boxes, centre and size as fractions of the image; None keeps the host's L1. Its mean over
+            coordinates times 4, as the host adds them up.
+
+    Returns:
+        ``module``.
+
+    Raises:
+        TypeError: a module without such a criterion.
+        ValueError: a loss whose options don't fit, masks or keypoints, or padded targets.
+    """
+    warn_untested("rfdetr")
+    criterion: Any = module if isinstance(module, SetCriterion) else getattr(module, "criterion", None)
+    if type(criterion) not in (SetCriterion, HarmonizedSetCriterion):
+        raise TypeError(
+            "Expected argument `module` to be an RFDETRModelModule or a SetCriterion of rfdetr, but got "
+            f"{type(module).__module__}.{type(module).__qualname__}."
+        )
+    check_host_losses(cls_loss, box_loss)
+    if not {"labels", "boxes"} <= set(criterion.losses) or {"masks", "keypoints"} & set(criterion.losses):
+        raise ValueError(f"Expected a criterion of boxes alone, but got one of {', '.join(criterion.losses)}.")
+    criterion.__class__ = HarmonizedSetCriterion
+    criterion.cls_losses = None if cls_loss is None else BranchLosses(cls_loss)
+    criterion.box_losses = None if box_loss is None else BranchLosses(box_loss)
+    criterion.names = {}
+    return module

@@ -1,0 +1,53 @@
+"""mmdetection's registry (mmengine's, which is all that installs) builds our losses, called as its heads do."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import torchghm
+
+pytest.importorskip("mmengine", reason="mmengine is not installed: pip install '.[hosts]'")
+
+from mmengine.registry import MODELS, Registry
+
+import torchghm.integrations.mmdetection
+
+
+def test_found_from_the_registry_of_another_package():
+    """mmdetection's own is such a child of mmengine's."""
+    detection = Registry("model", parent=MODELS, scope="anotherdet")
+    loss = detection.build({"type": "torchghm.GHMC", "bins": 10, "momentum": 0.5, "loss_weight": 2.0})
+    assert (loss.loss.bins, loss.loss.momentum, loss.loss_weight, loss.use_sigmoid) == (10, 0.5, 2.0, True)
+    assert isinstance(detection.build({"type": "torchghm.ReferenceGHMC"}), torchghm.ReferenceGHMC)
+    assert isinstance(detection.build({"type": "torchghm.GHMR", "mu": 0.02}).loss, torchghm.GHMRLoss)
+    assert isinstance(detection.build({"type": "torchghm.ReferenceGHMR"}), torchghm.ReferenceGHMR)
+
+
+def test_called_as_heads_do():
+    torch.manual_seed(0)
+    logits, labels = torch.randn(6, 3), torch.tensor([0, 3, 3, 2, 3, 3])  # 3 is the background
+    weight = torch.tensor([1.0, 1, 0, 1, 1, 1])
+
+    def loss():
+        return MODELS.build({"type": "torchghm.GHMC", "loss_weight": 2.0})
+
+    expected = 2 * torchghm.GHMCLoss()(logits, labels.where(labels != 3, -1), weight)
+    calls = {
+        "anchor head": loss()(logits, labels, weight, avg_factor=2.0),
+        "YOLOv3": loss()(logits, labels, weight=weight),
+    }
+    for name, value in calls.items():
+        torch.testing.assert_close(value, expected, msg=name)
+    unweighted = loss()(logits, labels, avg_factor=2.0)  # FCOS
+    torch.testing.assert_close(unweighted, loss()(logits, labels))  # YOLOX
+    assert unweighted != expected
+    boxes = MODELS.build({"type": "torchghm.GHMR"})(torch.rand(6, 4), torch.rand(6, 4), weight[:, None].expand(6, 4))
+    assert boxes.isfinite()
+
+
+def test_what_does_not_fit_is_named():
+    with pytest.raises(ValueError, match="`use_sigmoid` to be True, but got False"):
+        MODELS.build({"type": "torchghm.GHMC", "use_sigmoid": False})
+    with pytest.raises(ValueError, match="`reduction_override` to be None or 'mean', but got 'none'"):
+        MODELS.build({"type": "torchghm.GHMC"})(torch.zeros(1, 1), torch.tensor([0]), reduction_override="none")
