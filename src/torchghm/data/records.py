@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
@@ -68,6 +68,7 @@ class Records(Sequence[ImageRecord]):
         heights: int64 `[images]`.
         image_ids: int64 `[images]`.
         members: places in tar shards, None for images of their own files.
+        own_ids: ids that are no numbers, or are written as text, by the image's name; None if there are none.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Records(Sequence[ImageRecord]):
         crowd: NDArray[np.bool_],
         area: NDArray[np.float32],
         members: Members | None = None,
+        own_ids: Mapping[str, int | str] | None = None,
     ) -> None:
         encoded = [os.fsencode(name) for name in names]
         self.root = root
@@ -92,6 +94,7 @@ class Records(Sequence[ImageRecord]):
         self.widths, self.heights, self.image_ids, self.offsets = widths, heights, image_ids, offsets
         self.boxes, self.labels, self.crowd, self.area = boxes, labels, crowd, area
         self.members = members
+        self.own_ids = own_ids or None
         # A record's arrays are views: writing into one would silently change the data set.
         for array in (widths, heights, image_ids, offsets, boxes, labels, crowd, area):
             array.setflags(write=False)
@@ -134,6 +137,11 @@ class Records(Sequence[ImageRecord]):
         """Return the file names of all images, relative to the root."""
         return [self.name(i) for i in range(len(self))]
 
+    def own_id(self, index: int) -> int | str:
+        """Return the image's id as the data have it: COCO's may be text."""
+        number = int(self.image_ids[index])
+        return self.own_ids.get(self.name(index), number) if self.own_ids else number
+
     def take(self, indices: Iterable[int]) -> Records:
         """Return the images at these positions, in this order."""
         chosen = np.fromiter(indices, dtype=np.int64)
@@ -144,7 +152,8 @@ class Records(Sequence[ImageRecord]):
         columns = {name: getattr(self, name)[chosen] for name in _OF_IMAGES}
         columns |= {name: getattr(self, name)[objects] for name in _OF_OBJECTS}
         members = None if self.members is None else self.members.take(chosen)
-        return Records(self.root, (self.name(int(i)) for i in chosen), offsets=offsets, members=members, **columns)
+        names = (self.name(int(i)) for i in chosen)
+        return Records(self.root, names, offsets=offsets, members=members, own_ids=self.own_ids, **columns)
 
     @staticmethod
     def join(parts: Sequence[Records]) -> Records:
@@ -164,6 +173,7 @@ class Records(Sequence[ImageRecord]):
             names,
             offsets=np.concatenate([*offsets, ends[-1:]]),
             members=Members.join(places) if places else None,
+            own_ids={name: own_id for part in parts for name, own_id in (part.own_ids or {}).items()},
             **columns,
         )
         first = {name: index for index, name in reversed(list(enumerate(names)))}

@@ -139,6 +139,8 @@ def _images(
         else:
             index_of[name] = annotations.add_image(name, file, number, entry.get("width"), entry.get("height"))
             images.append(index_of[name])
+            if isinstance(entry["id"], str) or not ids.are_numbers:
+                annotations.own_ids[name] = entry["id"]
     if again:
         problems.append(Problem(file, "repeated-image", f"{len(again)} in {split!r}: {examples(again)}", len(again)))
     return ids, images
