@@ -71,6 +71,11 @@ def pixels(label: str, box: Box) -> str:
 
 YOLO: list[Odd] = [
     ("a confidence", yolo(after(0.87)), reads("columns-told")),
+    (
+        "y before x",
+        yolo(lambda n, b: text(CLASSES.index(n), *(fractions(b)[axis] for axis in (1, 0, 3, 2)))),
+        Refused("axes-look-exchanged", "100% of them"),
+    ),
     ("a confidence in one file", yolo(after(0.5), ("q",)), reads("columns-told")),
     ("a confidence and a track", yolo(after(0.87, 17)), reads("columns-told")),
     ("an angle in degrees", yolo(after(45.0)), Refused("no-training-boxes", "all 8 lines have six numbers.*angle")),
