@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import overload
 
@@ -135,7 +136,8 @@ class Records(Sequence[ImageRecord]):
 
     def names(self) -> list[str]:
         """Return the file names of all images, relative to the root."""
-        return [self.name(i) for i in range(len(self))]
+        ends = self._name_offsets.tolist()
+        return [os.fsdecode(self._names[start:end]) for start, end in pairwise(ends)]
 
     def own_id(self, index: int) -> int | str:
         """Return the image's id as the data have it: COCO's may be text."""

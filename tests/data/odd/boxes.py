@@ -332,6 +332,26 @@ VOC: list[Odd] = [
         voc(lambda s, n, b, i: xml_object(n, b if i else ("left", *b[1:]))),
         reads("box-not-numbers", objects=SECOND, crowds=4),
     ),
+    (
+        "two boxes in an object",
+        voc(lambda s, n, b, i: xml_object(n, b).replace("<bndbox>", "<bndbox></bndbox><bndbox>")),
+        Refused("malformed-annotations", "expected one <bndbox> in each object, got 2"),
+    ),
+    (
+        "objects of another case",
+        voc(lambda s, n, b, i: xml_object(n, b).replace("object>", "Object>")),
+        Refused("malformed-annotations", "got some in <Object>"),
+    ),
+    (
+        "objects in another element",
+        voc(lambda s, n, b, i: f"<objects>{xml_object(n, b)}</objects>"),
+        Refused("malformed-annotations", "got some in <objects>"),
+    ),
+    (
+        "parts of objects",
+        voc(lambda s, n, b, i: xml_object(n, b).replace("<name>", f"<part>{xml_object('head', b)}</part><name>", 1)),
+        reads(),
+    ),
     ("decimal commas", voc(lambda s, n, b, i: xml_object(n, [f"{x},0" for x in b])), reads("box-in-other-form")),
     (
         "line breaks around numbers",

@@ -54,10 +54,11 @@ def _parse(content: bytes) -> dict[str, Entries]:
     def without_polygons(value: dict[str, Any]) -> dict[str, Any]:
         # Nine tenths of COCO's file are polygons: let go of each at once, not of all at the end.
         nonlocal compared
-        mask = value.pop("segmentation", None)
-        if mask and (compared < COMPARED or not _is_plain(value.get("bbox"))):
-            compared += 1
-            value[MASK_BOX] = mask_box(mask)
+        if "segmentation" in value:
+            mask = value.pop("segmentation")
+            if mask and (compared < COMPARED or not _is_plain(value.get("bbox"))):
+                compared += 1
+                value[MASK_BOX] = mask_box(mask)
         return value
 
     try:
@@ -153,4 +154,4 @@ def _is_plain(bbox: Any) -> bool:
         total = x + y + width + height
     except (TypeError, ValueError):
         return False
-    return isinstance(total, float | int) and total == total
+    return type(total) in (float, int) and total == total
