@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.data.layouts import write_image
+from tests.data.layouts import write_coco, write_image
 
 from torchghm.atomic_files import WriteError
 from torchghm.data import ImageError
@@ -22,12 +22,31 @@ def test_drawn_images_and_coco_results(trained, tmp_path):
     results = json.loads((out / "predictions.json").read_text())
     for result in results:
         assert set(result) == {"image_id", "category_id", "bbox", "score", "file_name", "category_name"}
-        assert result["image_id"] in (1, 2)
+        assert result["image_id"] == result["file_name"]  # both images are called one.png
         assert result["category_name"] == ("ant", "bee", "cow")[result["category_id"] - 1]
         x, y, width, height = result["bbox"]
-        limits = {1: (90, 50), 2: (40, 80)}[result["image_id"]]
+        limits = {"a": (90, 50), "b": (40, 80)}[Path(result["file_name"]).parent.name]
         assert min(x, y) >= 0
         assert (x + width <= limits[0] + 0.02, y + height <= limits[1] + 0.02) == (True, True)
+
+
+def test_ids_are_those_of_the_data_set(trained, tmp_path):
+    root = write_coco(tmp_path / "data")
+    file = root / "annotations" / "instances_train2017.json"
+    content = json.loads(file.read_text())
+    for entry in content["images"]:
+        entry["id"] = f"2007_{entry['id']:06}"
+    for entry in content["annotations"]:
+        entry["image_id"] = f"2007_{entry['image_id']:06}"
+    file.write_text(json.dumps(content))
+    images = [root / "train2017" / "b.png", root / "val2017" / "d.png"]
+    out = predict(trained.folder.last, images, tmp_path / "out", data=root, threshold=0)
+    ids = {Path(one["file_name"]).name: one["image_id"] for one in json.loads((out / "predictions.json").read_text())}
+    assert ids == {"b.png": "2007_000002", "d.png": 1}
+    write_image(tmp_path / "other.png")
+    with pytest.raises(ValueError, match=r"expected images of the data set .*other\.png"):
+        predict(trained.folder.last, [tmp_path / "other.png"], tmp_path / "none", data=root)
+    assert not (tmp_path / "none").exists()
 
 
 def test_nothing_is_left_of_a_prediction_that_fails(trained, tmp_path):

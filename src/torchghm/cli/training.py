@@ -92,6 +92,9 @@ def predict(
     checkpoint: Annotated[Path, typer.Argument(metavar="RUN|CHECKPOINT", help="A run folder or a checkpoint.")],
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the drawn images and predictions.json.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Data set that the images are of, for the ids that it has for them.")
+    ] = None,
     threshold: Annotated[float, typer.Option("--threshold", help="Lowest score shown, in [0, 1].")] = 0.3,
     overwrite: Overwrite = False,
     device: Device = None,
@@ -99,5 +102,5 @@ def predict(
     """Find objects in images: drawn boxes, and a JSON file in COCO's format of results."""
     from torchghm.training.prediction import predict as run
 
-    folder = run(checkpoint, images, out, threshold=threshold, overwrite=overwrite, device=device)
+    folder = run(checkpoint, images, out, data=data, threshold=threshold, overwrite=overwrite, device=device)
     typer.echo(f"predictions: {folder}")

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from torchghm.atomic_files import write_json
-from torchghm.data import read_image
+from torchghm.data import load_data, read_image
+from torchghm.data.image_ids import ids_by_name, ids_of_data
 from torchghm.data.images import SUFFIXES
 from torchghm.data.new_folder import new_folder
 from torchghm.training.checkpoints import load_checkpoint
@@ -27,6 +28,7 @@ def predict(
     images: Sequence[str | Path],
     out: str | Path,
     *,
+    data: str | Path | None = None,
     threshold: float = 0.3,
     overwrite: bool = False,
     device: str | torch.device | None = None,
@@ -37,8 +39,9 @@ def predict(
         checkpoint: a file, or the folder of a run.
         images: files, or folders of them.
         out: folder to make: every image with its boxes as a JPEG, and predictions.json, a list in COCO's format of
-            results. Images are numbered from 1 in the order given, categories from 1 in the order of the classes; both
-            names are written beside the numbers.
+            results. Categories are numbered from 1 in the order of the classes; names are written beside the numbers.
+        data: data set that the images are of: `image_id` is the id that it has for them. Without it that is the name of
+            the file without its suffix, as a number if it is digits alone; the path, where two images have one name.
         threshold: lowest score shown, in [0, 1].
         overwrite: replace the predictions that ``out`` holds.
         device: by default a GPU if there is one.
@@ -49,18 +52,21 @@ def predict(
     Raises:
         FileNotFoundError: no such checkpoint or image.
         FileExistsError: ``out`` is there and may not be replaced.
-        ValueError: an image that can't be read, or no images at all. Nothing is written then.
+        ValueError: an image that can't be read, no images at all, or one that is not of ``data``. Nothing is written
+            then.
     """
     if not 0 <= threshold <= 1:
         raise ValueError(f"expected argument `threshold` to be in [0, 1], got {threshold}")
     out, files, device = Path(out), _image_files(images), usable_device(device)
+    whole = None if data is None else load_data(data, val_fraction=0, test_fraction=0)
+    ids = ids_by_name(files) if whole is None else ids_of_data(whole, files)
     # An unreadable last image leaves nothing half-done.
     with new_folder(out, RESULTS_FILE, "predictions", overwrite=overwrite) as made:
         saved = load_checkpoint(checkpoint_of(checkpoint))
         module = saved.module().to(device)
         results = []
         names = _unlike_names(files)
-        for number, file in enumerate(files, start=1):
+        for image_id, file in zip(ids, files, strict=True):
             pixels = read_image(file)
             image = torch.from_numpy(pixels).permute(2, 0, 1).to(module.device)
             found = {name: value.cpu() for name, value in module.detector(to_floats([image]))[0].items()}
@@ -72,7 +78,7 @@ def predict(
             ]
             picture = made / next(names)
             picture.write_bytes(jpeg(draw_boxes(pixels, found["boxes"].tolist(), labels, texts)))
-            results += list(_coco_results(number, file, found, saved.classes))
+            results += list(_coco_results(image_id, file, found, saved.classes))
         write_json(made / RESULTS_FILE, results)
     return out
 
@@ -104,7 +110,7 @@ def _unlike_names(files: Sequence[Path]) -> Iterator[str]:
 
 
 def _coco_results(
-    image_id: int, file: Path, found: dict[str, Tensor], classes: tuple[str, ...]
+    image_id: int | str, file: Path, found: dict[str, Tensor], classes: tuple[str, ...]
 ) -> Iterator[dict[str, Any]]:
     columns = (found[name].tolist() for name in ("boxes", "labels", "scores"))
     for (left, top, right, bottom), label, score in zip(*columns, strict=True):

@@ -48,7 +48,7 @@ class Section(BaseModel):
 class DataRecipe(Section):
     """How the data are read, augmented and batched."""
 
-    layout: Literal["coco", "voc", "yolo", "csv", "shards"] | None = Field(
+    layout: Literal["coco", "voc", "yolo", "csv", "cvat", "labelme", "via", "shards"] | None = Field(
         default=None, description="of the folder; null recognises it"
     )
     shards_at: str | None = Field(
