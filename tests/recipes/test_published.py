@@ -9,9 +9,9 @@ from torchghm.data import DetectionDataset, collate, load_data, training_transfo
 from torchghm.detection.scope import LevelLosses
 from torchghm.losses import FocalLoss, GHMCLoss, GHMRLoss, ReferenceGHMC, ReferenceGHMR, SmoothL1Loss
 from torchghm.training import load_recipe, recipe_names
-from torchghm.training.datamodule import to_floats
-from torchghm.training.detector import build
-from torchghm.training.optimizer import build_optimizer, build_schedule, gradient_norm
+from torchghm.training.loop.datamodule import to_floats
+from torchghm.training.recipes.detector import build
+from torchghm.training.recipes.optimizer import build_optimizer, build_schedule, gradient_norm
 
 BACKBONES = ("r50", "r101", "x101_32x8d", "x101_64x4d")
 LOSSES = {

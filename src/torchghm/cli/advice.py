@@ -30,11 +30,12 @@ def advise(
     """
     from torchghm.report.advice import BINS, MU, advice_of, facts_of
     from torchghm.report.figures.palette import LOSS_LABELS
-    from torchghm.training.checkpoints import load_checkpoint
-    from torchghm.training.dry_pass import dry_pass, look
-    from torchghm.training.evaluation import checkpoint_of, load_recipe_data, usable_device
-    from torchghm.training.recipe_files import load_recipe
-    from torchghm.training.recipe_values import read_assignments
+    from torchghm.training.evaluation.dry_pass import dry_pass, look
+    from torchghm.training.evaluation.evaluate import checkpoint_of, usable_device
+    from torchghm.training.loop.checkpoints import load_checkpoint
+    from torchghm.training.loop.recipe_data import load_recipe_data
+    from torchghm.training.recipes.files import load_recipe
+    from torchghm.training.recipes.values import read_assignments
 
     where = usable_device(device)
     if run is None:

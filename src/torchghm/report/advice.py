@@ -9,7 +9,8 @@ import numpy as np
 
 from torchghm.report.figures.classification import MAX_WEIGHT
 from torchghm.report.figures.shares import gradient_shares
-from torchghm.report.gradient_table import Array, harmonizing_weights, region_counts, residual_of
+from torchghm.report.gradient_table import harmonizing_weights, region_counts, residual_of
+from torchghm.results.arrays import Array
 
 BINS, MU = 30, 0.02
 """Published: unit regions of GHM-C, and GHM-R's parameter."""

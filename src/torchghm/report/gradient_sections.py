@@ -18,11 +18,11 @@ from torchghm.report.figures.classification import (
 from torchghm.report.figures.palette import LOSS_LABELS
 from torchghm.report.figures.regression import plot_regression_losses, plot_reweighted_regression
 from torchghm.report.figures.shares import gradient_shares, plot_gradient_share
-from torchghm.report.gradient_norms_file import GradientNorms
 from torchghm.report.gradient_table import region_counts, residuals_to_gradient_norm
 from torchghm.report.inline_svg import inline_svg
-from torchghm.report.run_folder import Run
 from torchghm.report.section import Drawn, Methods, Section, Tile, section, tiles_by_method
+from torchghm.results.gradient_norms import GradientNorms
+from torchghm.results.run import Run
 
 # The published settings, for runs that have none of their own.
 BINS_CLS, BINS_BOX, MU, GAMMA, ALPHA, DELTA = 30, 10, 0.02, 2.0, 0.25, 1 / 9

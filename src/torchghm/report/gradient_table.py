@@ -12,8 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from torchghm.functional import weights
 from torchghm.functional.examples import Density, Normalize
-
-Array = NDArray[np.float64]
+from torchghm.results.arrays import Array
 
 
 def counts_array(counts: ArrayLike, argument: str) -> Array:

@@ -8,7 +8,6 @@ from functools import partial
 import numpy as np
 
 from torchghm.report import captions
-from torchghm.report.comparison_folder import Comparison
 from torchghm.report.figures.palette import method_colors
 from torchghm.report.figures.results import plot_paired_differences, plot_per_class_average_precision
 from torchghm.report.figures.samples import match_predictions, plot_samples
@@ -17,11 +16,12 @@ from torchghm.report.figures.training import (
     plot_training_losses,
     plot_weights_over_training,
 )
-from torchghm.report.gradient_table import Array
 from torchghm.report.inline_svg import inline_svg
 from torchghm.report.result_table import METRIC_LABELS
-from torchghm.report.run_folder import Run
 from torchghm.report.section import Drawn, Methods, Section, Tile, section, tiles_by_method
+from torchghm.results.arrays import Array
+from torchghm.results.comparison import Comparison
+from torchghm.results.run import Run
 
 SCORE_THRESHOLD = 0.3
 MOST_IMAGES = 12

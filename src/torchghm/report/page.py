@@ -13,7 +13,6 @@ from markupsafe import Markup
 from matplotlib import style
 
 from torchghm.atomic_files import write_text
-from torchghm.report.comparison_folder import Comparison, read_comparison
 from torchghm.report.figures.palette import PALETTE, method_label, stylesheet_variables
 from torchghm.report.gradient_sections import classification_sections, regression_sections
 from torchghm.report.learning_sections import (
@@ -25,8 +24,9 @@ from torchghm.report.learning_sections import (
     weights_section,
 )
 from torchghm.report.result_table import METRIC_LABELS, duration, lead, score, table_rows
-from torchghm.report.run_folder import Run, read_run
 from torchghm.report.section import Methods, Section
+from torchghm.results.comparison import Comparison, read_comparison
+from torchghm.results.run import Run, read_run
 
 
 def write_report(folder: str | Path, out: str | Path | None = None) -> Path:

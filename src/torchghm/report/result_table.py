@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torchghm.report.comparison_folder import Comparison, Method
 from torchghm.report.figures.palette import method_colors, method_label
-from torchghm.report.run_folder import Run
+from torchghm.results.comparison import Comparison, Method
+from torchghm.results.run import Run
 
 METRIC_LABELS = {
     "ap": "AP",

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from torchghm.report.figures.palette import method_colors, method_label
 from torchghm.report.inline_svg import inline_svg
-from torchghm.report.run_folder import Run
+from torchghm.results.run import Run
 
 # What a page is about: method (`ghmc+ghmr`) -> its runs by seed. A run's page has one method with one run.
 Methods = Mapping[str, tuple[Run, ...]]

@@ -17,17 +17,17 @@ import torchghm
 from torchghm import mkl
 from torchghm.atomic_files import write_json
 from torchghm.data import DetectionData
-from torchghm.training.checkpoints import KeepCheckpoints, SafeCheckpointIO, SavedDetector, load_checkpoint
-from torchghm.training.comparison_plan import annotations_digest
-from torchghm.training.curves import Curves
-from torchghm.training.data_order import check_batch_size
-from torchghm.training.datamodule import DetectionDataModule, with_boxes
-from torchghm.training.evaluation import evaluate_records, load_recipe_data
-from torchghm.training.gradient_norms import write_gradient_norms
-from torchghm.training.history import History
-from torchghm.training.module import DetectorModule
-from torchghm.training.nonfinite import NonFiniteGuard
-from torchghm.training.processes import (
+from torchghm.training.evaluation.evaluate import evaluate_records
+from torchghm.training.evaluation.gradient_norms import write_gradient_norms
+from torchghm.training.evaluation.samples import write_samples
+from torchghm.training.loop.checkpoints import KeepCheckpoints, SafeCheckpointIO, SavedDetector, load_checkpoint
+from torchghm.training.loop.data_order import check_batch_size
+from torchghm.training.loop.datamodule import DetectionDataModule
+from torchghm.training.loop.history import History
+from torchghm.training.loop.lightning_messages import quiet
+from torchghm.training.loop.module import DetectorModule
+from torchghm.training.loop.nonfinite import NonFiniteGuard
+from torchghm.training.loop.processes import (
     SameEverywhere,
     devices_and_machines,
     from_first,
@@ -35,12 +35,12 @@ from torchghm.training.processes import (
     process_count,
     wait_for_all,
 )
-from torchghm.training.progress import TrainingProgress
-from torchghm.training.quiet import quiet
-from torchghm.training.recipe import Recipe
-from torchghm.training.recipe_files import load_recipe
+from torchghm.training.loop.progress import TrainingProgress
+from torchghm.training.loop.recipe_data import annotations_digest, load_recipe_data, with_boxes
+from torchghm.training.loop.tensorboard import Curves
+from torchghm.training.recipes.files import load_recipe
+from torchghm.training.recipes.recipe import Recipe
 from torchghm.training.run_folder import RunFolder
-from torchghm.training.samples import write_samples
 
 _log = logging.getLogger("torchghm")
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import torchghm
 from torchghm.atomic_files import LEFT_OVER, write_json, write_text
-from torchghm.training.recipe import Recipe
-from torchghm.training.recipe_files import load_recipe, recipe_yaml
+from torchghm.training.recipes.files import load_recipe, recipe_yaml
+from torchghm.training.recipes.recipe import Recipe
 
 # What may differ when a run is resumed: where and with how many helpers it computes, not what.
 _MAY_DIFFER = {"name", "data.workers", "data.eval_batch_size", "trainer.accelerator", "trainer.devices"}

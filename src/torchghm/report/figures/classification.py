@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 from torchghm.functional.examples import Density, Normalize
 from torchghm.report.figures.palette import LOSS_LABELS, axes_for, color, dress, literal, log_axis
 from torchghm.report.gradient_table import (
-    Array,
     all_counts,
     cell_centres,
     counts_array,
@@ -21,6 +20,7 @@ from torchghm.report.gradient_table import (
     harmonizing_weights,
     region_counts,
 )
+from torchghm.results.arrays import Array
 
 MAX_WEIGHT = 1.0
 """The cap that `torchghm.GHMCLoss` and `GHMRLoss` have unless told otherwise."""

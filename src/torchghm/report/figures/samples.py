@@ -12,7 +12,7 @@ from matplotlib.patheffects import Normal, Stroke
 from PIL import Image
 
 from torchghm.report.figures.palette import axes_for, color, literal
-from torchghm.report.run_folder import LabelledBox, Sample
+from torchghm.results.run import LabelledBox, Sample
 
 # The id of a picture in an SVG begins with it; the page stores these with loss, and only these.
 PHOTOGRAPH = "photograph"

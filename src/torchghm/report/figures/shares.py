@@ -13,7 +13,6 @@ from torchghm.functional.examples import Density, Normalize
 from torchghm.report.figures.classification import MAX_WEIGHT
 from torchghm.report.figures.palette import LOSS_LABELS, axes_for, color, dress, log_axis
 from torchghm.report.gradient_table import (
-    Array,
     all_counts,
     cell_centres,
     effective_examples,
@@ -21,6 +20,7 @@ from torchghm.report.gradient_table import (
     harmonizing_weights,
     region_counts,
 )
+from torchghm.results.arrays import Array
 
 
 @dataclass(frozen=True)
