@@ -17,8 +17,8 @@ ALLOWED = {
     "kernels": {"functional"},
     "losses": {"functional", "kernels"},
     "detection": {"functional", "losses"},
-    "data": {"atomic_files"},
-    "results": set(),
+    "data": {"atomic_files", "printable"},
+    "results": {"printable"},
     "report": {"functional", "results", "atomic_files"},
     "training": {"functional", "losses", "detection", "data", "results", "atomic_files", "mkl"},
 }

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from torchghm.results.comparison import Difference, read_comparison
+from torchghm.results.comparison import read_comparison
+from torchghm.results.difference import Difference
 
 
 def test_everything_is_read(comparison_folder: Path):
@@ -16,21 +17,6 @@ def test_everything_is_read(comparison_folder: Path):
     assert comparison.methods[0].difference == {}
     assert comparison.methods[1].difference["ap"] == Difference(0.06, 0.04, 0.08)
     assert [run.seed for run in comparison.methods[2].runs] == [0, 1]
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "verdict"),
-    [
-        (0.01, 0.03, "better"),
-        (-0.03, -0.01, "worse"),
-        (-0.01, 0.03, "no difference shown"),
-        (0.0, 0.03, "no difference shown"),
-        (-0.03, 0.0, "no difference shown"),
-        (None, None, "one seed: no interval"),
-    ],
-)
-def test_the_interval_decides_what_is_said(low: float | None, high: float | None, verdict: str):
-    assert Difference(0.0, low, high).verdict == verdict
 
 
 def test_no_comparison(tmp_path: Path):

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from torchghm.results.json_fields import Fields, printable, read_json
+from torchghm.printable import printable
+from torchghm.results.json_fields import Fields, read_json
 
 
 @pytest.mark.parametrize("content", [b"{", b"\xff", b"[" * 100_000, b"1" * 10_000, b""])

@@ -9,8 +9,8 @@ from tests.data.layouts import CLASSES, write_coco
 from tests.training.tiny import TINY, samples, write_tiny_data
 
 from torchghm.data import load_data
+from torchghm.results.columns import METRIC_COLUMNS
 from torchghm.training import load_recipe, train
-from torchghm.training.loop.history import METRIC_COLUMNS
 from torchghm.training.loop.recipe_data import load_recipe_data
 from torchghm.training.recipes.detector import build
 from torchghm.training.run_folder import PACKAGES, RunFolder

@@ -73,6 +73,7 @@ def compare(
     from rich.console import Console
 
     from torchghm.report import write_report
+    from torchghm.results.files import ComparisonFiles
     from torchghm.training.comparison.run import compare as run
     from torchghm.training.comparison.table import terminal_table
     from torchghm.training.loop.processes import is_first
@@ -95,7 +96,7 @@ def compare(
     if not is_first():
         return
     page = write_report(folder)
-    Console().print(terminal_table(json.loads((folder / "comparison.json").read_text("utf-8"))))
+    Console().print(terminal_table(json.loads(ComparisonFiles(folder).table.read_text("utf-8"))))
     typer.echo(f"comparison: {folder}\npage: {page}")
 
 

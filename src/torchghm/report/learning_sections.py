@@ -17,9 +17,9 @@ from torchghm.report.figures.training import (
     plot_weights_over_training,
 )
 from torchghm.report.inline_svg import inline_svg
-from torchghm.report.result_table import METRIC_LABELS
 from torchghm.report.section import Drawn, Methods, Section, Tile, section, tiles_by_method
 from torchghm.results.arrays import Array
+from torchghm.results.average_precision import METRIC_LABELS
 from torchghm.results.comparison import Comparison
 from torchghm.results.run import Run
 
@@ -33,7 +33,7 @@ def differences_section(comparison: Comparison) -> Section | None:
     differences = {
         method.name: (found.mean, found.low, found.high)
         for method in comparison.methods
-        if (found := method.difference.get(metric)) is not None
+        if (found := method.difference.get(metric)) is not None and found.mean is not None
     }
     if not differences:
         return None

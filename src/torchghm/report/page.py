@@ -23,9 +23,11 @@ from torchghm.report.learning_sections import (
     samples_section,
     weights_section,
 )
-from torchghm.report.result_table import METRIC_LABELS, duration, lead, score, table_rows
+from torchghm.report.result_table import duration, lead, score, table_rows
 from torchghm.report.section import Methods, Section
+from torchghm.results.average_precision import METRIC_LABELS
 from torchghm.results.comparison import Comparison, read_comparison
+from torchghm.results.files import ComparisonFiles, RunFiles
 from torchghm.results.run import Run, read_run
 
 
@@ -54,15 +56,15 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     # Whatever the user's matplotlib settings: LaTeX, for one, would run what a class name says.
     with style.context("default"):
         html = _page(folder)
-    page = folder / "report.html" if out is None else Path(out)
+    page = RunFiles(folder).page if out is None else Path(out)
     write_text(page, html)
     return page
 
 
 def _page(folder: Path) -> str:
-    if (folder / "comparison.json").is_file():
+    if ComparisonFiles(folder).table.is_file():
         return _comparison_page(read_comparison(folder))
-    if (folder / "results.json").is_file():
+    if RunFiles(folder).results.is_file():
         return _run_page(read_run(folder))
     raise FileNotFoundError(
         f"Expected {folder} to be a run folder with results.json or a comparison folder with comparison.json "

@@ -5,17 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torchghm.report.figures.palette import method_colors, method_label
+from torchghm.results.average_precision import METRIC_LABELS
 from torchghm.results.comparison import Comparison, Method
 from torchghm.results.run import Run
-
-METRIC_LABELS = {
-    "ap": "AP",
-    "ap50": "AP50",
-    "ap75": "AP75",
-    "ap_small": "AP small",
-    "ap_medium": "AP medium",
-    "ap_large": "AP large",
-}
 
 
 @dataclass(frozen=True)
@@ -56,7 +48,7 @@ def table_rows(comparison: Comparison) -> list[Row]:
 def _cell(method: Method, metric: str, seeds: int) -> Cell:
     mean, std, difference = method.mean.get(metric), method.std.get(metric), method.difference.get(metric)
     value = score(mean) + (f" ± {std:.3f}" if seeds > 1 and std is not None and mean is not None else "")
-    if difference is None:
+    if difference is None or difference.mean is None:
         return Cell(value)
     shown = f"{_signed(difference.mean)}"
     if difference.low is not None and difference.high is not None:

@@ -5,24 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from torchghm.results.difference import Difference
+from torchghm.results.files import ComparisonFiles
 from torchghm.results.json_fields import Fields, read_json
 from torchghm.results.run import Run, read_run
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Paired difference to the baseline over seeds with its 95% interval; None, None with fewer than two seeds."""
-
-    mean: float
-    low: float | None
-    high: float | None
-
-    @property
-    def verdict(self) -> str:
-        """What the interval shows: "better", "worse", "no difference shown", or that one seed gives none."""
-        if self.low is None or self.high is None:
-            return "one seed: no interval"
-        return "better" if self.low > 0 else "worse" if self.high < 0 else "no difference shown"
 
 
 @dataclass(frozen=True)
@@ -67,7 +53,7 @@ def read_comparison(folder: str | Path) -> Comparison:
         >>> read_comparison("runs/demo").baseline  # doctest: +SKIP
         'ce+smooth_l1'
     """
-    path = Path(folder) / "comparison.json"
+    path = ComparisonFiles(folder).table
     if not path.is_file():
         raise FileNotFoundError(f"Expected a finished comparison with {path} but there is no such file")
     table = Fields(path, read_json(path))

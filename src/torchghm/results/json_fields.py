@@ -7,10 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-
-def printable(text: str) -> str:
-    """Text from the data without characters that change how a page reads (controls, surrogates, text direction)."""
-    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+from torchghm.printable import printable
 
 
 def read_json(path: Path) -> Any:

@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from torchghm.printable import printable
 from torchghm.results.arrays import Array
+from torchghm.results.files import RunFiles
 from torchghm.results.gradient_norms import GradientNorms, read_gradient_norms
 from torchghm.results.history import WeightHistory, read_metrics, read_weights
-from torchghm.results.json_fields import Fields, printable, read_json
+from torchghm.results.json_fields import Fields, read_json
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,8 @@ def read_run(folder: str | Path) -> Run:
         >>> read_run("runs/first").metrics["ap"]  # doctest: +SKIP
         0.53
     """
-    folder = Path(folder)
-    results = folder / "results.json"
+    files = RunFiles(folder)
+    folder, results = files.path, files.results
     if not results.is_file():
         raise FileNotFoundError(f"Expected a finished run with {results} but there is no such file")
     of_run = Fields(results, read_json(results))
@@ -103,12 +105,12 @@ def read_run(folder: str | Path) -> Run:
         classes=of_run.texts("classes") if of_run.has("classes") else (),
         metrics=of_run.numbers("metrics"),
         per_class=of_run.numbers("per_class"),
-        history=read_metrics(folder / "metrics.csv"),
-        weights=read_weights(folder / "beta_history.csv"),
-        norms=read_gradient_norms(folder / "gradient_norms.npz"),
-        samples=_read_samples(folder / "samples.json"),
-        recipe=_read_text(folder / "recipe.yaml"),
-        versions=_read_versions(folder / "versions.json"),
+        history=read_metrics(files.metrics),
+        weights=read_weights(files.betas),
+        norms=read_gradient_norms(files.gradient_norms),
+        samples=_read_samples(files.samples),
+        recipe=_read_text(files.recipe),
+        versions=_read_versions(files.versions),
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 from torchghm.report.figures.palette import method_colors, method_dash
 from torchghm.training.comparison.methods import load_preset, named_methods, preset_names
 from torchghm.training.recipes.files import load_recipe
-from torchghm.training.recipes.named_losses import build_losses
+from torchghm.training.recipes.loss_section import build_losses
 
 
 @pytest.mark.parametrize("name", preset_names())

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from torchghm.training.comparison.statistics import Difference, Summary, paired_difference, summarize
+from torchghm.results.difference import Difference
+from torchghm.training.comparison.statistics import Summary, paired_difference, summarize
 
 PAIRS = [
     ([0.41, 0.43, 0.40], [0.40, 0.40, 0.41]),

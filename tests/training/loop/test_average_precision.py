@@ -6,8 +6,8 @@ from torchmetrics.detection import MeanAveragePrecision
 
 from torchghm.training.loop.average_precision import (
     IOU_THRESHOLDS,
-    METRICS,
     RECALL_THRESHOLDS,
+    TORCHMETRICS_NAMES,
     average_precision,
     seen_images,
 )
@@ -52,7 +52,7 @@ def test_equals_torchmetrics_with_its_evaluation_of_every_class():
     reference = MeanAveragePrecision(class_metrics=True, backend="faster_coco_eval", **thresholds)
     reference.update(detections, [{k: v for k, v in target.items() if k != "image_id"} for target in targets])
     expected = reference.compute()
-    for name, key in METRICS.items():
+    for name, key in TORCHMETRICS_NAMES.items():
         want = float(expected[key])
         assert result.metrics[name] == (None if want < 0 else pytest.approx(want)), name
     per_class = dict(zip(expected["classes"].tolist(), expected["map_per_class"].tolist(), strict=True))
@@ -72,7 +72,7 @@ def test_takes_a_single_class():
     target = {"boxes": box, "labels": label, "iscrowd": torch.tensor([0]), "area": torch.tensor([2500.0])}
     nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64), "scores": torch.zeros(0)}
     missed = average_precision(seen_images([nothing], [target]), ("ant",))
-    assert missed.metrics == {**dict.fromkeys(METRICS, 0.0), "ap_small": None, "ap_large": None}
+    assert missed.metrics == {**dict.fromkeys(TORCHMETRICS_NAMES, 0.0), "ap_small": None, "ap_large": None}
     found = {"boxes": box, "labels": label, "scores": torch.tensor([0.9])}
     result = average_precision(seen_images([found], [target]), ("ant",))
     assert result.metrics["ap"] == pytest.approx(1)

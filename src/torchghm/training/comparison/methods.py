@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from torchghm.training.recipes.values import nearest, read_yaml
+from torchghm.training.recipes.values import flattened, nearest, read_yaml
 
 Values = Mapping[str, Any]
 """Of a recipe, by dotted key."""
@@ -115,25 +115,14 @@ def load_preset(preset: str | Path) -> Preset:
     listed = _mapping(content.get("methods"), f"{source}: methods")
     try:
         methods = named_methods(
-            {name: flat(_mapping(values, f"{source}: methods.{name}")) for name, values in listed.items()}
+            {name: flattened(_mapping(values, f"{source}: methods.{name}")) for name, values in listed.items()}
         )
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
     baseline = content.get("baseline", next(iter(methods)))
     if baseline not in methods:
         raise ValueError(f"{source}: expected baseline to be one of {', '.join(methods)}, got {baseline!r}")
-    return Preset(methods, flat(_mapping(content.get("recipe", {}), f"{source}: recipe")), baseline)
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested values by dotted key."""
-    result: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            result |= flat(value, f"{prefix}{key}.")
-        else:
-            result[f"{prefix}{key}"] = value
-    return result
+    return Preset(methods, flattened(_mapping(content.get("recipe", {}), f"{source}: recipe")), baseline)
 
 
 def _packaged(name: str) -> str:

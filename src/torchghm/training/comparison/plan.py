@@ -12,28 +12,13 @@ from typing import Any
 
 from torchghm.atomic_files import write_json
 from torchghm.data import DetectionData
-from torchghm.training.comparison.methods import Methods, flat, named_methods
+from torchghm.results.files import ComparisonFiles, RunFiles
+from torchghm.training.comparison.methods import Methods, named_methods
+from torchghm.training.recipes.changes import COMPUTING_KEYS
 from torchghm.training.recipes.recipe import Recipe
+from torchghm.training.recipes.values import flattened
 
-PLAN = "plan.json"
-# What a comparison writes. The plan goes first and is removed last: who finds the others without it takes them for
-# somebody else's, and `runs` may well be that.
-WRITTEN = ("runs", "comparison.json", "comparison.csv", "comparison.md", "report.html", PLAN)
-# Where a run computes, not what; and what to do with a step that is not finite, of which a finished run had none.
-MAY_DIFFER = {
-    f"recipe.{key}"
-    for key in (
-        "name",
-        "data.shards_at",
-        "data.workers",
-        "data.eval_batch_size",
-        "trainer.accelerator",
-        "trainer.devices",
-        "trainer.num_nodes",
-        "trainer.on_nonfinite",
-        "trainer.checkpoint_steps",
-    )
-}
+_MAY_DIFFER = {f"recipe.{key}" for key in COMPUTING_KEYS}
 
 
 @dataclass(frozen=True)
@@ -95,25 +80,29 @@ def hold_to_plan(out: Path, plan: Plan, *, overwrite: bool) -> None:
     """
     if out.exists() and not out.is_dir():
         raise ValueError(f"Expected argument `out` to be a folder, but {out} is a file.")
-    if (out / "results.json").exists() or (out / "checkpoints").exists():
+    files, single = ComparisonFiles(out), RunFiles(out)
+    if single.results.exists() or single.checkpoints.exists():
         raise ValueError(f"Expected argument `out` to be a comparison's folder, but {out} holds a single run.")
-    found = [name for name in WRITTEN if (out / name).exists()]
-    if found and PLAN not in found:
+    # The plan is written first and removed last: who finds the others without it takes them for somebody else's, and
+    # `runs` may well be that.
+    written = (files.runs, files.table, files.csv, files.markdown, files.page, files.plan)
+    found = [path for path in written if path.exists()]
+    if found and files.plan not in found:
         raise ValueError(
-            f"Expected argument `out` to be a new folder or a comparison's, but {out} has {', '.join(found)} and no "
-            f"{PLAN}. Choose another folder."
+            f"Expected argument `out` to be a new folder or a comparison's, but {out} has "
+            f"{', '.join(path.name for path in found)} and no {files.plan.name}. Choose another folder."
         )
     if not found and out.exists() and any(out.iterdir()):
         raise ValueError(f"Expected argument `out` to be a new folder or a comparison's, but {out} holds other files.")
     if overwrite:
-        for name in found:
-            _remove(out / name)
-    elif found and (differences := list(_differences(_finished(out, _read(out / PLAN)), asdict(plan)))):
+        for path in found:
+            _remove(path)
+    elif found and (differences := list(_differences(_finished(out, _read(files.plan)), asdict(plan)))):
         raise ValueError(
-            f"Expected argument `out` to be a new folder or one of the same plan, but {out / PLAN} has another "
+            f"Expected argument `out` to be a new folder or one of the same plan, but {files.plan} has another "
             f"({'; '.join(differences)}). Choose another folder, or overwrite this one."
         )
-    write_json(out / PLAN, asdict(plan))
+    write_json(files.plan, asdict(plan))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -143,12 +132,12 @@ def _comparable(plan: Mapping[str, Any]) -> dict[str, Any]:
     """By dotted key; in which order methods and seeds are named makes no difference."""
     plain = json.loads(json.dumps(plan))
     methods = plain.get("methods")
-    values = flat(plain | {"methods": sorted(methods)} if isinstance(methods, dict) else plain)
+    values = flattened(plain | {"methods": sorted(methods)} if isinstance(methods, dict) else plain)
     if isinstance(methods, dict):
         values |= {f"method {name}": changes for name, changes in methods.items()}
     if isinstance(values.get("seeds"), list):
         values["seeds"] = sorted(values["seeds"], key=str)
-    return {key: value for key, value in values.items() if key not in MAY_DIFFER}
+    return {key: value for key, value in values.items() if key not in _MAY_DIFFER}
 
 
 def _grows(key: str, there: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:

@@ -12,10 +12,11 @@ from typing import Any
 
 from torchghm.atomic_files import write_json, write_text
 from torchghm.data import DetectionData
-from torchghm.training.comparison.methods import Methods, flat
+from torchghm.results.files import ComparisonFiles
+from torchghm.training.comparison.methods import Methods
 from torchghm.training.comparison.plan import Plan, comparison_plan, hold_to_plan
 from torchghm.training.comparison.table import (
-    Results,
+    RunResults,
     comparison_csv,
     comparison_markdown,
     tabulate,
@@ -23,6 +24,7 @@ from torchghm.training.comparison.table import (
 )
 from torchghm.training.loop.data_order import check_batch_size
 from torchghm.training.recipes.recipe import Recipe
+from torchghm.training.recipes.values import flattened
 from torchghm.training.run_folder import RunFolder
 
 Train = Callable[..., Mapping[str, Any]]
@@ -166,7 +168,7 @@ def _check(methods: Mapping[str, Recipe], data: DetectionData) -> None:
 
 
 def _folder(out: Path, name: str, seed: int) -> RunFolder:
-    return RunFolder(out / "runs" / name / f"seed-{seed}")
+    return RunFolder(ComparisonFiles(out).run(name, seed))
 
 
 def _time_left(durations: Sequence[float], runs: int) -> str:
@@ -179,7 +181,7 @@ def _write_tables(
     out: Path, plan: Plan, recipes: Mapping[tuple[str, int], Recipe], baseline: str, command: str
 ) -> dict[str, Any]:
     """Write comparison.json, .csv and .md from the finished runs, and return what the first holds."""
-    finished: dict[str, dict[int, tuple[str, Results]]] = {name: {} for name in plan.methods}
+    finished: dict[str, dict[int, tuple[str, RunResults]]] = {name: {} for name in plan.methods}
     versions: dict[str, dict[str, None]] = {}
     for name in plan.methods:
         for seed in plan.seeds:
@@ -198,13 +200,14 @@ def _write_tables(
         "versions": {program: " and ".join(found) for program, found in versions.items()},
         "command": command,
     }
-    write_json(out / "comparison.json", comparison)
-    write_text(out / "comparison.csv", comparison_csv(comparison))
-    write_text(out / "comparison.md", comparison_markdown(comparison))
+    files = ComparisonFiles(out)
+    write_json(files.table, comparison)
+    write_text(files.csv, comparison_csv(comparison))
+    write_text(files.markdown, comparison_markdown(comparison))
     return comparison
 
 
-def _read_results(folder: RunFolder, recipe: Recipe) -> Results:
+def _read_results(folder: RunFolder, recipe: Recipe) -> RunResults:
     results = folder.read_results()
     found = f"{results.get('cls')}+{results.get('box')}, seed {results.get('seed')}"
     wanted = f"{recipe.loss.cls}+{recipe.loss.box}, seed {recipe.seed}"
@@ -218,8 +221,8 @@ def _read_results(folder: RunFolder, recipe: Recipe) -> Results:
 
 def _call(plan: Plan, recipe: Recipe, out: Path, baseline: str) -> str:
     """The call that makes this comparison again, for who copies it from the table."""
-    usual = flat(Recipe().plain())
-    values = {key: value for key, value in flat(recipe.plain()).items() if usual.get(key) != value}
+    usual = flattened(Recipe().plain())
+    values = {key: value for key, value in flattened(recipe.plain()).items() if usual.get(key) != value}
     arguments = {
         "methods": plan.methods,
         "seeds": list(plan.seeds),

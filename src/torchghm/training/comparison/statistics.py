@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 
+from torchghm.results.difference import Difference
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -14,24 +16,6 @@ class Summary:
 
     mean: float | None
     std: float | None
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Paired difference over seeds: its mean, and the ends of its interval; None where there is none."""
-
-    mean: float | None
-    low: float | None
-    high: float | None
-
-    @property
-    def verdict(self) -> str:
-        """The interval in words, for a metric of which more is better."""
-        if self.mean is None:
-            return "not measured"
-        if self.low is None or self.high is None:
-            return "one seed: no interval"
-        return "better" if self.low > 0 else "worse" if self.high < 0 else "no difference shown"
 
 
 def summarize(values: Sequence[float | None]) -> Summary:

@@ -8,27 +8,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from torchghm.training.comparison.statistics import Difference, paired_difference, summarize
+from torchghm.results.average_precision import METRIC_LABELS
+from torchghm.results.difference import Difference
+from torchghm.training.comparison.statistics import paired_difference, summarize
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-LABELS = {
-    "ap": "AP",
-    "ap50": "AP50",
-    "ap75": "AP75",
-    "ap_small": "AP small",
-    "ap_medium": "AP medium",
-    "ap_large": "AP large",
-}
 SHOWN = ("ap", "ap50", "ap75")
 
-Results = Mapping[str, Any]  # the contents of a results.json
-Comparison = Mapping[str, Any]  # the contents of a comparison.json
+RunResults = Mapping[str, Any]
+"""The contents of a ``results.json``."""
+ComparisonTable = Mapping[str, Any]
+"""The contents of a ``comparison.json``."""
 
 
 def tabulate(
-    runs: Mapping[str, Mapping[int, tuple[str, Results]]], *, baseline: str, seeds: Sequence[int]
+    runs: Mapping[str, Mapping[int, tuple[str, RunResults]]], *, baseline: str, seeds: Sequence[int]
 ) -> dict[str, Any]:
     """Mean, spread and paired difference of every method, over the same seeds for all of them.
 
@@ -50,7 +46,7 @@ def tabulate(
     begun = finished or [seed for seed in seeds if seed in runs[baseline]][:1]
     rows = {name: of_method for name, of_method in runs.items() if all(seed in of_method for seed in begun)}
     values = {
-        name: {metric: [of_method[seed][1]["metrics"].get(metric) for seed in begun] for metric in LABELS}
+        name: {metric: [of_method[seed][1]["metrics"].get(metric) for seed in begun] for metric in METRIC_LABELS}
         for name, of_method in rows.items()
     }
     return {
@@ -67,7 +63,7 @@ def tabulate(
     }
 
 
-def _budget(results: Sequence[Results]) -> str:
+def _budget(results: Sequence[RunResults]) -> str:
     """Epochs and steps of a run; all figures there are if runs differ, which the reader must know."""
     amounts = {}
     for unit in ("epochs", "steps"):
@@ -78,7 +74,7 @@ def _budget(results: Sequence[Results]) -> str:
 
 def _row(
     name: str,
-    runs: Mapping[int, tuple[str, Results]],
+    runs: Mapping[int, tuple[str, RunResults]],
     seeds: Sequence[int],
     values: Mapping[str, list[float | None]],
     baseline: Mapping[str, list[float | None]] | None,
@@ -102,7 +98,7 @@ def _row(
     }
 
 
-def comparison_csv(comparison: Comparison) -> str:
+def comparison_csv(comparison: ComparisonTable) -> str:
     """One row a method and metric: values in 0..1, empty cells where there is nothing."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -118,7 +114,7 @@ def comparison_csv(comparison: Comparison) -> str:
     return text.getvalue()
 
 
-def comparison_markdown(comparison: Comparison) -> str:
+def comparison_markdown(comparison: ComparisonTable) -> str:
     """The results and the differences to the baseline, in points (x 100), and how they were made."""
     metrics, seeds = comparison["metrics"], comparison["seeds"]
     results = [
@@ -138,7 +134,7 @@ def comparison_markdown(comparison: Comparison) -> str:
         "Seeds": ", ".join(map(str, seeds)),
         "Versions": versions,
     }
-    labels = [LABELS.get(metric, metric) for metric in metrics]
+    labels = [METRIC_LABELS.get(metric, metric) for metric in metrics]
     spread = "mean ± standard deviation over seeds" if len(seeds) > 1 else "one seed"
     lines = [f"# {', '.join(row['name'] for row in comparison['methods'])} on {comparison['data']}", ""]
     if comparison["runs_finished"] < comparison["runs_planned"]:
@@ -156,7 +152,7 @@ def comparison_markdown(comparison: Comparison) -> str:
     return "\n".join(lines) + "\n"
 
 
-def terminal_table(comparison: Comparison) -> Table:
+def terminal_table(comparison: ComparisonTable) -> Table:
     """The same for a terminal: results, and the verdict of the first metric.
 
     Arguments:
@@ -170,13 +166,13 @@ def terminal_table(comparison: Comparison) -> Table:
     from rich.text import Text
 
     metrics, baseline = comparison["metrics"], comparison["baseline"]
-    label = LABELS.get(metrics[0], metrics[0])
+    label = METRIC_LABELS.get(metrics[0], metrics[0])
     title = f"{comparison['data']}, {comparison['split']}; seeds {', '.join(map(str, comparison['seeds']))}; points"
     partial = comparison["runs_finished"] < comparison["runs_planned"]
     table = Table(title=Text(title), caption=Text(_progress(comparison)) if partial else None)
     table.add_column("method", no_wrap=True)
     for metric in metrics:
-        table.add_column(LABELS.get(metric, metric), justify="right")
+        table.add_column(METRIC_LABELS.get(metric, metric), justify="right")
     table.add_column(f"{label} against {baseline} (95 %)")
     styles = {"better": "green", "worse": "red"}
     for row in comparison["methods"]:
@@ -190,7 +186,7 @@ def terminal_table(comparison: Comparison) -> Table:
     return table
 
 
-def _progress(comparison: Comparison) -> str:
+def _progress(comparison: ComparisonTable) -> str:
     return (
         f"{comparison['runs_finished']} of {comparison['runs_planned']} runs are finished; "
         "the table has the seeds that all of its methods share."

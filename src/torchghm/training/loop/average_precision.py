@@ -11,8 +11,7 @@ from torchmetrics.detection import MeanAveragePrecision
 
 from torchghm.training.loop.processes import from_first, gather_shares, is_first
 
-# Our names -> torchmetrics'.
-METRICS = {
+TORCHMETRICS_NAMES = {
     "ap": "map",
     "ap50": "map_50",
     "ap75": "map_75",
@@ -20,6 +19,8 @@ METRICS = {
     "ap_medium": "map_medium",
     "ap_large": "map_large",
 }
+"""torchmetrics' name of each of `METRIC_LABELS`."""
+
 # pycocotools' own. torchmetrics rounds its defaults to float32, and a recall of exactly 0.1 is then below 0.1.
 IOU_THRESHOLDS: list[float] = np.linspace(0.5, 0.95, 10).tolist()
 RECALL_THRESHOLDS: list[float] = np.linspace(0.0, 1.0, 101).tolist()
@@ -29,7 +30,7 @@ class DetectionMetrics(NamedTuple):
     """Average precision in 0..1; None where there is nothing to find."""
 
     metrics: dict[str, float | None]
-    """By the names of `METRICS`."""
+    """By the names of `METRIC_LABELS`."""
     per_class: dict[str, float | None]
     """AP by the class's name."""
 
@@ -82,7 +83,7 @@ def average_precision(images: Sequence[SeenImage], classes: Sequence[str]) -> De
         values = precision[:, :, column, 0, -1]
         values = values[values > -1]
         per_class[classes[label]] = float(values.mean()) if values.numel() else None
-    return DetectionMetrics({name: _value(result[key]) for name, key in METRICS.items()}, per_class)
+    return DetectionMetrics({name: _value(result[key]) for name, key in TORCHMETRICS_NAMES.items()}, per_class)
 
 
 def _value(metric: Tensor) -> float | None:

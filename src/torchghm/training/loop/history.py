@@ -13,27 +13,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from torchghm.atomic_files import write_text
-from torchghm.training.loop.average_precision import METRICS
+from torchghm.results.columns import BETA_COLUMNS, CLASS_COLUMNS, METRIC_COLUMNS
 from torchghm.training.loop.datamodule import Batch
 from torchghm.training.loop.module import DetectorModule
-
-METRIC_COLUMNS = (
-    "epoch",
-    "step",
-    *(f"val/{name}" for name in METRICS),
-    "train/loss",
-    "train/classification",
-    "train/bbox_regression",
-    "train/cls_plain_loss",
-    "train/box_plain_loss",
-    "train/cls_positive_share",
-    "train/cls_occupied_regions",
-    "train/cls_largest_beta",
-    "lr",
-    "images_per_second",
-)
-CLASS_COLUMNS = ("epoch", "class", "ap")
-BETA_COLUMNS = ("loss", "epoch", "region", "lower", "upper", "fraction", "beta")
 
 
 class EpochTable:

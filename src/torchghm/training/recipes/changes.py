@@ -6,19 +6,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from torchghm.detection.build import DETECTORS, TWO_STAGE_DETECTORS, has_option
-from torchghm.training.recipes.named_losses import USUAL
+from torchghm.training.recipes.named_losses import DEFAULT_LOSSES
+from torchghm.training.recipes.sections import DETECTOR_OPTIONS
 from torchghm.training.recipes.values import merged
 
-DETECTOR_OPTIONS = (
-    "backbone",
-    "anchor_sizes",
-    "anchor_scales",
-    "pyramid_channels",
-    "finest_level",
-    "head_norm",
-    "proposals_per_image",
+COMPUTING_KEYS = frozenset(
+    {
+        "name",
+        "data.shards_at",
+        "data.workers",
+        "data.eval_batch_size",
+        "trainer.accelerator",
+        "trainer.devices",
+        "trainer.num_nodes",
+        "trainer.on_nonfinite",
+        "trainer.checkpoint_steps",
+    }
 )
-"""Keys of a recipe's `model` that not every detector has."""
+"""Keys that say where and with how many helpers a run computes, not what; and what to do with a step that is not
+finite, of which a finished run had none."""
 
 
 def laid_over(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,8 +37,8 @@ def laid_over(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
     old, new = base.get("loss"), changes.get("loss")
     if isinstance(new, dict):
         kept = dict(old or {})
-        for kind, usual in USUAL.items():
-            former = kept.get(kind, usual)
+        for kind, default in DEFAULT_LOSSES.items():
+            former = kept.get(kind, default)
             if new.get(kind, former) != former:
                 kept.pop(f"{kind}_options", None)
                 kept.pop(f"{kind}_weight", None)

@@ -9,9 +9,9 @@ import torch
 
 from torchghm.detection import HarmonizedDetector, build_detector, harmonize
 from torchghm.detection.build import has_option
-from torchghm.training.recipes.changes import DETECTOR_OPTIONS
-from torchghm.training.recipes.named_losses import DetectionLosses, build_losses
+from torchghm.training.recipes.loss_section import DetectionLosses, build_losses
 from torchghm.training.recipes.recipe import Recipe
+from torchghm.training.recipes.sections import DETECTOR_OPTIONS
 
 DEFAULTS: dict[str, Any] = {"backbone": "resnet18", "head_norm": "group", "image_size": (384, 512)}
 """What a recipe's null stands for, where that is not `build_detector`'s default."""

@@ -9,10 +9,10 @@ from pydantic import Field, model_validator
 
 from torchghm.detection.build import SOFTMAX_DETECTORS, TWO_STAGE_DETECTORS, has_option
 from torchghm.training.recipes.changes import laid_over
+from torchghm.training.recipes.loss_section import LossRecipe
 from torchghm.training.recipes.named_losses import HARMONIZED, activation_of
 from torchghm.training.recipes.sections import (
     DataRecipe,
-    LossRecipe,
     ModelRecipe,
     OptimizerRecipe,
     Section,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -10,8 +10,6 @@ from torchghm.detection.architectures import PYRAMID_LEVELS
 from torchghm.detection.backbones import BACKBONES
 from torchghm.detection.build import DETECTORS, DetectorName, has_option
 from torchghm.detection.timm_backbones import TIMM
-from torchghm.training.recipes.changes import DETECTOR_OPTIONS
-from torchghm.training.recipes.named_losses import USUAL, build_losses
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -20,23 +18,16 @@ PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 WeightFactor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=32)]
 
-ClsName = Literal[
-    "ce",
-    "ohem",
-    "focal",
-    "ghmc",
-    "ghmc_published",
-    "asymmetric",
-    "poly1_focal",
-    "quality_focal",
-    "eqlv2",
-    "sce",
-    "gce",
-    "logit_adjustment",
-    "dft",
-    "own",
-]
-BoxName = Literal["smooth_l1", "l1", "asl1", "ghmr", "ghmr_published", "own"]
+DETECTOR_OPTIONS = (
+    "backbone",
+    "anchor_sizes",
+    "anchor_scales",
+    "pyramid_channels",
+    "finest_level",
+    "head_norm",
+    "proposals_per_image",
+)
+"""Keys of a recipe's `model` that not every detector has."""
 
 
 class Section(BaseModel):
@@ -171,48 +162,6 @@ class ModelRecipe(Section):
             value = getattr(self, option)
             if value is not None and not has_option(self.detector, option):
                 raise ValueError(f"model.{option}: {self.detector} has no such option, expected null, got {value!r}")
-        return self
-
-
-class LossRecipe(Section):
-    """The losses; options and weights belong to the loss that is named, and are forgotten with it."""
-
-    cls: ClsName = Field(default=USUAL["cls"], description="classification loss; own is the detector's")
-    box: BoxName = Field(default=USUAL["box"], description="loss of the encoded box coordinates; own is the detector's")
-    warmup: Literal["none", "ce", "focal"] = Field(
-        default="none", description="what a harmonized classification loss takes over from; other losses ignore it"
-    )
-    warmup_until: tuple[Probability, Probability] = Field(
-        default=(1 / 3, 2 / 3), description="parts of the training between which it takes over"
-    )
-    scope: Literal["batch", "level", "reference"] = Field(
-        default="batch", description="over which anchors the density is measured; losses without one ignore it"
-    )
-    stage: Literal["both", "rpn", "roi"] | None = Field(
-        default=None,
-        description="of a faster_rcnn: which stages the losses are for; null is both, classes the RPN's alone",
-    )
-    cls_weight: WeightFactor | None = Field(
-        default=None, description="factor of the classification loss; null is its usual, 1"
-    )
-    box_weight: WeightFactor | None = Field(
-        default=None,
-        description="factor of the box loss; null is its usual: 1, for ghmr (an average over coordinates) 4, for "
-        "ghmr_published 10",
-    )
-    cls_options: dict[str, Any] = Field(default_factory=dict, description="arguments of the classification loss")
-    box_options: dict[str, Any] = Field(default_factory=dict, description="arguments of the box loss")
-
-    @field_validator("warmup_until")
-    @classmethod
-    def _one_after_the_other(cls, value: tuple[float, float]) -> tuple[float, float]:
-        if value[0] > value[1]:
-            raise ValueError(f"loss.warmup_until: expected the smaller part first, got {list(value)}")
-        return value
-
-    @model_validator(mode="after")
-    def _buildable(self) -> LossRecipe:
-        build_losses(self)
         return self
 
 

@@ -76,6 +76,27 @@ def nested(values: Mapping[str, Any]) -> Values:
     return tree
 
 
+def flattened(values: Mapping[str, Any], *, keep: str | None = None, prefix: str = "") -> Values:
+    """Return nested values by dotted key: the inverse of `nested`.
+
+    Arguments:
+        values: nested; an empty mapping is a value.
+        keep: mappings under a key with this ending stay whole; None for none.
+        prefix: of every key.
+
+    Example:
+        >>> flattened({"loss": {"cls": "ce"}, "seed": 3})
+        {'loss.cls': 'ce', 'seed': 3}
+    """
+    result: Values = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value and not (keep is not None and key.endswith(keep)):
+            result |= flattened(value, keep=keep, prefix=f"{prefix}{key}.")
+        else:
+            result[f"{prefix}{key}"] = value
+    return result
+
+
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Values:
     """Return ``base`` with ``changes`` laid over it, section by section."""
     result = dict(base)

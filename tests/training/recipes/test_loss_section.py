@@ -2,7 +2,8 @@ import pytest
 
 import torchghm
 from torchghm.training import Recipe
-from torchghm.training.recipes.named_losses import BOX_LOSSES, CLS_LOSSES, build_losses
+from torchghm.training.recipes.loss_section import build_losses
+from torchghm.training.recipes.named_losses import BOX_LOSSES, CLS_LOSSES
 
 
 def build(**values):
