@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torchghm.training.recipes.recipe import Recipe
 
 Method = tuple[str, str]
-USUAL: list[Method] = [("ce", "smooth_l1"), ("focal", "smooth_l1"), ("ghmc", "smooth_l1")]
+DEFAULT_METHODS: list[Method] = [("ce", "smooth_l1"), ("focal", "smooth_l1"), ("ghmc", "smooth_l1")]
 
 
 @plain_errors
@@ -119,7 +119,7 @@ def _methods(recipe: Recipe, cls: str | None, box: str | None, pairs: str | None
     if pairs is not None:
         methods = [_pair(entry) for entry in _entries(pairs)]
     elif cls is None and box is None:
-        methods = USUAL
+        methods = DEFAULT_METHODS
     else:
         methods = list(
             product(

@@ -24,7 +24,7 @@ Progress = Annotated[bool, typer.Option("--progress/--no-progress", help="Show h
 Device = Annotated[str | None, typer.Option("--device", help='For example "cpu" or "cuda:1".')]
 
 STRICT = ["data.strict=true"]
-"""What --strict sets."""
+"""Values of the recipe that --strict sets."""
 
 
 @plain_errors

@@ -1,4 +1,4 @@
-"""What a run or a comparison did, as one HTML page and as figures.
+"""A run or a comparison as one HTML page and as figures.
 
 `write_report(folder)` writes the page; `plot_x(..., ax=None) -> (fig, ax)` draws each of its figures by itself;
 `read_run` and `read_comparison` give the data (docs/run-folder.md).

@@ -34,7 +34,7 @@ from torchghm.results.run import Run, read_run
 def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     """Write the page of a run or a comparison: one self-contained HTML file.
 
-    Args:
+    Arguments:
         folder: a run folder (with `results.json`) or a comparison folder (with `comparison.json`).
         out: the file to write; `report.html` in `folder` by default. It is replaced as a whole, or not at all.
 
@@ -124,7 +124,7 @@ def _comparison_page(comparison: Comparison) -> str:
 
 
 def _sections(methods: Methods, split: str) -> list[Section]:
-    """What both kinds of page show, in the order of a reader's questions: how good, why, on which images."""
+    """Return the sections of both kinds of page, in a reader's order: how good, why, on which images."""
     sections = (
         average_precision_section(methods),
         per_class_section(methods, split),
@@ -147,7 +147,7 @@ def _training_facts(run: Run) -> list[tuple[str, str]]:
 
 
 def _recipes(methods: Methods) -> list[tuple[str, str, Mapping[str, str]]]:
-    """Heading, recipe and versions of each method's first run, where it has either."""
+    """Return heading, recipe and versions of each method's first run, where it has either."""
     firsts = [(method_label(method), runs[0]) for method, runs in methods.items()]
     return [(label, run.recipe or "", run.versions) for label, run in firsts if run.recipe or run.versions]
 

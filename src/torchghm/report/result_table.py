@@ -1,4 +1,4 @@
-"""The table of a comparison and the sentence above it: what the intervals allow one to say, and no more."""
+"""The table of a comparison and the sentence above it, which says what the intervals show."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Row:
 
 
 def table_rows(comparison: Comparison) -> list[Row]:
-    """A row for each method, in the order of the comparison."""
+    """Return a row for each method, in the order of the comparison."""
     colors = method_colors(method.name for method in comparison.methods)
     return [
         Row(
@@ -57,7 +57,7 @@ def _cell(method: Method, metric: str, seeds: int) -> Cell:
 
 
 def lead(comparison: Comparison) -> str:
-    """What the comparison shows in its first metric, in a sentence or two."""
+    """Return the comparison's result in its first metric, in a sentence or two."""
     metric = comparison.metrics[0]
     label, baseline = METRIC_LABELS.get(metric, metric), method_label(comparison.baseline)
     by_verdict: dict[str, list[str]] = {}
@@ -84,7 +84,7 @@ def lead(comparison: Comparison) -> str:
 
 
 def score(value: float | None) -> str:
-    """An average precision, a dash where there is none."""
+    """Format an average precision, a dash where there is none."""
     return "–" if value is None else f"{value:.3f}"
 
 
@@ -93,7 +93,7 @@ def _signed(value: float) -> str:
 
 
 def duration(runs: tuple[Run, ...]) -> str:
-    """Mean training time of the runs that know it."""
+    """Format the mean training time of the runs that know it."""
     seconds = [run.seconds for run in runs if run.seconds is not None]
     mean = sum(seconds) / len(seconds) if seconds else None
     return "" if mean is None else f"{mean / 60:.1f} min" if mean >= 60 else f"{mean:.0f} s"

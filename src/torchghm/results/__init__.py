@@ -1,1 +1,1 @@
-"""What a run or a comparison writes and its page reads: file names, columns, labels, records (docs/run-folder.md)."""
+"""Files of a run and a comparison: their names, columns, labels, and readers that check them (docs/run-folder.md)."""

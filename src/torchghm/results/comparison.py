@@ -1,4 +1,4 @@
-"""What a comparison wrote, read and checked (docs/run-folder.md), and what its intervals allow one to say."""
+"""The table of a comparison and the runs that it names, read and checked (docs/run-folder.md)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Comparison:
 def read_comparison(folder: str | Path) -> Comparison:
     """Read a comparison folder with the run folders of its methods and seeds.
 
-    Args:
+    Arguments:
         folder: the folder that holds `comparison.json`.
 
     Returns:

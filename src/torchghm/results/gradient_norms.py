@@ -46,11 +46,15 @@ _LOWEST = {
     "cls_max_weight": (0, True),
     "box_max_weight": (0, True),
 }
-"""Of each setting the lowest value, and whether it has to be above that; nan is none."""
+"""Lowest value of each setting, and whether it has to be above that; nan stands for no setting."""
 
 
 def read_gradient_norms(path: Path) -> GradientNorms | None:
-    """Return what the file holds, None where there is none; a malformed one is a ValueError that names it."""
+    """Return the contents of ``gradient_norms.npz``, None where there is no such file.
+
+    Raises:
+        ValueError: a malformed file; the message names it.
+    """
     if not path.is_file():
         return None
     names = tuple(f.name for f in fields(GradientNorms) if f.default is MISSING)

@@ -21,7 +21,7 @@ class WeightHistory:
 
 
 def _read_rows(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
-    """Rows of a CSV file with the columns needed; none where the file is missing."""
+    """Return the rows of a CSV file with the columns needed; none where the file is missing."""
     if not path.is_file():
         return []
     try:
@@ -36,7 +36,7 @@ def _read_rows(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
 
 
 def _cell(path: Path, line: int, column: str, text: str) -> float:
-    """A number of a CSV file, nan where its cell is empty or infinite (a loss that diverged leaves a gap)."""
+    """Return a number of a CSV file, nan where its cell is empty or infinite (a loss that diverged leaves a gap)."""
     try:
         number = float(text) if text.strip() else math.nan
         return number if math.isfinite(number) else math.nan

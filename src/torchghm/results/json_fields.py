@@ -11,7 +11,7 @@ from torchghm.printable import printable
 
 
 def read_json(path: Path) -> Any:
-    """Contents of a JSON file.
+    """Return the contents of a JSON file.
 
     Raises:
         ValueError: if it is not JSON, or not UTF-8; the message names the file and the line.
@@ -25,9 +25,9 @@ def read_json(path: Path) -> Any:
 class Fields:
     """The fields of one JSON object; each getter checks its type and says where it failed.
 
-    Args:
+    Arguments:
         path: the file, for messages.
-        data: what was read.
+        data: the object, as it was read.
         where: the object's place in the file, for messages.
 
     Raises:
@@ -41,7 +41,7 @@ class Fields:
         self.data: dict[str, Any] = data
 
     def error(self, key: str, expected: str, came: Any) -> ValueError:
-        """The error for a field that is not as expected."""
+        """Return the error for a field that is not as expected."""
         shown = repr(came)
         return ValueError(
             f"Expected {key} in {self.path} to be {expected} but got {shown if len(shown) <= 80 else shown[:79] + '…'}"
@@ -51,58 +51,58 @@ class Fields:
         return f"`{self.where}.{key}`" if self.where else f"`{key}`"
 
     def has(self, key: str) -> bool:
-        """Whether a field is there and not null."""
+        """Return whether a field is there and not null."""
         return self.data.get(key) is not None
 
     def text(self, key: str, default: str | None = None) -> str:
-        """A string, made printable; `default` where it is missing."""
+        """Return a string, made printable; `default` where it is missing."""
         value = self.data.get(key, default)
         if not isinstance(value, str):
             raise self.error(self._name(key), "a string", value)
         return printable(value)
 
     def number(self, key: str) -> float | None:
-        """A finite number; None where it is missing or null."""
+        """Return a finite number; None where it is missing or null."""
         return self._finite(self._name(key), self.data.get(key))
 
     def numbers(self, key: str) -> dict[str, float | None]:
-        """An object of finite numbers or nulls; its keys are made printable."""
+        """Return an object of finite numbers or nulls; its keys are made printable."""
         items = self.object(key).data.items()
         return {printable(name): self._finite(f"{self._name(key)}[{name!r}]", value) for name, value in items}
 
     def number_list(self, key: str, length: int | None = None) -> list[float | None]:
-        """A list of finite numbers or nulls, of `length` if given."""
+        """Return a list of finite numbers or nulls, of `length` if given."""
         values = self.array(key)
         if length is not None and len(values) != length:
             raise self.error(self._name(key), f"a list of {length} numbers", values)
         return [self._finite(f"{self._name(key)}[{index}]", value) for index, value in enumerate(values)]
 
     def array(self, key: str) -> list[Any]:
-        """A list."""
+        """Return a list."""
         value = self.data.get(key)
         if not isinstance(value, list):
             raise self.error(self._name(key), "a list", value)
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """A list of strings, made printable."""
+        """Return a list of strings, made printable."""
         values = self.array(key)
         if not all(isinstance(value, str) for value in values):
             raise self.error(self._name(key), "a list of strings", values)
         return tuple(printable(value) for value in values)
 
     def object(self, key: str) -> Fields:
-        """An object; an empty one where it is missing or null."""
+        """Return an object; an empty one where it is missing or null."""
         value = self.data.get(key)
         return Fields(self.path, {} if value is None else value, f"{self.where}.{key}" if self.where else key)
 
     def objects(self, key: str) -> list[Fields]:
-        """A list of objects."""
+        """Return a list of objects."""
         where = f"{self.where}.{key}" if self.where else key
         return [Fields(self.path, value, f"{where}[{index}]") for index, value in enumerate(self.array(key))]
 
     def inside(self, key: str) -> Path:
-        """A path relative to the file's folder; one that leaves the folder is refused."""
+        """Return a path relative to the file's folder; one that leaves the folder is refused."""
         relative = self.data.get(key)
         root = self.path.parent.resolve()
         if isinstance(relative, str) and "\0" not in relative and (root / relative).resolve().is_relative_to(root):

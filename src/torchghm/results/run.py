@@ -1,4 +1,4 @@
-"""What a run wrote, read and checked (docs/run-folder.md). Missing optional files give None, malformed ones errors."""
+"""A run's files, read and checked (docs/run-folder.md). Missing optional files give None, malformed ones errors."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ class Run:
 def read_run(folder: str | Path) -> Run:
     """Read a run folder.
 
-    Args:
+    Arguments:
         folder: the folder that holds `results.json`.
 
     Returns:
-        The run; what an optional file would have given is None or empty where the file is missing.
+        The run; its fields from an optional file are None or empty where the file is missing.
 
     Raises:
         FileNotFoundError: if `results.json` is missing.

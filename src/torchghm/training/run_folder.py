@@ -1,4 +1,4 @@
-"""The folder of a run: what lies where, and who may write into it. docs/run-folder.md describes the files."""
+"""The folder of a run that is written: refused, prepared, described. docs/run-folder.md describes the files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MAY_DIFFER = COMPUTING_KEYS | {"data.evaluate", "trainer.evaluate_checkpoint"}
 """Keys of the recipe that may change when a run is resumed: how it computes, and its final evaluation."""
 
 PACKAGES = ("torch", "torchvision", "timm", "lightning", "torchmetrics", "faster-coco-eval", "numpy", "numba", "triton")
-"""What the numbers of a run depend on; one that is not installed is left out."""
+"""Packages that the numbers of a run depend on; one that is not installed is left out."""
 
 
 class RunFolder(RunFiles):
@@ -42,7 +42,7 @@ class RunFolder(RunFiles):
         return self.best if which == "best" else self.last
 
     def check(self, recipe: Recipe, *, overwrite: bool = False, resume: bool = False) -> None:
-        """Refuse what can't be written to, and change nothing.
+        """Refuse a folder that can't be written to, and change nothing.
 
         Raises:
             FileExistsError: it holds another run and may not be overwritten, or other things.
@@ -73,11 +73,11 @@ class RunFolder(RunFiles):
         self.write_recipe(recipe)
 
     def write_recipe(self, recipe: Recipe) -> None:
-        """Write down what the run is of."""
+        """Write the resolved recipe."""
         write_text(self.recipe, recipe_yaml(recipe))
 
     def _write_versions(self, device: str) -> None:
-        """Write down what the run is made with."""
+        """Write the versions of the packages, the platform and the device."""
         packages = {name: version(name) for name in PACKAGES if find_spec(name.replace("-", "_"))}
         facts: dict[str, Any] = {"torchghm": torchghm.__version__, **packages, "python": platform.python_version()}
         write_json(self.versions, {**facts, "platform": platform.platform(), "device": device})

@@ -9,7 +9,7 @@ from torchghm.data import DetectionDataset, collate, load_data, training_transfo
 from torchghm.training import train
 from torchghm.training.loop.data_order import EpochBatches, SeededSamples
 from torchghm.training.loop.datamodule import to_floats
-from torchghm.training.recipes.detector import build
+from torchghm.training.recipes.detector import build_from_recipe
 
 PARTS = 2
 RECIPE = TINY.with_values(
@@ -36,7 +36,7 @@ def test_every_part_is_weighed_by_its_own_density(tiny_data, run_path):
     assert train(tiny_data, recipe=RECIPE, out=run_path, progress=False)["steps"] == 1
 
     data = load_data(tiny_data)
-    detector, losses = build(RECIPE, len(data.classes))
+    detector, losses = build_from_recipe(RECIPE, len(data.classes))
     dataset = DetectionDataset(data.select("train"), data.classes, training_transforms(flip=0.0), training=True)
     parts = EpochBatches(len(dataset), 4, lambda: 0, seed=RECIPE.seed, accumulate=PARTS)
     optimizer = torch.optim.SGD(detector.parameters(), lr=1e-3)
@@ -55,7 +55,7 @@ def test_mixed_precision_trains(tiny_data, run_path):
     # Of 64 pixels the last level but one is a single cell, whose convolution torch gives random gradients in bfloat16.
     recipe = RECIPE.with_values({"trainer.precision": "bf16-mixed", "data.image_size": [128, 128]})
     assert train(tiny_data, recipe=recipe, out=run_path, progress=False)["steps"] == 1
-    before = build(recipe, 3)[0].state_dict()
+    before = build_from_recipe(recipe, 3)[0].state_dict()
     after = weights(run_path)
     assert all(value.isfinite().all() for value in after.values())
     changed = [name for name, value in before.items() if not torch.equal(after[f"detector.{name}"], value)]

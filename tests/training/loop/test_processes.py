@@ -16,14 +16,14 @@ from torchghm.training.loop.nonfinite import NonFiniteError, NonFiniteGuard
 from torchghm.training.loop.processes import (
     Launch,
     SameEverywhere,
+    all_gather_objects,
+    all_true,
+    broadcast_object,
     devices_and_machines,
-    from_all,
-    from_first,
-    gather_shares,
-    is_everywhere,
+    gather_shards,
     is_first,
     launch,
-    share,
+    shard_for_rank,
 )
 
 COUNT = 11  # images, which two processes can't share evenly
@@ -59,13 +59,13 @@ def tell(rank, folder):
     SameEverywhere({"seed": 0}).setup(None, None, "fit")
     return {
         "first": is_first(),
-        "share": share(list(range(COUNT))),
-        "gathered": gather_shares(share(list(range(COUNT)))),
-        "fewer than processes": gather_shares(share([7])),
-        "from_first": from_first(f"process {rank}"),
-        "from_all": from_all(rank),
-        "everywhere": [is_everywhere(torch.tensor(flag)) for flag in (True, rank == 0, False)],
-        "precision": joint_average_precision(share(everything), CLASSES)[0],
+        "share": shard_for_rank(list(range(COUNT))),
+        "gathered": gather_shards(shard_for_rank(list(range(COUNT)))),
+        "fewer than processes": gather_shards(shard_for_rank([7])),
+        "broadcast_object": broadcast_object(f"process {rank}"),
+        "all_gather_objects": all_gather_objects(rank),
+        "everywhere": [all_true(torch.tensor(flag)) for flag in (True, rank == 0, False)],
+        "precision": joint_average_precision(shard_for_rank(everything), CLASSES)[0],
         "unlike": unlike,
         "skip": judge(rank, "skip", folder / "skip.json"),
         "stop": judge(rank, "stop", folder / "stop.json"),
@@ -98,8 +98,8 @@ def test_average_precision_is_that_of_one_process_to_all_digits(told):
 
 def test_what_one_process_knows_all_know(told):
     (first, second), _ = told
-    assert first["from_first"] == second["from_first"] == "process 0"
-    assert first["from_all"] == second["from_all"] == [0, 1]
+    assert first["broadcast_object"] == second["broadcast_object"] == "process 0"
+    assert first["all_gather_objects"] == second["all_gather_objects"] == [0, 1]
     assert first["everywhere"] == second["everywhere"] == [True, False, False]
 
 
@@ -169,5 +169,10 @@ def test_slurm_has_to_say_how_many_tasks_each_machine_has(monkeypatch):
 
 def test_alone_nothing_is_sent():
     assert not dist.is_initialized()
-    assert (share([1, 2]), gather_shares([1, 2]), from_all(3), from_first(4)) == ([1, 2], [1, 2], [3], 4)
-    assert is_everywhere(torch.tensor(True))
+    assert (shard_for_rank([1, 2]), gather_shards([1, 2]), all_gather_objects(3), broadcast_object(4)) == (
+        [1, 2],
+        [1, 2],
+        [3],
+        4,
+    )
+    assert all_true(torch.tensor(True))

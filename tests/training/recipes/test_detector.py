@@ -16,12 +16,12 @@ from torchghm.detection import DETECTORS, HarmonizedDetector, restore
 from torchghm.report import write_report
 from torchghm.training import Recipe, evaluate, predict, train
 from torchghm.training.loop.checkpoints import load_checkpoint
-from torchghm.training.recipes.detector import build
+from torchghm.training.recipes.detector import build_from_recipe
 from torchghm.training.run_folder import RunFolder
 
 
 def built(**values):
-    detector, _ = build(TINY.with_values({f"model.{key}": value for key, value in values.items()}), 3)
+    detector, _ = build_from_recipe(TINY.with_values({f"model.{key}": value for key, value in values.items()}), 3)
     return detector
 
 
@@ -52,7 +52,7 @@ def test_anchors_prior_and_trained_layers():
 def test_what_null_stands_for(name):
     """Only what a detector has is asked of it."""
     with torch.device("meta"):
-        detector, _ = build(Recipe().with_values({"model.detector": name}), 3)
+        detector, _ = build_from_recipe(Recipe().with_values({"model.detector": name}), 3)
     assert isinstance(detector, HarmonizedDetector)
     assert detector.transform.min_size == ((300,) if name == "ssd300" else (320,) if name == "ssdlite320" else (384,))
     if name in ("retinanet", "fcos", "faster_rcnn"):
@@ -62,7 +62,7 @@ def test_what_null_stands_for(name):
 
 def test_a_checkpoint_needs_no_weights():
     """The form alone of a detector with pretrained weights: frozen batch norm, and nothing is downloaded."""
-    detector, _ = build(TINY.with_values({"model.weights": "torchvision"}), 3, with_weights=False)
+    detector, _ = build_from_recipe(TINY.with_values({"model.weights": "torchvision"}), 3, with_weights=False)
     norms = [type(module) for module in detector.backbone.body.modules() if "BatchNorm" in type(module).__name__]
     assert set(norms) == {FrozenBatchNorm2d}
     assert not detector.backbone.body.conv1.weight.requires_grad
@@ -135,8 +135,8 @@ def test_weights_that_cannot_be_downloaded(tmp_path, monkeypatch):
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nobody answers: as without a network
     recipe = Recipe().with_values({"model.weights": "torchvision"})
     with pytest.raises(ConnectionError, match=r"model\.weights: .*could not be downloaded.*name a file"):
-        build(recipe, 3)
-    assert build(recipe, 3, with_weights=False)  # to be filled from a checkpoint
+        build_from_recipe(recipe, 3)
+    assert build_from_recipe(recipe, 3, with_weights=False)  # to be filled from a checkpoint
 
 
 RIVALS = [
@@ -157,7 +157,7 @@ def test_a_rival_trains_a_step_and_goes_on_from_what_was_saved(name, detector, o
     recipe = TINY.with_values(
         {"model.anchor_sizes": None} | ({} if detector == "ssdlite320" else {"model.pyramid_channels": 64}) | values
     )
-    models = [few_proposals(build(recipe, 3)[0]) for _ in range(2)]
+    models = [few_proposals(build_from_recipe(recipe, 3)[0]) for _ in range(2)]
     images, targets = small_batch(empty=False)
     losses = models[0](images, targets)
     sum(losses.values()).backward()

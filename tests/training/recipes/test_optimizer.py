@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from torchghm.training import Recipe
-from torchghm.training.recipes.optimizer import build_optimizer, build_schedule, gradient_norm, learning_rate_factor
+from torchghm.training.recipes.optimizer import build_optimizer, build_schedule, clip_grad_norm_, learning_rate_factor
 
 
 def recipe(**values):
@@ -95,6 +95,6 @@ def test_gradient_norm_clips_as_torch_does(largest):
     for parameter in (*ours, *theirs):
         parameter.grad = 2 * parameter.detach()
     expected = torch.nn.utils.clip_grad_norm_(theirs, largest if largest is not None else math.inf)
-    torch.testing.assert_close(gradient_norm([*ours, torch.nn.Parameter(torch.ones(1))], largest), expected)
+    torch.testing.assert_close(clip_grad_norm_([*ours, torch.nn.Parameter(torch.ones(1))], largest), expected)
     for mine, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(mine.grad, other.grad)

@@ -1,4 +1,4 @@
-"""What a comparison compares: methods by name, each a few values of the recipe; and the presets that come along."""
+"""Methods of a comparison, each a few values of the recipe by the method's name, and the packaged presets."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 from torchghm.training.recipes.values import flattened, nearest, read_yaml
 
 Values = Mapping[str, Any]
-"""Of a recipe, by dotted key."""
+"""Values of a recipe, by dotted key."""
 Methods = Mapping[str, Values] | Sequence[tuple[str, str]]
-"""By name; or pairs of a classification and a box loss, which are named after their losses."""
+"""Values by the method's name; or pairs of a classification and a box loss, which are named after their losses."""
 
 # A folder of the comparison is named after the method.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+=@-]*")

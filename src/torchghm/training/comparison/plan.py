@@ -1,4 +1,4 @@
-"""What a comparison is of: the plan in its folder, which tells an interrupted comparison from another one."""
+"""The plan of a comparison: kept in its folder, it tells an interrupted comparison from another one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MAY_DIFFER = {f"recipe.{key}" for key in COMPUTING_KEYS}
 
 @dataclass(frozen=True)
 class Plan:
-    """What was asked for. Runs of equal plans may stand in one table.
+    """A comparison that was asked for. Runs of equal plans may stand in one table.
 
     Attributes:
         data: the folder, as it was given.
@@ -49,7 +49,7 @@ def comparison_plan(
     recipe: Recipe,
     split: str,
 ) -> tuple[Plan, DetectionData]:
-    """Check what is asked for, and return it as a plan, and the data; nothing is written.
+    """Check a comparison, and return its plan and the data; nothing is written.
 
     Raises:
         FileNotFoundError: the data folder does not exist.
@@ -70,10 +70,15 @@ def comparison_plan(
     return Plan(Path(data).as_posix(), annotations_digest(loaded), split, named, tuple(seeds), values), loaded
 
 
-def hold_to_plan(out: Path, plan: Plan, *, overwrite: bool) -> None:
+def write_plan(out: Path, plan: Plan, *, overwrite: bool) -> None:
     """Write the plan to its folder, unless that holds something else.
 
-    Seeds and methods may have been added, and those that no run of is finished left out.
+    Seeds and methods may have been added, and those left out of which no run is finished.
+
+    Arguments:
+        out: the comparison's folder.
+        plan: of the comparison that is asked for.
+        overwrite: remove an earlier comparison first.
 
     Raises:
         ValueError: the folder holds another comparison (the message says what differs), a run, or is a file.
@@ -116,7 +121,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _finished(out: Path, there: dict[str, Any]) -> dict[str, Any]:
-    """The plan without the seeds and methods that no run of is finished, if any run is."""
+    """Return the plan without the seeds and methods of which no run is finished, if any run is."""
     runs = [path.parent for path in out.glob("runs/*/seed-*/results.json")]
     methods, seeds = there.get("methods"), there.get("seeds")
     if not runs or not isinstance(methods, dict) or not isinstance(seeds, list):
@@ -129,7 +134,7 @@ def _finished(out: Path, there: dict[str, Any]) -> dict[str, Any]:
 
 
 def _comparable(plan: Mapping[str, Any]) -> dict[str, Any]:
-    """By dotted key; in which order methods and seeds are named makes no difference."""
+    """Return the plan by dotted key, methods and seeds sorted: their order makes no difference."""
     plain = json.loads(json.dumps(plan))
     methods = plain.get("methods")
     values = flattened(plain | {"methods": sorted(methods)} if isinstance(methods, dict) else plain)
@@ -141,7 +146,7 @@ def _comparable(plan: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _grows(key: str, there: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
-    """Whether seeds or methods were added to those that there are."""
+    """Return whether seeds or methods were added to those that there are."""
     if key in ("seeds", "methods"):
         old, new = there.get(key), asked.get(key)
         return isinstance(old, list) and isinstance(new, list) and all(value in new for value in old)

@@ -1,4 +1,4 @@
-"""The fair comparison: several losses, the same seeds, and for each seed the same start, data order and budget."""
+"""The comparison: several losses, the same seeds, and for each seed the same start, data order and budget."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torchghm.atomic_files import write_json, write_text
 from torchghm.data import DetectionData
 from torchghm.results.files import ComparisonFiles
 from torchghm.training.comparison.methods import Methods
-from torchghm.training.comparison.plan import Plan, comparison_plan, hold_to_plan
+from torchghm.training.comparison.plan import Plan, comparison_plan, write_plan
 from torchghm.training.comparison.table import (
     RunResults,
     comparison_csv,
@@ -92,7 +92,7 @@ def compare(
     """
     from rich.console import Console
 
-    from torchghm.training.loop.processes import from_first, is_first, join
+    from torchghm.training.loop.processes import broadcast_object, is_first, join
 
     if train is None:
         from torchghm.training.run import train as train_run
@@ -121,13 +121,13 @@ def compare(
     first = is_first()
     command = command or _call(plan, recipe, out, baseline)
     if first:
-        hold_to_plan(out, plan, overwrite=overwrite)
+        write_plan(out, plan, overwrite=overwrite)
         # The last call may have been interrupted between a run's end and the table's, or have had another baseline.
         if any(_folder(out, baseline, seed).results.exists() for seed in plan.seeds):
             _write_tables(out, plan, recipes, baseline, command)
     # Another process may look before the first one has removed what is to be overwritten: those of a launcher have
     # met by now and are told, and the trainer's own are started with the first run.
-    pending = from_first([pair for pair in recipes if overwrite or not _folder(out, *pair).results.exists()])
+    pending = broadcast_object([pair for pair in recipes if overwrite or not _folder(out, *pair).results.exists()])
     console = Console(stderr=True) if progress and first else None
     durations: list[float] = []
     for index, (name, seed) in enumerate(pending):
@@ -150,8 +150,8 @@ def compare(
 
 
 def _check(methods: Mapping[str, Recipe], data: DetectionData) -> None:
-    """Refuse before the first run what these data or this machine don't allow in a later one."""
-    from torchghm.training.recipes.detector import build
+    """Refuse before the first run what the data or the machine don't allow in a later one."""
+    from torchghm.training.recipes.detector import build_from_recipe
 
     built: list[object] = []
     for name, recipe in methods.items():
@@ -161,7 +161,7 @@ def _check(methods: Mapping[str, Recipe], data: DetectionData) -> None:
                 len(data.select("train")), recipe.data.batch_size, processes=1, accumulate=recipe.trainer.accumulate
             )
             if form not in built:
-                build(recipe, len(data.classes))
+                build_from_recipe(recipe, len(data.classes))
         except ValueError as error:
             raise ValueError(f"method {name}: {error}") from error
         built.append(form)
@@ -220,7 +220,7 @@ def _read_results(folder: RunFolder, recipe: Recipe) -> RunResults:
 
 
 def _call(plan: Plan, recipe: Recipe, out: Path, baseline: str) -> str:
-    """The call that makes this comparison again, for who copies it from the table."""
+    """Return the call that makes this comparison again, to be copied from the table."""
     usual = flattened(Recipe().plain())
     values = {key: value for key, value in flattened(recipe.plain()).items() if usual.get(key) != value}
     arguments = {

@@ -1,4 +1,4 @@
-"""What a few seeds allow one to say: mean, spread, and the paired difference to a baseline with its interval."""
+"""Statistics over seeds: mean, spread, and the paired difference to a baseline with its interval."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Summary:
 
 
 def summarize(values: Sequence[float | None]) -> Summary:
-    """Mean and sample standard deviation of a metric over seeds.
+    """Return mean and sample standard deviation of a metric over seeds.
 
         mean = sum_i x_i / n,    std = sqrt(sum_i (x_i - mean)^2 / (n - 1))
 
@@ -47,7 +47,7 @@ def summarize(values: Sequence[float | None]) -> Summary:
 def paired_difference(
     values: Sequence[float | None], baseline: Sequence[float | None], *, confidence: float = 0.95
 ) -> Difference:
-    """Mean of the differences to a baseline, seed by seed, with Student's t interval.
+    """Return the mean of the differences to a baseline, seed by seed, with Student's t interval.
 
         d_i = x_i - b_i,    interval = mean(d) +- t_{(1 + confidence) / 2, n - 1} std(d) / sqrt(n)
 

@@ -26,7 +26,7 @@ ComparisonTable = Mapping[str, Any]
 def tabulate(
     runs: Mapping[str, Mapping[int, tuple[str, RunResults]]], *, baseline: str, seeds: Sequence[int]
 ) -> dict[str, Any]:
-    """Mean, spread and paired difference of every method, over the same seeds for all of them.
+    """Compute mean, spread and paired difference of every method, over the same seeds for all of them.
 
     While runs are missing, these are the seeds that every method has finished. Before there is one, it is the first
     seed, with the methods that have finished it: means over unlike seeds would compare seeds, not methods.
@@ -37,7 +37,7 @@ def tabulate(
         seeds: all that were asked for.
 
     Returns:
-        What `comparison.json` says of the results: seeds, baseline, metrics, methods, and how many runs there are.
+        The results in `comparison.json`: seeds, baseline, metrics, methods, and how many runs there are.
 
     Raises:
         ValueError: a result that is not a finite number (or None).
@@ -64,7 +64,7 @@ def tabulate(
 
 
 def _budget(results: Sequence[RunResults]) -> str:
-    """Epochs and steps of a run; all figures there are if runs differ, which the reader must know."""
+    """Return epochs and steps of a run as text; all of them if runs differ, which the reader must know."""
     amounts = {}
     for unit in ("epochs", "steps"):
         numbers = sorted({result[unit] for result in results})
@@ -99,7 +99,7 @@ def _row(
 
 
 def comparison_csv(comparison: ComparisonTable) -> str:
-    """One row a method and metric: values in 0..1, empty cells where there is nothing."""
+    """Return ``comparison.csv``: one row a method and metric, values in 0..1, empty cells where there is nothing."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["method", "cls", "box", "metric", "seeds", "mean", "std", "difference", "low", "high", "verdict"])
@@ -115,7 +115,7 @@ def comparison_csv(comparison: ComparisonTable) -> str:
 
 
 def comparison_markdown(comparison: ComparisonTable) -> str:
-    """The results and the differences to the baseline, in points (x 100), and how they were made."""
+    """Return ``comparison.md``: results and differences in points (x 100), and how they were made."""
     metrics, seeds = comparison["metrics"], comparison["seeds"]
     results = [
         [row["name"], *(_mean_and_std(row["mean"][metric], row["std"][metric]) for metric in metrics)]
@@ -153,7 +153,7 @@ def comparison_markdown(comparison: ComparisonTable) -> str:
 
 
 def terminal_table(comparison: ComparisonTable) -> Table:
-    """The same for a terminal: results, and the verdict of the first metric.
+    """Return a table for a terminal: results, and the verdict of the first metric.
 
     Arguments:
         comparison: the contents of `comparison.json`.

@@ -1,4 +1,4 @@
-"""What the losses would see of a data set after a few steps of training: gradient norms and box residuals."""
+"""A dry pass: gradient norms and box residuals of a data set after a few steps of training."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from torchghm.training.evaluation.gradient_norms import classification_counts
 from torchghm.training.loop.datamodule import Batch, to_floats
 from torchghm.training.loop.module import DetectorModule
 from torchghm.training.loop.recipe_data import with_boxes
-from torchghm.training.recipes.optimizer import build_optimizer, build_schedule, gradient_norm
+from torchghm.training.recipes.optimizer import build_optimizer, build_schedule, clip_grad_norm_
 from torchghm.training.recipes.recipe import Recipe
 
 NEUTRAL = {"loss.cls": "focal", "loss.box": "smooth_l1", "loss.stage": None}
-"""What a dry pass trains with; of a detector of two stages it looks at the first."""
+"""Values of the recipe that a dry pass trains with; of a detector of two stages it counts the first."""
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What was counted, a row a batch.
+class ExampleCounts:
+    """Counts of training examples, a row a batch.
 
     Attributes:
         positive: [batches, cells] positives in equal cells of the gradient norm, [0, 1].
@@ -42,15 +42,15 @@ class Sight:
     images: int
 
 
-def dry_pass(data: DetectionData, recipe: Recipe, device: torch.device, *, steps: int, batches: int) -> Sight:
-    """Train for a few steps with focal loss and smooth L1, which need no advice, and look.
+def dry_pass(data: DetectionData, recipe: Recipe, device: torch.device, *, steps: int, batches: int) -> ExampleCounts:
+    """Train for a few steps with focal loss and smooth L1, which need no advice, and count the examples.
 
     Arguments:
         data: with boxes in its split "train".
         recipe: its losses are not used; the learning rate goes through its whole schedule.
         device: to compute on.
         steps: of the optimiser, at least 1.
-        batches: to look at afterwards, at least 2.
+        batches: to count afterwards, at least 2.
 
     Raises:
         ValueError: no boxes, fewer training images than a batch has, steps or batches out of range.
@@ -68,15 +68,15 @@ def dry_pass(data: DetectionData, recipe: Recipe, device: torch.device, *, steps
         loss = torch.stack(list(module.detector(images, targets).values())).sum()
         optimizer.zero_grad()
         torch.autograd.backward(loss)
-        gradient_norm(module.parameters(), recipe.optimizer.gradient_clip)
+        clip_grad_norm_(module.parameters(), recipe.optimizer.gradient_clip)
         optimizer.step()
         schedule.step()
-    return look(module, data, device, batches=batches)
+    return count_examples(module, data, device, batches=batches)
 
 
 @torch.no_grad()
-def look(module: DetectorModule, data: DetectionData, device: torch.device, *, batches: int) -> Sight:
-    """Count what the losses would see of training batches, with a detector as it is.
+def count_examples(module: DetectorModule, data: DetectionData, device: torch.device, *, batches: int) -> ExampleCounts:
+    """Count gradient norms and residuals of training batches, with a detector as it is.
 
     Arguments:
         module: on the device.
@@ -97,7 +97,7 @@ def look(module: DetectorModule, data: DetectionData, device: torch.device, *, b
         residual.append((examples.predicted - examples.encoded).abs().flatten().cpu())
     distance = torch.cat(residual)
     finite = distance[distance.isfinite()].double()
-    return Sight(torch.stack(positive), torch.stack(negative), finite, module.recipe.data.batch_size)
+    return ExampleCounts(torch.stack(positive), torch.stack(negative), finite, module.recipe.data.batch_size)
 
 
 def _loader(data: DetectionData, recipe: Recipe) -> DataLoader[Any]:
@@ -117,7 +117,7 @@ def _loader(data: DetectionData, recipe: Recipe) -> DataLoader[Any]:
 
 
 def _batches(loader: DataLoader[Any], device: torch.device) -> Iterator[Batch]:
-    """Batches without end, on the device."""
+    """Yield batches without end, on the device."""
     while True:
         for images, targets in loader:
             yield (

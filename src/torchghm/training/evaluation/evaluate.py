@@ -12,7 +12,7 @@ from torchghm.training.loop.average_precision import DetectionMetrics, SeenImage
 from torchghm.training.loop.checkpoints import load_checkpoint
 from torchghm.training.loop.datamodule import evaluation_loader, to_floats
 from torchghm.training.loop.module import DetectorModule
-from torchghm.training.loop.processes import join, share
+from torchghm.training.loop.processes import join, shard_for_rank
 from torchghm.training.loop.recipe_data import load_recipe_data, with_boxes
 from torchghm.training.recipes.files import load_recipe
 from torchghm.training.run_folder import RunFolder
@@ -72,7 +72,7 @@ def evaluate_records(module: DetectorModule, records: Records) -> tuple[Detectio
     """
     module.eval()
     own: list[SeenImage] = []
-    for images, targets in evaluation_loader(share(records), module.classes, module.recipe):
+    for images, targets in evaluation_loader(shard_for_rank(records), module.classes, module.recipe):
         batch = to_floats([image.to(module.device, non_blocking=True) for image in images])
         own += seen_images(module.detector(batch), targets)
     return joint_average_precision(own, module.classes)

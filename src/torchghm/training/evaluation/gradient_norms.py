@@ -1,4 +1,4 @@
-"""What the trained model's gradients look like: counts of gradient norms and of box residuals."""
+"""Counts of a trained model's gradient norms and box residuals, for the page."""
 
 from __future__ import annotations
 
@@ -102,13 +102,13 @@ def _setting(loss: Any, name: str) -> np.float64:
 
 
 def _focal_alpha(loss: Any) -> np.float64:
-    """That of a focal loss; without one positives and negatives weigh the same, which 0.5 says too."""
+    """Return a focal loss's alpha; without one positives and negatives weigh the same, which 0.5 says too."""
     own = _setting(loss, "alpha")
     return np.float64(0.5) if np.isnan(own) and np.isfinite(_setting(loss, "gamma")) else own
 
 
 def _harmonizing(prefix: str, loss: Any) -> dict[str, np.float64]:
-    """The options that decide a harmonizing weight, nothing for other losses. The reference mode has none to choose."""
+    """Return the options that decide a harmonizing weight, none for other losses. The reference mode has no choice."""
     loss = _one_level(loss)
     if not hasattr(loss, "bins"):
         return {}

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 from torchmetrics.detection import MeanAveragePrecision
 
-from torchghm.training.loop.processes import from_first, gather_shares, is_first
+from torchghm.training.loop.processes import broadcast_object, gather_shards, is_first
 
 TORCHMETRICS_NAMES = {
     "ap": "map",
@@ -57,11 +57,11 @@ def joint_average_precision(own: list[SeenImage], classes: Sequence[str]) -> tup
     """Return the average precision over all processes' images, computed once; on the first also all the images.
 
     Arguments:
-        own: this process's `share` of the images, in order.
+        own: this process's shard of the images, in order.
         classes: names; label k is the k-th.
     """
-    images = gather_shares(own)
-    return from_first(average_precision(images, classes) if is_first() else None), images  # type: ignore[return-value]
+    images = gather_shards(own)
+    return broadcast_object(average_precision(images, classes) if is_first() else None), images  # type: ignore[return-value]
 
 
 def average_precision(images: Sequence[SeenImage], classes: Sequence[str]) -> DetectionMetrics:

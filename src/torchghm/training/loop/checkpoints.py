@@ -25,7 +25,7 @@ from torchghm.training.recipes.values import checked
 
 
 class SavedDetector(NamedTuple):
-    """What a checkpoint holds."""
+    """The contents of a checkpoint."""
 
     path: Path
     recipe: Recipe

@@ -1,4 +1,4 @@
-"""Which images come when, and how each is augmented: functions of the seed and the epoch alone.
+"""Order and augmentation of the images: functions of the seed and the epoch alone.
 
 Neither the loss, nor the number of worker processes, nor an interruption changes what a run sees.
 """

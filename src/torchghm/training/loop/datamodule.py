@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from torchghm.data import DetectionData, DetectionDataset, Records, collate, evaluation_transforms, training_transforms
 from torchghm.data.dataset import Item, Target
 from torchghm.training.loop.data_order import EpochBatches, SeededSamples
-from torchghm.training.loop.processes import process_count, share
+from torchghm.training.loop.processes import process_count, shard_for_rank
 from torchghm.training.loop.recipe_data import with_boxes
 from torchghm.training.recipes.recipe import Recipe
 from torchghm.training.recipes.sections import DataRecipe
@@ -86,7 +86,7 @@ class DetectionDataModule(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Item]:
         """Return this process's share of the validation images, without repeats."""
-        return evaluation_loader(share(self.val_records), self.data.classes, self.recipe)
+        return evaluation_loader(shard_for_rank(self.val_records), self.data.classes, self.recipe)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Turn bytes into floats in [0, 1] on the device: a quarter of the traffic between processes."""
@@ -123,13 +123,13 @@ def leave_interrupts_to_the_parent(worker: int) -> None:
 
 
 def _silent_where_the_parent_has_gone(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-    """Of a worker: a parent that ends while it fetches an image has said why, and the broken pipe is no news."""
+    """Hide a worker's broken pipe: the parent that ended while it fetched an image has said why."""
     if not issubclass(kind, (ConnectionError, EOFError)):
         sys.__excepthook__(kind, error, trace)
 
 
 def _eval_batch_size(recipe: Recipe) -> int:
-    """Images a batch of one process: without gradients twice as many fit as in training."""
+    """Return the images of a process's batch: without gradients twice as many fit as in training."""
     if recipe.data.eval_batch_size is not None:
         return recipe.data.eval_batch_size
     return max(1, 2 * recipe.data.batch_size // (process_count() * recipe.trainer.accumulate))

@@ -1,4 +1,4 @@
-"""Means over an epoch of what every step computes, without waiting for the device in any step."""
+"""Means of scalars over an epoch, without waiting for the device in any step."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class EpochMeans:
             self._totals[name] = entry if total is None else total.to(entry.device) + entry
 
     def state_dict(self, summed_over_ranks: Callable[[Tensor], Tensor] = lambda totals: totals) -> dict[str, Tensor]:
-        """Return the sums and counts so far, by name: what a run that goes on from within the epoch has to know.
+        """Return the sums and counts so far, by name: a run that is resumed within the epoch needs them.
 
         Arguments:
             summed_over_ranks: [names, 2] to the same, summed over processes.

@@ -1,4 +1,4 @@
-"""What a run writes after every epoch: its metrics, by class too, its betas, and the same curves for TensorBoard."""
+"""Files that a run rewrites after every epoch: metrics, metrics by class, betas; and the curves for TensorBoard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lightning without its advice, which is about settings that are ours and not the user's."""
+"""Lightning's messages, silenced: they advise on settings that this library makes and not the user."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from lightning.fabric.utilities.warnings import PossibleUserWarning
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Keep it back for a while."""
+def without_lightning_messages() -> Iterator[None]:
+    """Silence Lightning's loggers and warnings within a `with` block."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

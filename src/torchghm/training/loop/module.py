@@ -1,4 +1,4 @@
-"""A detector under Lightning's trainer: steps, metrics, and what a checkpoint says about itself."""
+"""A detector under Lightning's trainer: steps, metrics, and the description in a checkpoint."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from torchghm.training.loop.data_order import batch_seed
 from torchghm.training.loop.datamodule import Batch
 from torchghm.training.loop.epoch_means import EpochMeans
 from torchghm.training.loop.nonfinite import NonFiniteGuard
-from torchghm.training.recipes import detector
-from torchghm.training.recipes.optimizer import build_optimizer, build_schedule, gradient_norm
+from torchghm.training.recipes.detector import build_from_recipe
+from torchghm.training.recipes.optimizer import build_optimizer, build_schedule, clip_grad_norm_
 from torchghm.training.recipes.recipe import Recipe
 
 CHECKPOINT_KEY = "torchghm"
@@ -32,7 +32,7 @@ DIAGNOSTICS = {
     "cls": ("plain_loss", "positive_share", "occupied_regions", "largest_beta"),
     "box": ("plain_loss",),
 }
-"""What is logged of each loss's last call."""
+"""Diagnostics that are logged of each loss's last call."""
 
 
 class DetectorModule(LightningModule):
@@ -43,7 +43,7 @@ class DetectorModule(LightningModule):
         classes: names, in the order of the labels.
         steps_per_epoch: optimiser steps of an epoch; needed to train. (Lightning's `estimated_stepping_batches` would
             start the loader before a resumed run knows which epoch is next.)
-        guard: judges every step; by default as the recipe says.
+        guard: checks that every step is finite; by default as the recipe says.
         with_weights: load the backbone's weights, which a checkpoint makes superfluous.
     """
 
@@ -64,16 +64,18 @@ class DetectorModule(LightningModule):
         """Optimiser steps of the whole run."""
         if recipe.trainer.max_steps is not None:
             self.total_steps = min(self.total_steps, recipe.trainer.max_steps)
-        self.detector, losses = detector.build(recipe, len(classes), with_weights=with_weights, steps=self.total_steps)
+        self.detector, losses = build_from_recipe(
+            recipe, len(classes), with_weights=with_weights, steps=self.total_steps
+        )
         self.cls_weight, self.box_weight = losses.cls_weight, losses.box_weight
         self.guard = guard or NonFiniteGuard(recipe.trainer.on_nonfinite)
         self.means = EpochMeans()
         self.newest: dict[str, Tensor] = {}
-        """What the last step saw, by the names of metrics.csv."""
+        """Losses and diagnostics of the last step, by the names of metrics.csv."""
         self.seen: list[SeenImage] = []
         """This process's validation images so far."""
         self.validation: DetectionMetrics | None = None
-        """Of the newest epoch."""
+        """Average precision of the newest epoch."""
 
     def on_fit_start(self) -> None:
         """Compile the backbone, if the recipe says so: in place, so that checkpoints have the same keys."""
@@ -160,7 +162,7 @@ class DetectorModule(LightningModule):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         """Clip the gradient; take the step out of the optimiser's hands where it is not finite."""
-        norm = gradient_norm(self.parameters(), self.recipe.optimizer.gradient_clip)
+        norm = clip_grad_norm_(self.parameters(), self.recipe.optimizer.gradient_clip)
         scaled = self.recipe.trainer.precision == "16-mixed"
         if not self.guard.allows(None if scaled else norm, epoch=self.current_epoch, step=self.global_step):
             optimizer.zero_grad(set_to_none=True)  # parameters without a gradient stay as they are

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from torchghm.atomic_files import write_json
-from torchghm.training.loop.processes import from_all, is_everywhere, is_first
+from torchghm.training.loop.processes import all_gather_objects, all_true, is_first
 
 
 class NonFiniteError(ArithmeticError):
@@ -19,7 +19,7 @@ class NonFiniteError(ArithmeticError):
 
 
 class NonFiniteGuard:
-    """Judges every optimiser step by the losses and the gradient that it is made of.
+    """Checks the losses and the gradient of every optimiser step.
 
     Arguments:
         policy: ``"stop"`` or ``"skip"``.
@@ -38,7 +38,7 @@ class NonFiniteGuard:
 
     @torch.no_grad()
     def keep(self, buffers: Iterable[Tensor]) -> None:
-        """Keep what the forward passes of the coming step change, where it may be skipped.
+        """Keep the buffers that the forward passes of the coming step change, where it may be skipped.
 
         Weights stay as they are without a step; the statistics of batch norm and the losses' densities do not.
         """
@@ -71,13 +71,13 @@ class NonFiniteGuard:
         """
         batches, self._batches = self._batches, []
         watched = [loss for loss, _, _ in batches] + ([] if norm is None else [norm])
-        if not watched or is_everywhere(torch.stack([value.float() for value in watched]).isfinite().all()):
+        if not watched or all_true(torch.stack([value.float() for value in watched]).isfinite().all()):
             return True
         images = [[self.name(index) for index in indices] for _, _, indices in batches]
         details = [{name: f"{value.item():.6g}" for name, value in seen.items()} for _, seen, _ in batches]
         gradient = "not judged" if norm is None else f"{norm.item():.6g}"  # as texts: JSON has no nan
         parts = [{"images": names, "losses": values} for names, values in zip(images, details, strict=True)]
-        parts = [part for process in from_all(parts) for part in process]
+        parts = [part for process in all_gather_objects(parts) for part in process]
         event = {"epoch": epoch, "step": step, "gradient_norm": gradient, "batches": parts}
         if self.report is not None and is_first():
             before = json.loads(self.report.read_text("utf-8")) if self.report.is_file() else []

@@ -1,4 +1,4 @@
-"""The processes of a run: how many a launcher started, and what they tell each other."""
+"""The processes of a run: how many a launcher started, and their collective operations."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
-from torchghm.training.loop.lightning_messages import quiet
+from torchghm.training.loop.lightning_messages import without_lightning_messages
 from torchghm.training.recipes.sections import TrainerRecipe
 
 T = TypeVar("T")
 
 
 class Launch(NamedTuple):
-    """What a launcher started."""
+    """The processes that a launcher started."""
 
     launcher: str
     devices: int
@@ -32,7 +32,7 @@ class Launch(NamedTuple):
 
 
 def launch() -> Launch | None:
-    """Return what torchrun or SLURM's srun started, None where this process was started by neither.
+    """Return the processes that torchrun or SLURM's srun started, None where this process was started by neither.
 
     Raises:
         ValueError: not the same number of processes on every machine.
@@ -85,7 +85,7 @@ def join(accelerator: str) -> torch.device | None:
     Returns:
         This process's device; None where it was started alone.
     """
-    with quiet():
+    with without_lightning_messages():
         started = launch()
         if started is None or started.devices * started.machines == 1:
             return None
@@ -95,21 +95,21 @@ def join(accelerator: str) -> torch.device | None:
 
 
 def is_first() -> bool:
-    """Whether this is the process that writes files and prints results; known before the processes have met."""
+    """Return whether this process writes files and prints results; known before the processes have met."""
     return (dist.get_rank() if _have_met() else int(rank_zero_only.rank)) == 0  # type: ignore[attr-defined]
 
 
 def process_count() -> int:
-    """Number of processes that have met, 1 before that."""
+    """Return the number of processes that have met, 1 before that."""
     return dist.get_world_size() if _have_met() else 1
 
 
-def wait_for_all() -> None:
-    """Return when all processes have come here."""
-    from_all(None)
+def barrier() -> None:
+    """Wait until all processes have come here."""
+    all_gather_objects(None)
 
 
-def from_first(value: T) -> T:
+def broadcast_object(value: T) -> T:
     """Return the first process's value on all."""
     if process_count() == 1:
         return value
@@ -118,7 +118,7 @@ def from_first(value: T) -> T:
     return box[0]
 
 
-def from_all(value: T) -> list[T]:
+def all_gather_objects(value: T) -> list[T]:
     """Return every process's value on all, in their order."""
     if process_count() == 1:
         return [value]
@@ -127,21 +127,21 @@ def from_all(value: T) -> list[T]:
     return values
 
 
-def is_everywhere(flag: Tensor) -> bool:
-    """Whether a scalar is true on all processes. This waits for the device."""
+def all_true(flag: Tensor) -> bool:
+    """Return whether a scalar is true on all processes. This waits for the device."""
     if process_count() > 1:
         flag = flag.to(torch.int32)
         dist.all_reduce(flag, dist.ReduceOp.MIN)
     return bool(flag)
 
 
-def share(images: T) -> T:
-    """Return this process's images of all, without repeats: every P-th of them."""
+def shard_for_rank(images: T) -> T:
+    """Return this process's images, without repeats: every P-th of P processes' images."""
     return images[dist.get_rank() :: process_count()] if process_count() > 1 else images  # type: ignore[index]
 
 
-def gather_shares(images: list[T]) -> list[T]:
-    """Return what the processes have of their images, on the first one in the order of all, on others nothing."""
+def gather_shards(images: list[T]) -> list[T]:
+    """Return the images of all processes in their common order on the first process, nothing on others."""
     if process_count() == 1:
         return images
     shares: list[Any] | None = [None] * process_count() if dist.get_rank() == 0 else None
@@ -169,7 +169,7 @@ class SameEverywhere(Callback):
         Raises:
             ValueError: the fact and the process are named.
         """
-        first, *others = from_all(self.facts)
+        first, *others = all_gather_objects(self.facts)
         for rank, facts in enumerate(others, start=1):
             for name, value in facts.items():
                 if value != first[name]:

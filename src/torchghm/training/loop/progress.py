@@ -1,4 +1,4 @@
-"""How far a run is: a bar in a terminal, a line an epoch in a log file."""
+"""Progress of a run: a bar in a terminal, a line an epoch in a log file."""
 
 from __future__ import annotations
 

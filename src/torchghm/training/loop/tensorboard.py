@@ -11,7 +11,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torchghm.atomic_files import write_error
 
 
-class Curves(TensorBoardLogger):
+class TensorBoardCurves(TensorBoardLogger):
     """Writes event files into a folder; where they can't be written, the error names it.
 
     Arguments:

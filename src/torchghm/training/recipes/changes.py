@@ -1,4 +1,4 @@
-"""Changing a recipe: what belongs to a loss or a detector goes with it."""
+"""Changes of a recipe: options go with the loss or the detector that they belong to."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ COMPUTING_KEYS = frozenset(
 finite, of which a finished run had none."""
 
 
-def laid_over(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of a recipe with changes.
+def apply_changes(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a recipe with changes applied.
 
     Another loss starts without the options and weight of the former, another detector without the options that it does
     not have.

@@ -14,10 +14,10 @@ from torchghm.training.recipes.recipe import Recipe
 from torchghm.training.recipes.sections import DETECTOR_OPTIONS
 
 DEFAULTS: dict[str, Any] = {"backbone": "resnet18", "head_norm": "group", "image_size": (384, 512)}
-"""What a recipe's null stands for, where that is not `build_detector`'s default."""
+"""Values that a recipe's null stands for, where they are not `build_detector`'s defaults."""
 
 
-def build(
+def build_from_recipe(
     recipe: Recipe, num_classes: int, *, with_weights: bool = True, steps: int = 0
 ) -> tuple[HarmonizedDetector, DetectionLosses]:
     """Build a harmonized detector; the same seed gives the same weights for every loss.

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from torchghm.training.recipes.changes import laid_over
+from torchghm.training.recipes.changes import apply_changes
 from torchghm.training.recipes.recipe import Recipe
 from torchghm.training.recipes.values import checked, nearest, nested, read_yaml
 
@@ -39,7 +39,7 @@ def load_recipe(recipe: Recipe | str | Path | None = None, values: Mapping[str, 
     if isinstance(recipe, Recipe):
         return recipe.with_values(values or {})
     source, found = _read("default" if recipe is None else recipe, Path.cwd(), ())
-    return checked(Recipe, laid_over(found, nested(values)), "--set") if values else checked(Recipe, found, source)
+    return checked(Recipe, apply_changes(found, nested(values)), "--set") if values else checked(Recipe, found, source)
 
 
 def recipe_yaml(recipe: Recipe) -> str:
@@ -82,7 +82,7 @@ def _read(recipe: str | Path, folder: Path, chain: tuple[str, ...]) -> tuple[str
     if base is not None:
         if not isinstance(base, str):
             raise ValueError(f"{source}: expected a recipe's name or file under the key 'base', got {base!r}")
-        values = laid_over(_read(base, place, (*chain, source))[1], values)
+        values = apply_changes(_read(base, place, (*chain, source))[1], values)
     checked(Recipe, values, source)  # here, so that the message names the file whose fault it is
     return source, values
 

@@ -75,7 +75,7 @@ _DECIDED = {"self", "ignore_index", "class_dim", "reduction", "use_sigmoid", "lo
 
 
 class DetectionLosses(NamedTuple):
-    """The two losses of a detector, None for its own, and what each is multiplied by."""
+    """The two losses of a detector, None for its own, with their scope and the factor of each."""
 
     cls_loss: nn.Module | None
     box_loss: nn.Module | None

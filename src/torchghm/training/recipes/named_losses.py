@@ -52,7 +52,7 @@ BoxName = Literal["smooth_l1", "l1", "asl1", "ghmr", "ghmr_published", "own"]
 
 @dataclass(frozen=True)
 class LossChoice:
-    """A loss by name: what builds it (None: the detector's own), and its weight where the recipe does not say."""
+    """A loss by name: its class (None: the detector's own), and its weight where the recipe gives none."""
 
     build: type[nn.Module] | None
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -100,7 +100,12 @@ HARMONIZED = frozenset(REFERENCE_LOSSES)
 
 
 def activation_of(cls: str, options: Mapping[str, Any]) -> Any:
-    """How the classification loss of that name and with those options reads the logits."""
+    """Return the activation with which a classification loss reads the logits.
+
+    Arguments:
+        cls: the loss's name.
+        options: its arguments in the recipe.
+    """
     build = CLS_LOSSES[cls].build
     first = build.activations[0] if build is not None and issubclass(build, UnharmonizedLoss) else "sigmoid"
     return options.get("activation", first)

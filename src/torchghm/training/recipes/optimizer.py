@@ -74,11 +74,16 @@ def learning_rate_factor(recipe: OptimizerRecipe, *, total_steps: int, steps_per
     return factor
 
 
-def gradient_norm(parameters: Iterable[Parameter], largest: float | None) -> torch.Tensor:
-    """Return the 2-norm of the gradient of all parameters together, having scaled it down to ``largest``."""
+def clip_grad_norm_(parameters: Iterable[Parameter], max_norm: float | None) -> torch.Tensor:
+    """Clip the gradient of all parameters together in place, and return its 2-norm from before.
+
+    Arguments:
+        parameters: those without a gradient are left out.
+        max_norm: largest 2-norm; None leaves the gradient as it is.
+    """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients)
-    if largest is not None:
-        factor = (largest / (norm + 1e-6)).clamp(max=1.0)
+    if max_norm is not None:
+        factor = (max_norm / (norm + 1e-6)).clamp(max=1.0)
         torch._foreach_mul_(gradients, factor)
     return norm

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from torchghm.detection.build import SOFTMAX_DETECTORS, TWO_STAGE_DETECTORS, has_option
-from torchghm.training.recipes.changes import laid_over
+from torchghm.training.recipes.changes import apply_changes
 from torchghm.training.recipes.loss_section import LossRecipe
 from torchghm.training.recipes.named_losses import HARMONIZED, activation_of
 from torchghm.training.recipes.sections import (
@@ -76,7 +76,7 @@ class Recipe(Section):
         Raises:
             ValueError: an unknown key, named together with the nearest known one, or a value out of range.
         """
-        return checked(Recipe, laid_over(self.model_dump(mode="json"), nested(values)), source)
+        return checked(Recipe, apply_changes(self.model_dump(mode="json"), nested(values)), source)
 
     def plain(self) -> dict[str, Any]:
         """Return every value, defaults included, as numbers, texts, lists and dictionaries."""

@@ -1,4 +1,4 @@
-"""The sections of a recipe: every value with its range, its default and what it is."""
+"""The sections of a recipe: every value with its range, its default and its meaning."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Section(BaseModel):
 
 
 class DataRecipe(Section):
-    """How the data are read, augmented and batched."""
+    """Reading, augmentation and batching of the data."""
 
     layout: Literal["coco", "voc", "yolo", "csv", "shards"] | None = Field(
         default=None, description="of the folder; null recognises it"
@@ -191,7 +191,7 @@ class OptimizerRecipe(Section):
 
 
 class TrainerRecipe(Section):
-    """How long, on what, and in which precision."""
+    """Duration, devices and precision of the training."""
 
     epochs: PositiveInt = Field(default=30, description="passes over the training images")
     max_steps: PositiveInt | None = Field(

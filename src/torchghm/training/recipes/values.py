@@ -153,7 +153,7 @@ def _keys(model: type[BaseModel]) -> Iterator[str]:
 
 
 def _flags(model: type[BaseModel], values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, bool]]:
-    """True and False where there is another kind of value: pydantic would take them for 1 and 0."""
+    """Yield True and False in place of another kind of value: pydantic would take them for 1 and 0."""
     sections = _sections(model)
     for name, value in values.items():
         if name in sections and isinstance(value, Mapping):
