@@ -18,7 +18,8 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from torchghm.report.figures.palette import color, method_colors, method_label
-from torchghm.training.statistics import Difference, paired_difference
+from torchghm.results.differences import Difference
+from torchghm.training.comparison.statistics import paired_difference
 
 
 class DataSet(NamedTuple):
