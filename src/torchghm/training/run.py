@@ -25,6 +25,7 @@ from torchghm.training.datamodule import DetectionDataModule, with_boxes
 from torchghm.training.evaluation import evaluate_records, load_recipe_data
 from torchghm.training.gradient_norms import write_gradient_norms
 from torchghm.training.history import History
+from torchghm.training.label_memory import KeepLabelMemory
 from torchghm.training.module import DetectorModule
 from torchghm.training.nonfinite import NonFiniteGuard
 from torchghm.training.processes import (
@@ -117,6 +118,9 @@ def train(
     )
     if first:
         folder.prepare(recipe, _device_name(trainer.strategy.root_device), resume=resume)
+    if recipe.trainer.label_memory:
+        keep = KeepLabelMemory(datamodule.train_records, recipe.trainer.epochs)
+        trainer.callbacks.insert(0, keep)  # type: ignore[attr-defined]
     trainer.callbacks.append(SameEverywhere(_facts(recipe, data, saved)))  # type: ignore[attr-defined]
     with quiet():
         _fit(trainer, module, datamodule, folder.last, resumed=saved is not None)
