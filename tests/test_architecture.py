@@ -18,7 +18,8 @@ ALLOWED = {
     "detection": {"functional", "losses"},
     "data": {"atomic_files"},
     "report": {"functional", "atomic_files"},
-    "training": {"functional", "losses", "detection", "data", "atomic_files", "mkl"},
+    "review": {"functional", "detection", "data", "atomic_files"},
+    "training": {"functional", "losses", "detection", "data", "review", "atomic_files", "mkl"},
 }
 
 

@@ -49,5 +49,5 @@ class KeepLabelMemory(Callback):
 
 
 def _summed(trainer: Trainer, sums: Tensor) -> Tensor:
-    total: Tensor = trainer.strategy.reduce(sums, reduce_op="sum")
+    total: Tensor = trainer.strategy.reduce(sums.clone(), reduce_op="sum")  # which sums in place
     return total
