@@ -21,7 +21,9 @@ def annotation_digests(records: Records) -> Tensor:
     for image, name in enumerate(records.names()):
         text = name.encode("utf-8", "surrogateescape")
         for row in range(int(records.offsets[image]), int(records.offsets[image + 1])):
-            content = text + records.boxes[row].tobytes() + bytes([int(records.crowd[row])]) + records.labels[row].tobytes()
+            content = (
+                text + records.boxes[row].tobytes() + bytes([int(records.crowd[row])]) + records.labels[row].tobytes()
+            )
             numbers[row] = int.from_bytes(blake2b(content, digest_size=8).digest(), "little", signed=True)
     return torch.from_numpy(numbers)
 

@@ -45,9 +45,7 @@ class LabelMemory:
         [0.02, 0.02, 0.98]
     """
 
-    def __init__(
-        self, objects: int, images: int = 0, *, epochs: int, device: torch.device | str | None = None
-    ) -> None:
+    def __init__(self, objects: int, images: int = 0, *, epochs: int, device: torch.device | str | None = None) -> None:
         for name, value, least in (("objects", objects, 0), ("images", images, 0), ("epochs", epochs, 1)):
             check_number(name, value, f"an integer of at least {least}", ok=lambda value, least=least: value >= least)
         self.epochs = epochs
@@ -137,7 +135,7 @@ class LabelMemory:
         """Fold the epoch's sums into the averages, and start the next epoch.
 
         Arguments:
-            summed_over_ranks: a tensor to the same, summed over processes; all of them have to call this.
+            summed_over_ranks: a tensor to another one, its sum over processes; all of them have to call this.
         """
         visits, matched, gradient_norm, residual, rival, margin = summed_over_ranks(self._sums)
         seen, unmatched, kept_rival, votes = self._counts.int()
