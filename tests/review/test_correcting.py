@@ -46,7 +46,7 @@ def of_image(data, stem):
 @pytest.mark.parametrize("layout", WRITERS)
 def test_what_was_accepted_is_in_the_copy(tmp_path, layout):
     data = load_data(WRITERS[layout](tmp_path / "data"), val_fraction=0, test_fraction=0)
-    name, before = of_image(data, "a")
+    name, _ = of_image(data, "a")
     decisions = read_decisions(saved(tmp_path / "d.json", [{"image": name, **decision} for decision in ACCEPTED]))
     made = write_corrected(data, decisions, tmp_path / "out")
     copy = load_data(made, val_fraction=0, test_fraction=0)
@@ -110,7 +110,7 @@ def test_nothing_is_written_into_the_source_or_over_other_things(tmp_path):
         ("[]", "expected the decisions"),
         ('{"torchghm_review": 1}', "expected a list"),
         ('{"torchghm_review": 1, "decisions": [{"decision": "maybe"}]}', "decision 0: expected 'decision'"),
-        (json.dumps({"torchghm_review": 1, "decisions": [{**ACCEPTED[2], "image": "a", "suggested_box": [3, 3, 3, 9]}]}),
+        (json.dumps({"torchghm_review": 1, "decisions": [{**ACCEPTED[2], "image": "a", "suggested_box": [3, 3, 3]}]}),
          "x1, y1, x2, y2 under the key 'suggested_box'"),
     ],
 )  # fmt: skip
