@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from torchghm.data.records import Records
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
+Number = TypeVar("Number", bound=np.generic)
 
 SAME = 0.5
 """IoU from which a detection is about an object at its place: COCO's lowest threshold."""
@@ -137,7 +138,7 @@ def _argmax(values: Floats) -> Whole:
     return values.argmax(axis=1) if values.shape[1] else np.zeros(values.shape[0], np.int64)
 
 
-def _of(values: NDArray[np.generic], index: Whole) -> NDArray[np.generic]:
+def _of(values: NDArray[Number], index: Whole) -> NDArray[Number]:
     """The values at these places; zeros where there are none to choose from."""
     return values[index] if len(values) else np.zeros((len(index), *values.shape[1:]), values.dtype)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -47,7 +49,7 @@ class LabelMemory:
 
     def __init__(self, objects: int, images: int = 0, *, epochs: int, device: torch.device | str | None = None) -> None:
         for name, value, least in (("objects", objects, 0), ("images", images, 0), ("epochs", epochs, 1)):
-            check_number(name, value, f"an integer of at least {least}", ok=lambda value, least=least: value >= least)
+            check_number(name, value, f"an integer of at least {least}", ok=partial(operator.le, least))
         self.epochs = epochs
         self.epoch = 0
         """Finished epochs."""

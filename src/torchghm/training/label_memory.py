@@ -13,7 +13,8 @@ from torchghm.review.memory import LabelMemory
 from torchghm.training.module import DetectorModule
 
 LABELS_KEY = "torchghm_labels"
-"""Of a checkpoint: ``memory``, the state of a `LabelMemory`, and ``digests`` of the annotations that it is about."""
+"""Of a checkpoint: ``memory``, the state of a `LabelMemory`, ``digests`` of the annotations that it is about, and
+the folder that they were read from, ``root``."""
 
 
 class KeepLabelMemory(Callback):
@@ -27,6 +28,7 @@ class KeepLabelMemory(Callback):
     def __init__(self, records: Records, epochs: int) -> None:
         self.memory = LabelMemory(len(records.labels), len(records), epochs=epochs)
         self._digests = annotation_digests(records)
+        self._root = str(records.root.absolute())
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Watch the detector, on its device."""
@@ -40,7 +42,7 @@ class KeepLabelMemory(Callback):
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Add the memory, on every process."""
         state = self.memory.state_dict(lambda sums: _summed(trainer, sums))
-        checkpoint[LABELS_KEY] = {"memory": state, "digests": self._digests}
+        checkpoint[LABELS_KEY] = {"memory": state, "digests": self._digests, "root": self._root}
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Go on with the memory of the checkpoint."""
