@@ -18,7 +18,7 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from torchghm.report.figures.palette import color, method_colors, method_label
-from torchghm.results.differences import Difference
+from torchghm.results.difference import Difference
 from torchghm.training.comparison.statistics import paired_difference
 
 

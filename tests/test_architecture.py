@@ -21,7 +21,8 @@ ALLOWED = {
     "results": {"printable"},
     "report": {"functional", "results", "atomic_files"},
     "integrations": {"functional", "losses", "atomic_files"},
-    "training": {"functional", "losses", "detection", "data", "results", "atomic_files", "mkl"},
+    "review": {"functional", "detection", "data", "atomic_files"},
+    "training": {"functional", "losses", "detection", "data", "review", "results", "atomic_files", "mkl"},
 }
 
 

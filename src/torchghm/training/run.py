@@ -20,6 +20,7 @@ from torchghm.data import DetectionData
 from torchghm.training.evaluation.evaluate import evaluate_records
 from torchghm.training.evaluation.gradient_norms import write_gradient_norms
 from torchghm.training.evaluation.samples import write_samples
+from torchghm.training.label_memory import KeepLabelMemory
 from torchghm.training.loop.checkpoints import KeepCheckpoints, SafeCheckpointIO, SavedDetector, load_checkpoint
 from torchghm.training.loop.data_order import check_batch_size
 from torchghm.training.loop.datamodule import DetectionDataModule
@@ -117,6 +118,9 @@ def train(
     )
     if first:
         folder.prepare(recipe, _device_name(trainer.strategy.root_device), resume=resume)
+    if recipe.trainer.label_memory:
+        keep = KeepLabelMemory(datamodule.train_records, recipe.trainer.epochs)
+        trainer.callbacks.insert(0, keep)  # type: ignore[attr-defined]
     trainer.callbacks.append(SameEverywhere(_facts(recipe, data, saved)))  # type: ignore[attr-defined]
     with without_lightning_messages():
         _fit(trainer, module, datamodule, folder.last, resumed=saved is not None)

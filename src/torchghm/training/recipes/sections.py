@@ -217,6 +217,9 @@ class TrainerRecipe(Section):
     deterministic: bool | Literal["warn"] = Field(
         default=False, description="only algorithms that give the same bits again (on a GPU: slower)"
     )
+    label_memory: bool = Field(
+        default=True, description="remember how the training went for every label, for torchghm review"
+    )
     on_nonfinite: Literal["stop", "skip"] = Field(
         default="stop", description="what a loss or gradient that is not finite does: end the run, or skip the step"
     )
