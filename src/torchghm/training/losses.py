@@ -35,7 +35,7 @@ from torchghm.losses.unharmonized import Options, UnharmonizedLoss
 from torchghm.training.recipe_values import nearest
 
 if TYPE_CHECKING:
-    from torchghm.detection.scope import Scope
+    from torchghm.detection.examples.scope import Scope
     from torchghm.training.recipe_sections import LossRecipe
 
 
