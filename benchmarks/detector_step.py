@@ -12,7 +12,7 @@ from torchvision.ops import box_iou
 import torchghm
 from benchmarks.measure import Row, Step, extra_memory, quantiles, timed
 from torchghm.detection import HarmonizedRetinaNet, build_detector, detection_examples, harmonize
-from torchghm.detection.scope import classification_loss
+from torchghm.detection.examples.scope import classification_loss
 
 CLASSES = 91
 SETUPS = (((240, 320), 4), ((800, 1066), 2))

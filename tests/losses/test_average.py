@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from torchghm import CrossEntropyLoss, GHMCLoss
-from torchghm.detection.scope import LevelLosses
+from torchghm.detection.examples.scope import LevelLosses
 
 ROWS, CLASSES, POSITIVES = 400, 5, 60
 

@@ -6,7 +6,7 @@ from tests.data.layouts import write_coco
 from tests.training.tiny import samples
 
 from torchghm.data import DetectionDataset, collate, load_data, training_transforms
-from torchghm.detection.scope import LevelLosses
+from torchghm.detection.examples.scope import LevelLosses
 from torchghm.losses import FocalLoss, GHMCLoss, GHMRLoss, ReferenceGHMC, ReferenceGHMR, SmoothL1Loss
 from torchghm.training import load_recipe, recipe_names
 from torchghm.training.loop.datamodule import to_floats

@@ -10,7 +10,7 @@ from tests.detection.models import small_batch, small_detector
 from tests.ranks import on_ranks
 
 from torchghm.detection import harmonize
-from torchghm.detection.examples import DetectionExamples
+from torchghm.detection.examples.batch_examples import DetectionExamples
 from torchghm.review import LabelMemory
 
 OBJECTS, CLASSES, ANCHORS, EPOCHS = 6, 4, 40, 11

@@ -6,7 +6,7 @@ import torch
 from torchvision import tv_tensors
 
 from torchghm.data import training_transforms
-from torchghm.detection.examples import DetectionExamples
+from torchghm.detection.examples.batch_examples import DetectionExamples
 from torchghm.review.unlabelled_places import UnlabelledPlaces, in_frame
 
 FRAME = torch.tensor([[0.0, 0.0, 50.0, 50.0], [0.0, 0.0, 25.0, 25.0]])  # of an image of 100 x 100

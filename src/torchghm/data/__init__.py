@@ -15,8 +15,8 @@ from torchghm.data.problems import DataError, Problem
 from torchghm.data.records import ImageRecord, Records
 from torchghm.data.reporting.check import DataCheck, SplitCount, check_data
 from torchghm.data.reporting.check_page import write_check_page
-from torchghm.data.scenes import write_scenes
-from torchghm.data.shard_writing import write_shards
+from torchghm.data.scenes.scene_writing import write_scenes
+from torchghm.data.shards.shard_writing import write_shards
 from torchghm.data.writing.conversion import split_data, write_data
 from torchghm.data.writing.noisy_data import write_noisy
 

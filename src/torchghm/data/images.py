@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 if TYPE_CHECKING:
-    from torchghm.data.shard_members import Member
+    from torchghm.data.shards.shard_members import Member
 
 # Only these decoders are run on data. Pillow knows more, and EPS among them starts another program.
 FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")

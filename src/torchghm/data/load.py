@@ -17,12 +17,12 @@ from torchghm.data.evidence.sets import (
     unlisted_problems,
     unread_problems,
 )
-from torchghm.data.file_names import is_hidden
-from torchghm.data.folder import DataFolder
+from torchghm.data.folders.file_names import is_hidden
+from torchghm.data.folders.folder import DataFolder
 from torchghm.data.problems import FileError, Problem, refuse
 from torchghm.data.reading import LAYOUTS
 from torchghm.data.records import Records
-from torchghm.data.splits import check_splits, in_split_order, split_by_seed, to_divide
+from torchghm.data.splitting.splits import check_splits, in_split_order, split_by_seed, to_divide
 
 LEFT_OUT = ("image-left-out", "images-of-one-name", "unlisted-annotations", "unlabelled-split")
 """Kinds of problems that have named images which are not read."""

@@ -12,7 +12,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from torchghm.data.shard_members import Member, Members
+from torchghm.data.shards.shard_members import Member, Members
 
 _OF_IMAGES = ("widths", "heights", "image_ids")
 _OF_OBJECTS = ("boxes", "labels", "crowd", "area")

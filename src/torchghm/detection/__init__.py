@@ -1,15 +1,15 @@
 """Where logits come from: torchvision's detectors, harmonized."""
 
-from torchghm.detection.backbones import BACKBONES
+from torchghm.detection.backbones.feature_pyramids import BACKBONES
 from torchghm.detection.build import DETECTORS, build_detector
-from torchghm.detection.examples import DetectionExamples
-from torchghm.detection.faster_rcnn import HarmonizedFasterRCNN, HarmonizedMaskRCNN
-from torchghm.detection.fcos import HarmonizedFCOS
+from torchghm.detection.detectors.faster_rcnn import HarmonizedFasterRCNN, HarmonizedMaskRCNN
+from torchghm.detection.detectors.fcos import HarmonizedFCOS
+from torchghm.detection.detectors.harmonized import HarmonizedDetector
+from torchghm.detection.detectors.retinanet import HarmonizedRetinaNet
+from torchghm.detection.detectors.ssd import HarmonizedSSD
+from torchghm.detection.examples.batch_examples import DetectionExamples
 from torchghm.detection.harmonize import detection_examples, harmonize, restore
-from torchghm.detection.harmonized import HarmonizedDetector
 from torchghm.detection.prior import set_prior
-from torchghm.detection.retinanet import HarmonizedRetinaNet
-from torchghm.detection.ssd import HarmonizedSSD
 
 __all__ = [
     "BACKBONES",

@@ -18,9 +18,9 @@ from torchvision.models.detection.ssd import SSD, _vgg_extractor
 from torchvision.models.detection.ssdlite import SSDLiteHead, _mobilenet_extractor, _normal_init
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool, LastLevelP6P7
 
-from torchghm.detection.backbones import BackboneConfig, FeaturePyramid, resnet_pyramid
-from torchghm.detection.labels import LabelsFromZero
-from torchghm.detection.timm_backbones import TIMM, timm_pyramid
+from torchghm.detection.backbones.feature_pyramids import BackboneConfig, FeaturePyramid, resnet_pyramid
+from torchghm.detection.backbones.timm_backbones import TIMM, timm_pyramid
+from torchghm.detection.examples.labels import LabelsFromZero
 
 PYRAMID_LEVELS = 5
 NORM_GROUPS = 32

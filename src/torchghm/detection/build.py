@@ -11,10 +11,10 @@ from torch import nn
 
 from torchghm.detection import architectures
 from torchghm.detection.architectures import NORM_GROUPS, PYRAMID_LEVELS, Threshold
-from torchghm.detection.backbones import BACKBONES, BackboneConfig
-from torchghm.detection.group_norm import with_any_group
+from torchghm.detection.backbones.feature_pyramids import BACKBONES, BackboneConfig
+from torchghm.detection.backbones.group_norm import with_any_group
+from torchghm.detection.backbones.timm_backbones import TIMM
 from torchghm.detection.prior import set_prior
-from torchghm.detection.timm_backbones import TIMM
 from torchghm.functional.arguments import check_choice, check_number
 
 DetectorName = Literal[

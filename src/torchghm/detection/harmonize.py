@@ -8,13 +8,13 @@ from torch import Tensor, nn
 from torchvision.models.detection import FCOS, FasterRCNN, MaskRCNN, RetinaNet
 from torchvision.models.detection.ssd import SSD
 
-from torchghm.detection.examples import DetectionExamples
-from torchghm.detection.faster_rcnn import HarmonizedFasterRCNN, HarmonizedMaskRCNN
-from torchghm.detection.fcos import HarmonizedFCOS
-from torchghm.detection.harmonized import HarmonizedDetector, LossPlan, Stage
-from torchghm.detection.retinanet import HarmonizedRetinaNet
-from torchghm.detection.scope import Scope, check_options, check_scope
-from torchghm.detection.ssd import HarmonizedSSD
+from torchghm.detection.detectors.faster_rcnn import HarmonizedFasterRCNN, HarmonizedMaskRCNN
+from torchghm.detection.detectors.fcos import HarmonizedFCOS
+from torchghm.detection.detectors.harmonized import HarmonizedDetector, LossPlan, Stage
+from torchghm.detection.detectors.retinanet import HarmonizedRetinaNet
+from torchghm.detection.detectors.ssd import HarmonizedSSD
+from torchghm.detection.examples.batch_examples import DetectionExamples
+from torchghm.detection.examples.scope import Scope, check_options, check_scope
 from torchghm.functional.arguments import check_choice, check_flag
 
 Detector = TypeVar("Detector", bound=nn.Module)

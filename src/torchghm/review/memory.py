@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from torchghm.detection.examples import DetectionExamples
-from torchghm.detection.harmonized import HarmonizedDetector
+from torchghm.detection.detectors.harmonized import HarmonizedDetector
+from torchghm.detection.examples.batch_examples import DetectionExamples
 from torchghm.functional.arguments import check_number
 from torchghm.review.object_figures import ObjectFigures, object_figures
 from torchghm.review.unlabelled_places import UnlabelledPlaces

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from torchghm.detection.examples import DetectionExamples
-from torchghm.detection.quality import overlap
+from torchghm.detection.examples.batch_examples import DetectionExamples
+from torchghm.detection.examples.quality import overlap
 
 
 class ObjectFigures(NamedTuple):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from torchghm.detection.examples import BACKGROUND, DetectionExamples
+from torchghm.detection.examples.batch_examples import BACKGROUND, DetectionExamples
 
 SLOTS = 8
 """Places that are kept of an image."""

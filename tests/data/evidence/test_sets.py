@@ -4,7 +4,7 @@ from tests.data.layouts import SAMPLES, Sample, write_image, write_yolo
 
 from torchghm.data import load_data
 from torchghm.data.evidence.seen import what_is_there
-from torchghm.data.folder import DataFolder
+from torchghm.data.folders.folder import DataFolder
 
 MANY = tuple(Sample(f"{number:02}.png", "train", ((1, 1, 9, 9),), (number % 3,)) for number in range(20))
 

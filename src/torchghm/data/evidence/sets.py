@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from torchghm.data.folder import DataFolder
+from torchghm.data.folders.folder import DataFolder
 from torchghm.data.images import SUFFIXES, UNUSUAL
 from torchghm.data.problems import Problem, common_place, examples
 from torchghm.data.records import Records
-from torchghm.data.split_names import split_of
+from torchghm.data.splitting.split_names import split_of
 
 LISTS = (".txt", ".csv", ".json", ".xml")
 

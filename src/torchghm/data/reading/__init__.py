@@ -6,9 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from torchghm.data import shards
 from torchghm.data.assumptions import Assumptions
-from torchghm.data.folder import DataFolder
+from torchghm.data.folders.folder import DataFolder
 from torchghm.data.problems import Problem
 from torchghm.data.reading import (
     coco,
@@ -22,6 +21,7 @@ from torchghm.data.reading import (
     yolo_sources,
 )
 from torchghm.data.records import Records
+from torchghm.data.shards import shard_reading
 
 Reader = Callable[[DataFolder, Assumptions, list[Problem]], tuple[tuple[str, ...], dict[str, Records]]]
 
@@ -64,5 +64,5 @@ LAYOUTS: dict[str, Layout] = {
     "yolo": Layout(yolo_sources.usual_settings, yolo_sources.yolo_source, yolo.read_yolo, yolo.LOOKED_FOR),
     "csv": Layout(_never, csv_tables.csv_tables, csv_tables.read_csv, csv_tables.LOOKED_FOR),
     **{name: _converted(name) for name in converted_places.LOOKED_FOR},
-    "shards": Layout(shards.is_sharded, _never, shards.read_shards, shards.LOOKED_FOR),
+    "shards": Layout(shard_reading.is_sharded, _never, shard_reading.read_shards, shard_reading.LOOKED_FOR),
 }

@@ -10,8 +10,8 @@ import json
 from typing import Any
 
 from torchghm.data.assumptions import Assumptions
-from torchghm.data.finding import FoundFiles
-from torchghm.data.folder import DataFolder
+from torchghm.data.folders.finding import FoundFiles
+from torchghm.data.folders.folder import DataFolder
 from torchghm.data.problems import FileError, Problem, examples, reported
 from torchghm.data.reading.coco_ids import Ids
 from torchghm.data.reading.coco_objects import MASK_BOX, Entries, Objects

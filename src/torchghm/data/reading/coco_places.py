@@ -6,11 +6,11 @@ import posixpath
 import re
 from typing import NamedTuple
 
-from torchghm.data.folder import DataFolder
+from torchghm.data.folders.folder import DataFolder
 from torchghm.data.images import SUFFIXES
 from torchghm.data.problems import FileError
-from torchghm.data.split_names import SPLIT_NAMES, is_within, split_of, split_of_path
-from torchghm.data.splits import in_split_order
+from torchghm.data.splitting.split_names import SPLIT_NAMES, is_within, split_of, split_of_path
+from torchghm.data.splitting.splits import in_split_order
 
 LOOKED_FOR = (
     "annotations/instances_*.json, _annotations.coco.json in the folder or in train/, valid/, test/, or any JSON file "

@@ -15,7 +15,7 @@ from xml.etree.ElementTree import ParseError
 
 from defusedxml.ElementTree import fromstring
 
-from torchghm.data.folder import DataFolder
+from torchghm.data.folders.folder import DataFolder
 from torchghm.data.problems import FileError, Problem, examples
 
 LARGEST_FILE = 2**30

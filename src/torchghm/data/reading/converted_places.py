@@ -5,10 +5,10 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable
 
-from torchghm.data.folder import DataFolder
+from torchghm.data.folders.folder import DataFolder
 from torchghm.data.images import SUFFIXES
 from torchghm.data.problems import FileError
-from torchghm.data.split_names import is_within, split_of, split_of_path
+from torchghm.data.splitting.split_names import is_within, split_of, split_of_path
 
 LOOKED_FOR = {
     "cvat": "an XML file of CVAT for images",

@@ -9,14 +9,14 @@ from math import nan
 from typing import NamedTuple
 
 from torchghm.data.assumptions import Assumptions
-from torchghm.data.finding import FoundFiles
-from torchghm.data.folder import DataFolder
+from torchghm.data.folders.finding import FoundFiles
+from torchghm.data.folders.folder import DataFolder
 from torchghm.data.problems import FileError, Problem, examples, reported
 from torchghm.data.reading.coco_places import image_folders, may_be_of
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
-from torchghm.data.split_names import is_within, split_of, split_of_path
-from torchghm.data.splits import in_split_order
+from torchghm.data.splitting.split_names import is_within, split_of, split_of_path
+from torchghm.data.splitting.splits import in_split_order
 
 LOOKED_FOR = "CSV files with the columns filename, class, xmin, ymin, xmax, ymax, or of lines image,x1,y1,x2,y2,class"
 LARGEST_TABLE = 256 * 2**20

@@ -8,8 +8,8 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Sequence
 
-from torchghm.data.file_names import loose_name
-from torchghm.data.folder import DataFolder
+from torchghm.data.folders.file_names import loose_name
+from torchghm.data.folders.folder import DataFolder
 from torchghm.data.problems import FileError, Problem, common_place, examples
 
 FEW = 0.05

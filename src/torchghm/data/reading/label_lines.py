@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from torchghm.data.evidence.box_forms import doubts
 from torchghm.data.evidence.columns import tell
-from torchghm.data.folder import DataFolder
+from torchghm.data.folders.folder import DataFolder
 from torchghm.data.problems import Problem, per_file
 from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.repairing.label_text import numbers_of

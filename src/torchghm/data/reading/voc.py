@@ -10,13 +10,13 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.ElementTree import fromstring
 
 from torchghm.data.assumptions import Assumptions
-from torchghm.data.folder import DataFolder, is_there
+from torchghm.data.folders.folder import DataFolder, is_there
 from torchghm.data.problems import FileError, Problem, examples, per_file, reported
 from torchghm.data.reading.voc_places import VocFiles
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotation_columns import incomplete
 from torchghm.data.repairing.annotations import Annotations
-from torchghm.data.splits import in_split_order, listed_once
+from torchghm.data.splitting.splits import in_split_order, listed_once
 from torchghm.data.writing.kept import KEPT_FILE, read_kept
 
 LARGEST_XML = 16 * 2**20

@@ -5,11 +5,11 @@ from __future__ import annotations
 import posixpath
 import re
 
-from torchghm.data.file_names import loose_name, normal_name
-from torchghm.data.folder import DataFolder
+from torchghm.data.folders.file_names import loose_name, normal_name
+from torchghm.data.folders.folder import DataFolder
 from torchghm.data.images import SUFFIXES
 from torchghm.data.problems import FileError, Problem, examples, reported
-from torchghm.data.split_names import SPLIT_NAMES, is_within, split_of_path
+from torchghm.data.splitting.split_names import SPLIT_NAMES, is_within, split_of_path
 
 LOOKED_FOR = "Annotations/ and JPEGImages/, or XML files beside images or in a folder of their own"
 LARGEST_LIST = 256 * 2**20

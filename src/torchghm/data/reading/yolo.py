@@ -10,8 +10,8 @@ from __future__ import annotations
 import posixpath
 
 from torchghm.data.assumptions import Assumptions
-from torchghm.data.finding import FoundFiles
-from torchghm.data.folder import DataFolder
+from torchghm.data.folders.finding import FoundFiles
+from torchghm.data.folders.folder import DataFolder
 from torchghm.data.images import SUFFIXES, UNDECODED
 from torchghm.data.problems import FileError, Problem, Sample, common_place, examples, reported
 from torchghm.data.reading.coco_places import may_be_of
@@ -20,8 +20,8 @@ from torchghm.data.reading.label_lines import LabelLines
 from torchghm.data.reading.yolo_sources import YoloSource, yolo_source
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
-from torchghm.data.split_names import SPLIT_NAMES
-from torchghm.data.splits import in_split_order, listed_once
+from torchghm.data.splitting.split_names import SPLIT_NAMES
+from torchghm.data.splitting.splits import in_split_order, listed_once
 from torchghm.data.writing.kept import KEPT_FILE, read_kept
 
 LOOKED_FOR = "data.yaml, obj.data, or classes.txt beside label files"

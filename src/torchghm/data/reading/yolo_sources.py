@@ -11,10 +11,10 @@ from typing import Any
 
 import yaml
 
-from torchghm.data.folder import DataFolder
+from torchghm.data.folders.folder import DataFolder
 from torchghm.data.images import SUFFIXES
 from torchghm.data.problems import FileError
-from torchghm.data.split_names import SPLIT_NAMES, is_within, split_of_path
+from torchghm.data.splitting.split_names import SPLIT_NAMES, is_within, split_of_path
 
 LARGEST_SETTINGS = 2**19  # the parser takes some ten seconds for that
 USUAL = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")

@@ -23,7 +23,7 @@ from torchghm.data.repairing.boxes import (
     to_corners,
     unnormalised,
 )
-from torchghm.data.shard_members import Members
+from torchghm.data.shards.shard_members import Members
 from torchghm.data.threads import in_threads
 
 

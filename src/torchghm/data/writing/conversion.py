@@ -10,7 +10,7 @@ from pathlib import Path
 from torchghm.data.load import DetectionData
 from torchghm.data.new_folder import new_folder
 from torchghm.data.records import Records
-from torchghm.data.splits import split_by_seed
+from torchghm.data.splitting.splits import split_by_seed
 from torchghm.data.writing.coco_writing import coco_instances, write_coco_split
 from torchghm.data.writing.noisy_data import outside_of
 from torchghm.data.writing.voc_writing import write_voc

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable
 
-from torchghm.data.file_names import loose_name
+from torchghm.data.folders.file_names import loose_name
 
 
 def flat_names(names: Iterable[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from torchghm.data.records import ImageRecord, Records
-from torchghm.data.split_names import SPLIT_NAMES
+from torchghm.data.splitting.split_names import SPLIT_NAMES
 from torchghm.data.writing.coco_writing import place_image
 from torchghm.data.writing.flat_names import flat_names
 from torchghm.data.writing.kept import write_kept

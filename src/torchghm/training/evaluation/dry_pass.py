@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from torchghm.data import DetectionData, DetectionDataset, collate, evaluation_transforms
 from torchghm.detection import detection_examples
-from torchghm.detection.backbones import backbone_body
+from torchghm.detection.backbones.feature_pyramids import backbone_body
 from torchghm.training.evaluation.gradient_norms import classification_counts
 from torchghm.training.loop.datamodule import Batch, to_floats
 from torchghm.training.loop.module import DetectorModule

@@ -17,7 +17,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from torchghm.atomic_files import replaced
-from torchghm.detection.backbone_weights import why_unreadable
+from torchghm.detection.backbones.backbone_weights import why_unreadable
 from torchghm.training.loop.datamodule import Batch
 from torchghm.training.loop.module import CHECKPOINT_KEY, DetectorModule
 from torchghm.training.recipes.recipe import Recipe

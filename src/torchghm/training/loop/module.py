@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 import torchghm
-from torchghm.detection.backbones import backbone_body
+from torchghm.detection.backbones.feature_pyramids import backbone_body
 from torchghm.training.loop.average_precision import (
     DetectionMetrics,
     SeenImage,

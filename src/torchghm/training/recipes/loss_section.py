@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field, field_validator, model_validator
 from torch import nn
 
-from torchghm.detection.scope import Scope
+from torchghm.detection.examples.scope import Scope
 from torchghm.losses import CrossEntropyLoss, FocalLoss, HandoverLoss
 from torchghm.losses.baselines.unharmonized import Options, UnharmonizedLoss
 from torchghm.training.recipes.named_losses import (

@@ -1,0 +1,1 @@
+"""Scenes: the embedded data set of real digits on real photographs."""

@@ -1,0 +1,1 @@
+"""Tar shards: packing a data set, and reading it image by image."""

@@ -1,0 +1,1 @@
+"""Names of splits, and how a data set without any is split."""

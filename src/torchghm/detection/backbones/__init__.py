@@ -1,0 +1,1 @@
+"""Backbones of detectors, and their weights."""

@@ -1,0 +1,1 @@
+"""One file for each detector: what computes its loss, harmonized."""

@@ -1,0 +1,1 @@
+"""Examples of a batch: logits, labels and residuals of every anchor."""
