@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
@@ -140,15 +140,15 @@ class _LastStep:
 def choose_step(batch: Batch, options: HarmonizingOptions, memory: Memory) -> Step:
     """The fused step where it can run: on a CPU, with Numba, where nothing is traced; else the two passes."""
     if options.reduction != "none" and runs_untraced_on_cpu(batch.inputs, options.backend):
-        fits, fused = _fused()
-        if fits(batch, memory):
-            return fused
+        fused = _fused_module()
+        if fused.fits(batch, memory):
+            return cast(Step, fused.fused)
     return two_pass
 
 
 @functools.cache
-def _fused() -> tuple[Callable[[Batch, Memory], bool], Step]:
-    """The fused step and when it can run, imported when it is first needed: Numba may not be installed."""
+def _fused_module() -> Any:
+    """`torchghm.losses.fused`, imported when it is first needed: Numba may not be installed."""
     from torchghm.losses import fused
 
-    return fused.fits, fused.fused
+    return fused

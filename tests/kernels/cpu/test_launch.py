@@ -111,6 +111,7 @@ def test_compiled_once_where_no_folder_can_be_written(monkeypatch):
         chunk_size=1024,
         logits=distance.data_ptr(),
         rows=2,
+        columns=1,
         regions=2,
         sums=sums.data_ptr(),
         width=4,

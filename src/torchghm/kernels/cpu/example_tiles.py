@@ -1,16 +1,17 @@
-"""Tiles of sigmoid examples: logits with the sign of their target, targets, weights, and what is no example hidden."""
+"""Tiles of examples: logits with the sign of their target, or residuals; their targets and weights."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from torchghm.kernels.cpu.simd.intrinsics import scalar, summing, vectorize
+from torchghm.kernels.cpu.launch import Arguments
+from torchghm.kernels.cpu.simd.intrinsics import Number, Numbers, Real, scalar, summing, vectorize
 from torchghm.kernels.cpu.simd.loads_and_stores import FLOAT32, FLOAT64, TILE, array_at, load, tile
 
 HIDDEN = -1e4
-"""The logit of what is no example: with target 0 its g, L and gradient are 0."""
+"""The logit of what is no example: with target 0 its g, L and gradient are 0. So they are of a residual of 0."""
 
 SPARSE = 64
 """Of so many logits at most one may be at the labelled class for them to be read where they lie."""
@@ -19,20 +20,20 @@ SPARSE = 64
 class Tiles(NamedTuple):
     """What a tile of examples is worked on in; [TILE] each, of the dtype of the arithmetic or int32."""
 
-    own: Any
+    own: Numbers
     """Logits, where they can't be read as they lie."""
-    targets: Any
-    weight: Any
-    flipped: Any
+    targets: Numbers
+    weight: Numbers
+    flipped: Numbers
     """Places of logits at the labelled class: their sign is to be changed."""
-    index: Any
+    index: Numbers
     """Regions."""
-    gradient: Any
+    gradient: Numbers
     """Where it can't be written to its place at once."""
 
 
 @scalar
-def tiles_in(reals: Any, integers: Any, real: Any) -> Any:
+def tiles_in(reals: int, integers: int, real: Real) -> Tiles:
     """Tiles in memory for four of reals and two of integers."""
     return Tiles(
         own=tile(reals, 0, real),
@@ -45,24 +46,33 @@ def tiles_in(reals: Any, integers: Any, real: Any) -> Any:
 
 
 @scalar
-def prepare(a: Any, real: Any, start: Any, end: Any, tiles: Any) -> tuple[Any, Any, Any, Any, Any, Any]:
-    """Examples from ``start`` on, before ``end``: their logits, and what ``tiles`` hold of them.
+def prepare(
+    a: Arguments, real: Real, mu: Number, start: int, end: int, tiles: Tiles
+) -> tuple[Numbers, int, int, int, int, bool]:
+    """Examples from ``start`` on, before ``end``: their logits or residuals, and what ``tiles`` hold of them.
 
     Returns:
-        The logits: ``own``, or several tiles of the tensor itself where no more than a few signs in them have to be
+        The numbers: ``own``, or several tiles of the tensor itself where no more than a few signs in them have to be
         changed, so that they must not be written to; how many examples they are; how many logits are hidden, with what
         fills the tile up; how many targets are invalid (a row counts in the tile that its first logit is in); how many
         logits are at the labelled class: ``flipped`` holds their places; and whether their sign was changed in ``own``.
     """
     own, targets, weight, flipped = tiles.own, tiles.targets, tiles.weight, tiles.flipped
-    whole, positives = _tiles_as_they_lie(a, own.itemsize, start, end, flipped)
+    if mu is None:
+        whole, positives = _tiles_as_they_lie(a, own.itemsize, start, end, flipped)
+    else:
+        unchanged = a.storage == (FLOAT32 if own.itemsize == 4 else FLOAT64)
+        unchanged = unchanged and not a.weight and not a.leave_out_nonfinite
+        whole, positives = (end - start) // TILE if unchanged else 0, 0
     if whole > 0:
         return array_at(a.logits, real, start, whole * TILE), whole * TILE, 0, 0, positives, False
     count = min(TILE, end - start)
     load(a.storage, a.logits, start, count, own)
-    own[count:] = real(HIDDEN)
+    own[count:] = _hidden(real, mu)
     if a.weight:
         _load_weight(a, real, start, count, weight)
+    if mu is not None:
+        return own, count, TILE - count, 0, 0, True
     if a.target_storage < 0:
         hidden, invalid, positives = _flip_and_hide(a, real, start, count, own, weight, flipped)
         return own, count, TILE - count + hidden, invalid, positives, True
@@ -72,7 +82,7 @@ def prepare(a: Any, real: Any, start: Any, end: Any, tiles: Any) -> tuple[Any, A
 
 
 @scalar
-def _tiles_as_they_lie(a: Any, width: Any, start: Any, end: Any, flipped: Any) -> tuple[Any, Any]:
+def _tiles_as_they_lie(a: Arguments, width: int, start: int, end: int, flipped: Numbers) -> tuple[int, int]:
     """How many whole tiles need no conversion, no weight, and no change but of a few signs; and how many signs."""
     if a.storage != (FLOAT32 if width == 4 else FLOAT64):
         return 0, 0
@@ -96,14 +106,14 @@ def _tiles_as_they_lie(a: Any, width: Any, start: Any, end: Any, flipped: Any) -
 
 
 @scalar
-def _labels(a: Any, start: Any, count: Any) -> Any:
+def _labels(a: Arguments, start: int, count: int) -> Numbers:
     """Class indices of the rows that these examples are in."""
     first = start // a.columns
     return array_at(a.targets, np.int64, first, (start + count - 1) // a.columns - first + 1)
 
 
 @scalar
-def _load_weight(a: Any, real: Any, start: Any, count: Any, weight: Any) -> None:
+def _load_weight(a: Arguments, real: Real, start: int, count: int, weight: Numbers) -> None:
     weight[count:] = real(0)
     if not a.row_weight:
         weight[:count] = array_at(a.weight, real, start, count)
@@ -118,8 +128,8 @@ def _load_weight(a: Any, real: Any, start: Any, count: Any, weight: Any) -> None
 
 @scalar
 def _flip_and_hide(
-    a: Any, real: Any, start: Any, count: Any, logits: Any, weight: Any, flipped: Any
-) -> tuple[Any, Any, Any]:
+    a: Arguments, real: Real, start: int, count: int, logits: Numbers, weight: Numbers, flipped: Numbers
+) -> tuple[int, int, int]:
     """Class indices: change the sign at the labelled class, hide rows that are ignored or out of range."""
     hidden, invalid, positives = 0, 0, 0
     first = start // a.columns
@@ -145,7 +155,7 @@ def _flip_and_hide(
 
 
 @summing
-def count_outside(targets: Any) -> Any:
+def count_outside(targets: Numbers) -> Number:
     """How many soft targets are not in [0, 1]."""
     vectorize()
     count = np.int32(0)
@@ -155,7 +165,7 @@ def count_outside(targets: Any) -> Any:
 
 
 @summing
-def count_nonfinite(numbers: Any) -> Any:
+def count_nonfinite(numbers: Numbers) -> Number:
     """How many numbers are NaN or infinite."""
     vectorize()
     count = np.int32(0)
@@ -165,13 +175,19 @@ def count_nonfinite(numbers: Any) -> Any:
 
 
 @scalar
-def hide_nonfinite(a: Any, numbers: Any, logits: Any, targets: Any, weight: Any, infinite: Any) -> Any:
-    """Hide the logits where ``numbers`` are NaN, or infinite where that is asked for; returns how many."""
+def hide_nonfinite(a: Arguments, mu: Number, numbers: Numbers, own: Numbers, tiles: Tiles, infinite: bool) -> int:
+    """Hide the examples where ``numbers`` are NaN, or infinite where that is asked for; returns how many."""
     hidden = 0
     for j in range(TILE):
         if np.isnan(numbers[j]) or (infinite and np.isinf(numbers[j])):
-            logits[j], targets[j] = HIDDEN, 0
+            own[j], tiles.targets[j] = _hidden(np.float64, mu), 0
             if a.weight:
-                weight[j] = 0
+                tiles.weight[j] = 0
             hidden += 1
     return hidden
+
+
+@scalar
+def _hidden(real: Real, mu: Number) -> Number:
+    """The number that is no example."""
+    return real(HIDDEN) if mu is None else real(0)

@@ -12,13 +12,23 @@ import functools
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 import torch
 from numba import cfunc, from_dtype, types
 
-from torchghm.kernels.cpu.kernel_sequence import steps
+from torchghm.kernels.cpu.simd.intrinsics import (
+    Numbers,
+    Pointer,
+    call,
+    call_team,
+    carray,
+    elementwise,
+    scalar,
+    vectorize,
+)
+from torchghm.kernels.cpu.simd.loads_and_stores import FLOAT64, array_at
 from torchghm.kernels.cpu.threads import OWN_TEAM, call_apart, openmp_team
 
 MIN_CHUNK = 65_536
@@ -27,76 +37,78 @@ times what waking a thread costs."""
 MAX_CHUNKS = 128
 """Chunks, at most: each has a histogram of its own."""
 
-_FIELDS: list[tuple[str, type[ctypes.c_int64] | type[ctypes.c_double]]] = [
-    ("counter", ctypes.c_int64),  # address of the next chunk's number, which is the field that follows
-    ("next_chunk", ctypes.c_int64),
-    ("chunks", ctypes.c_int64),
-    ("chunk_size", ctypes.c_int64),  # numbers in a chunk (softmax: rows)
-    ("logits", ctypes.c_int64),  # address; the residual for regression
-    ("storage", ctypes.c_int64),  # code of the logits' and the gradient's dtype
-    ("rows", ctypes.c_int64),
-    ("columns", ctypes.c_int64),
-    ("targets", ctypes.c_int64),  # address
-    ("target_storage", ctypes.c_int64),  # code of the targets' dtype, -1 for class indices
-    ("weight", ctypes.c_int64),  # address, 0 for none; the dtype of the arithmetic
-    ("row_weight", ctypes.c_int64),  # whether there is one weight a row
-    ("ignore_index", ctypes.c_int64),
-    ("leave_out_nonfinite", ctypes.c_int64),
-    ("regions", ctypes.c_int64),
-    ("table", ctypes.c_int64),  # address, float64 [regions]; pass 2
-    ("gradient", ctypes.c_int64),  # address; pass 2
-    ("sums", ctypes.c_int64),  # address, float64: a row for every chunk
-    ("width", ctypes.c_int64),  # numbers in a row of pass 1
-    ("loss", ctypes.c_int64),  # address, in the dtype of the arithmetic; pass 2
-    ("mu", ctypes.c_double),
-    # One after another (`kernel_sequence`):
-    ("median", ctypes.c_int64),  # address of a kernel, 0 for none
-    ("pass_1", ctypes.c_int64),
-    ("density_step", ctypes.c_int64),
-    ("pass_2", ctypes.c_int64),
-    ("threads", ctypes.c_int64),
-    ("team", ctypes.c_int64),  # address of what starts them
-    ("chunk_sums", ctypes.c_int64),  # address, float64: room for the rows of a pass, where there are several
-    ("pass_1_sums", ctypes.c_int64),  # address, float64 [width]
-    ("pass_2_sums", ctypes.c_int64),  # address, float64 [4]
-    # Around the passes (`density_step`):
-    ("record", ctypes.c_int64),  # address, float64: `record_layout`
-    ("refuse", ctypes.c_int64),  # what is an error, by bits
-    ("refused", ctypes.c_int64),  # set where one was found
-    ("fractions", ctypes.c_int64),  # address, float32 [regions]: of `DensityState`
-    ("seen", ctypes.c_int64),  # address, float32
-    ("momentum", ctypes.c_double),
-    ("training", ctypes.c_int64),  # whether the averages are moved
-    ("bins", ctypes.c_int64),
-    ("reference", ctypes.c_int64),  # what regions are measured against
-    ("examples_per_positive", ctypes.c_double),  # that a region may count for, measured against the positives
-    ("positives", ctypes.c_int64),  # whether they are counted or given
-    ("given_positives", ctypes.c_double),
-    ("positive_fraction", ctypes.c_int64),  # address, float32: their average in `DensityState`; 0 for none
-    ("max_weight", ctypes.c_double),
-    ("mean", ctypes.c_int64),  # whether the table has the division in it
-    ("mean_over_positives", ctypes.c_int64),
-    ("largest", ctypes.c_double),  # number that pass 2 computes with
-    ("cells", ctypes.c_int64),  # of the distribution of |d|
-    ("residual_histogram", ctypes.c_int64),  # address, float64 [cells + 1]: and how much is not finite
-    ("scale_fractions", ctypes.c_int64),  # address, float32 [cells]
-    ("scale_seen", ctypes.c_int64),  # address, float32
-    ("scale_momentum", ctypes.c_double),
-    ("smallest", ctypes.c_double),  # |d| that the first cell begins at
-    ("cells_per_decade", ctypes.c_double),
-    ("part_below", ctypes.c_double),  # the median
-]
+
+class _Fields:
+    counter: int  # address of the next chunk's number, which is the field that follows
+    next_chunk: int
+    chunks: int
+    chunk_size: int  # numbers in a chunk (softmax: rows)
+    logits: int  # address; the residual for regression
+    storage: int  # code of the logits' and the gradient's dtype
+    rows: int
+    columns: int
+    targets: int  # address
+    target_storage: int  # code of the targets' dtype, -1 for class indices
+    weight: int  # address, 0 for none; the dtype of the arithmetic
+    row_weight: int  # whether there is one weight a row
+    ignore_index: int
+    leave_out_nonfinite: int
+    regions: int
+    table: int  # address, float64 [regions]; pass 2
+    gradient: int  # address; pass 2
+    sums: int  # address, float64: a row for every chunk
+    width: int  # numbers in a row of pass 1
+    loss: int  # address, in the dtype of the arithmetic; pass 2
+    mu: float
+    # The steps, one after another:
+    median: int  # address of a kernel, 0 for none
+    pass_1: int
+    density_step: int
+    pass_2: int
+    threads: int
+    team: int  # address of what starts them
+    chunk_sums: int  # address, float64: room for the rows of a pass, where there are several
+    pass_1_sums: int  # address, float64 [width]
+    pass_2_sums: int  # address, float64 [4]
+    # Around the passes:
+    record: int  # address, float64: `record_layout`
+    refuse: int  # what is an error, by bits
+    refused: int  # set where one was found
+    fractions: int  # address, float32 [regions]: of `DensityState`
+    seen: int  # address, float32
+    momentum: float
+    training: int  # whether the averages are moved
+    bins: int
+    reference: int  # what regions are measured against
+    examples_per_positive: float  # that a region may count for, measured against the positives
+    positives: int  # whether they are counted or given
+    given_positives: float
+    positive_fraction: int  # address, float32: their average in `DensityState`; 0 for none
+    max_weight: float
+    mean: int  # whether the table has the division in it
+    mean_over_positives: int
+    largest: float  # number that pass 2 computes with
+    cells: int  # of the distribution of |d|
+    residual_histogram: int  # address, float64 [cells + 1]: and how much is not finite
+    scale_fractions: int  # address, float32 [cells]
+    scale_seen: int  # address, float32
+    scale_momentum: float
+    smallest: float  # |d| that the first cell begins at
+    cells_per_decade: float
+    part_below: float  # the median
 
 
-class Arguments(ctypes.Structure):
-    """What a kernel is told. Addresses are of contiguous tensors that outlive the call."""
+class Arguments(_Fields, ctypes.Structure):
+    """What the kernels are told. Addresses are of contiguous tensors that outlive the call."""
 
-    _fields_ = _FIELDS
+    _fields_: ClassVar = [
+        (name, ctypes.c_double if kind == "float" else ctypes.c_int64) for name, kind in _Fields.__annotations__.items()
+    ]
 
 
 _NEXT_CHUNK = cast(Any, Arguments).next_chunk.offset
 
-ARGUMENTS = np.dtype([(name, "f8" if kind is ctypes.c_double else "i8") for name, kind in _FIELDS])
+ARGUMENTS = np.dtype([(name, "f8" if kind == "float" else "i8") for name, kind in _Fields.__annotations__.items()])
 POINTER = cast(Any, types.CPointer)(from_dtype(ARGUMENTS))
 
 
@@ -166,17 +178,68 @@ def run(
     arguments.counter = address + _NEXT_CHUNK
     arguments.median, arguments.pass_1 = _address(median), _address(pass_1)
     arguments.density_step, arguments.pass_2 = _address(density_step), _address(pass_2)
-    chunks, threads, call = arguments.chunks, 1, compile_kernel(steps).call
+    chunks, threads, start = arguments.chunks, 1, compile_kernel(kernel_sequence).call
     if chunks != 1 and (pass_1 or pass_2):
         chunk_sums = torch.empty(chunks * max(arguments.width, 4), dtype=torch.float64, device="cpu")
         threads = min(torch.get_num_threads(), chunks)
         arguments.chunk_sums, arguments.threads = chunk_sums.data_ptr(), threads
         arguments.team = openmp_team() or OWN_TEAM
     if threads <= 1 or openmp_team():
-        call(address)
+        start(address)
     else:
-        call_apart(call, address)
+        call_apart(start, address)
     return not arguments.refused
+
+
+def kernel_sequence(pointer: Pointer) -> None:
+    """Run those of the median, pass 1, the density step and pass 2 that are asked for, until one refuses something.
+
+    In a single call: Python in between would have to warm its caches anew.
+    """
+    _run_steps(pointer, carray(pointer, (1,))[0])
+
+
+@scalar
+def _run_steps(pointer: Pointer, a: Arguments) -> None:
+    if a.median:
+        call(a.median, pointer)
+    if a.pass_1 and not a.refused:
+        _run_pass(pointer, a, a.pass_1, a.width, a.pass_1_sums)
+    if a.density_step and not a.refused:
+        call(a.density_step, pointer)
+    if a.pass_2 and not a.refused:
+        _run_pass(pointer, a, a.pass_2, 4, a.pass_2_sums)
+        loss = array_at(a.pass_2_sums, np.float64, 3, 1)[0]
+        if a.storage == FLOAT64:
+            array_at(a.loss, np.float64, 0, 1)[0] = loss
+        else:
+            array_at(a.loss, np.float32, 0, 1)[0] = loss
+
+
+@scalar
+def _run_pass(pointer: Pointer, a: Arguments, kernel: int, width: int, sums: int) -> None:
+    """Run a pass, and add up what it has summed over each chunk, ``width`` numbers."""
+    a.next_chunk = 0
+    if a.chunks == 1:
+        a.sums = sums
+        call(kernel, pointer)
+        return
+    a.sums = a.chunk_sums
+    if a.threads > 1:
+        call_team(a.team, kernel, pointer, a.threads)
+    if a.next_chunk < a.chunks:  # also what a team has left
+        call(kernel, pointer)
+    total = array_at(sums, np.float64, 0, width)
+    total[:] = 0.0
+    for chunk in range(a.chunks):
+        _add(array_at(a.chunk_sums, np.float64, chunk * width, width), total)
+
+
+@elementwise
+def _add(numbers: Numbers, total: Numbers) -> None:
+    vectorize()
+    for k in range(total.size):
+        total[k] += numbers[k]
 
 
 def _address(function: Callable[..., None] | None) -> int:

@@ -1,34 +1,148 @@
-"""Pass 2 over a run of tiles, for every kind of example: derivatives and losses, weighed with what the table says."""
+"""Pass 2 where every number is an example, logits and residuals alike: losses and derivatives, weighed by the table."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from torchghm.kernels.cpu.example_terms import judge, terms
-from torchghm.kernels.cpu.simd.arithmetic import region
-from torchghm.kernels.cpu.simd.delayed_tables import DELAY, RING, look_up_in_memory, paged
-from torchghm.kernels.cpu.simd.intrinsics import elementwise, inlined, scalar, summing, vectorize
-from torchghm.kernels.cpu.simd.loads_and_stores import TILE, array_at, load_numbers, store_numbers, stream_numbers
-from torchghm.kernels.cpu.simd.region_edges import region_below_edge
+from torchghm.kernels.cpu.example_terms import norm_slope_and_loss, shared_terms
+from torchghm.kernels.cpu.example_tiles import count_nonfinite, hide_nonfinite, prepare, tiles_in
+from torchghm.kernels.cpu.launch import Arguments
+from torchghm.kernels.cpu.simd.arithmetic import Regions, region, regions_of
+from torchghm.kernels.cpu.simd.delayed_tables import (
+    DELAY,
+    DELAY_LINE,
+    DELAY_LINE_BYTES,
+    DelayLine,
+    delay_line_in,
+    look_up_in_memory,
+    paged,
+)
+from torchghm.kernels.cpu.simd.intrinsics import (
+    Number,
+    Numbers,
+    Real,
+    elementwise,
+    fence,
+    fetch_add,
+    inlined,
+    scalar,
+    stack_memory,
+    summing,
+    vectorize,
+)
+from torchghm.kernels.cpu.simd.loads_and_stores import (
+    FLOAT64,
+    STREAMED,
+    TILE,
+    TILE_BYTES,
+    array_at,
+    load_numbers,
+    store,
+    store_numbers,
+    stream_numbers,
+)
+from torchghm.kernels.cpu.simd.region_edges import load_edges, region_below_edge
 from torchghm.kernels.cpu.simd.register_tables import ENTRIES, look_up_in_registers
 from torchghm.kernels.cpu.simd.vectors import lanes, total, zero
 
 _NEVER = 2**62
 
 
+class WeighedRun(NamedTuple):
+    """Examples that are worked on together, with their weights."""
+
+    numbers: Numbers
+    target: Number
+    """What `shared_terms` is told of them."""
+    weight: Numbers
+    """None for 1."""
+
+
+class Lookup(NamedTuple):
+    """How an example is weighed: its region, and what the table says there."""
+
+    regions: Regions
+    table: Numbers
+
+
+class Output(NamedTuple):
+    """Where a run's results go."""
+
+    line: DelayLine
+    """On the way, where regions are looked up in memory."""
+    gradient: Numbers
+    streamed: bool
+    """Whether the gradient is written past the caches."""
+
+
 class Flips(NamedTuple):
     """Numbers whose sign is to be changed, where they must not be written to."""
 
-    places: Any
+    places: Numbers
     """In ascending order."""
-    vector: Any
+    vector: Numbers
     """Room for as many numbers as are worked on at once."""
 
 
 @scalar
-def load_table(address: Any, regions: Any, edges: Any, real: Any) -> Any:
+def weigh_examples(a: Arguments, real: Real, mu: Number) -> None:
+    """Pass 2; a chunk's sums are w L, |gradient|, its part that belongs to positives, and table w L.
+
+    ``mu`` is None for logits.
+    """
+    tiles = tiles_in(stack_memory(4, TILE_BYTES), stack_memory(2, TILE_BYTES), real)
+    line = delay_line_in(stack_memory(1, DELAY_LINE_BYTES), a.regions, real)
+    tiles.weight[:] = real(1)
+    edges = load_edges(a, real)
+    lookup = Lookup(regions_of(a.regions, real), load_table(a.table, a.regions, edges, real))
+    while True:
+        chunk = fetch_add(a.counter, 1)
+        if chunk >= a.chunks:
+            break
+        plain, size, positive, harmonized = 0.0, 0.0, 0.0, 0.0
+        start, end = chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows * a.columns)
+        while start < end:
+            run, number, _, _, positives, flipped = prepare(a, real, mu, start, end, tiles)
+            in_place = a.storage <= FLOAT64 and number == run.size  # no conversion needed
+            streamed = in_place and a.rows * a.columns >= STREAMED and a.gradient % 64 == 0
+            gradient = array_at(a.gradient, real, start, number) if in_place else tiles.gradient
+            if a.leave_out_nonfinite and count_nonfinite(run):
+                hide_nonfinite(a, mu, run, run, tiles, True)
+            out = Output(line, gradient, streamed)
+            if mu is not None:
+                if a.weight:
+                    sums = harmonize(real, WeighedRun(run, mu, tiles.weight), None, lookup, None, out)
+                else:
+                    sums = harmonize(real, WeighedRun(run, mu, None), None, lookup, None, out)
+            else:
+                flips = Flips(tiles.flipped[: 0 if flipped else positives], tiles.own)
+                if a.target_storage >= 0:
+                    sums = harmonize(real, WeighedRun(run, tiles.targets, tiles.weight), None, lookup, None, out)
+                    positive += _positive_part(real, tiles.targets, gradient)
+                elif edges.size:
+                    sums = harmonize(real, WeighedRun(run, None, None), edges, lookup, flips, out)
+                elif a.weight:
+                    sums = harmonize(real, WeighedRun(run, None, tiles.weight), None, lookup, None, out)
+                else:
+                    sums = harmonize(real, WeighedRun(run, None, None), None, lookup, flips, out)
+            plain += sums[0]
+            size += sums[1] if sums[1] == sums[1] else _finite_size(real, gradient)
+            harmonized += sums[2]
+            for i in range(positives):
+                j = tiles.flipped[i]
+                positive += gradient[j] if gradient[j] == gradient[j] else real(0)
+                gradient[j] = -gradient[j]
+            if not in_place:
+                store(a.storage, a.gradient, start, number, gradient)
+            start += number
+        fence()  # for what was streamed
+        array_at(a.sums, np.float64, chunk * 4, 4)[:] = (plain, size, positive, harmonized)
+
+
+@scalar
+def load_table(address: int, regions: int, edges: Numbers, real: Real) -> Numbers:
     """The table in the dtype of the arithmetic; beside edges, filled up for registers."""
     table = np.zeros(ENTRIES, real) if edges.size else paged(regions, real)
     table[:regions] = array_at(address, np.float64, 0, regions)
@@ -37,25 +151,15 @@ def load_table(address: Any, regions: Any, edges: Any, real: Any) -> Any:
 
 @summing
 def harmonize(
-    real: Any,
-    numbers: Any,
-    other: Any,
-    weight: Any,
-    edges: Any,
-    regions: Any,
-    table: Any,
-    ring: Any,
-    flips: Any,
-    gradient: Any,
-    streamed: Any,
-) -> Any:
-    """Write the gradient of a run; returns the sums of w L, |gradient| and table w L. Without weights w is 1.
+    real: Real, run: WeighedRun, edges: Numbers, lookup: Lookup, flips: Flips | None, out: Output
+) -> tuple[float, float, float]:
+    """Write the gradient of a run; returns the sums of w L, |gradient| and table w L.
 
     Numbers at the places of ``flips`` count with the other sign; the gradient is by what they are then.
     """
     vectorize()
     plain, size, harmonized = 0.0, 0.0, 0.0
-    turns = numbers.size if edges is not None else numbers.size + 2 * DELAY
+    turns = run.numbers.size if edges is not None else run.numbers.size + 2 * DELAY
     flip, due = _next_flip(real, flips, 0)
     start = 0
     while start < turns:
@@ -64,41 +168,11 @@ def harmonize(
         while start < end:
             stop = min(due, end)
             for j in range(start, stop, lanes(real)):
-                sums = _turn(
-                    real,
-                    numbers,
-                    j,
-                    j,
-                    numbers.size,
-                    other,
-                    weight,
-                    edges,
-                    regions,
-                    table,
-                    ring,
-                    gradient,
-                    streamed,
-                    sums,
-                )
+                sums = _harmonize_vector(real, (run.numbers, j, j), run, edges, lookup, out, sums)
             start = stop
             if flips is not None and stop == due:
-                flip, due = _flip(real, numbers, stop, flips, flip)
-                sums = _turn(
-                    real,
-                    flips.vector,
-                    0,
-                    stop,
-                    numbers.size,
-                    other,
-                    weight,
-                    edges,
-                    regions,
-                    table,
-                    ring,
-                    gradient,
-                    streamed,
-                    sums,
-                )
+                flip, due = _flip(real, run.numbers, stop, flips, flip)
+                sums = _harmonize_vector(real, (flips.vector, 0, stop), run, edges, lookup, out, sums)
                 start += lanes(real)
         plain += total(sums[0])
         size += total(sums[1])
@@ -107,64 +181,68 @@ def harmonize(
 
 
 @inlined
-def _turn(
-    real: Any,
-    numbers: Any,
-    at: Any,
-    j: Any,
-    count: Any,
-    other: Any,
-    weight: Any,
-    edges: Any,
-    regions: Any,
-    table: Any,
-    ring: Any,
-    gradient: Any,
-    streamed: Any,
-    sums: Any,
-) -> Any:
-    """Numbers from ``j`` on, which are read at ``at``.
+def _harmonize_vector(
+    real: Real,
+    place: tuple[Numbers, int, int],
+    run: WeighedRun,
+    edges: Numbers,
+    lookup: Lookup,
+    out: Output,
+    sums: tuple[Number, Number, Number],
+) -> tuple[Number, Number, Number]:
+    """Read numbers from an array at a place, as those of the run from ``j`` on; returns the sums with theirs.
 
     Beside edges at once; else in three stages, each `DELAY` numbers behind the one before: what is computed, looked up,
-    and written. The last comes first: its places in the rings are where the first writes.
+    and written. The last comes first: its places in the delay line are where the first writes.
     """
+    numbers, at, j = place
+    line, regions, count = out.line, lookup.regions, run.numbers.size
     if edges is not None:
-        begun = terms(real, numbers, other, at)
-        norm, slope, loss = judge(real, other, begun)
-        amount = look_up_in_registers(table, region_below_edge(real, begun[0], norm, edges, regions))
-        return _write(gradient, j, amount, slope, loss, weight, streamed, sums)
-    here = j & (RING - 1)
+        begun = shared_terms(real, numbers, run.target, at)
+        norm, slope, loss = norm_slope_and_loss(real, run.target, begun)
+        amount = look_up_in_registers(lookup.table, region_below_edge(real, begun[0], norm, edges, regions))
+        return _write(out, j, run.weight, amount, slope, loss, sums)
+    here = j & (DELAY_LINE - 1)
     if j >= 2 * DELAY:
-        amount, slope = load_numbers(ring.entries, here), load_numbers(ring.slope, here)
-        loss = load_numbers(ring.loss, here)
-        sums = _write(gradient, j - 2 * DELAY, amount, slope, loss, weight, streamed, sums)
+        amount, slope = load_numbers(line.entries, here), load_numbers(line.slope, here)
+        loss = load_numbers(line.loss, here)
+        sums = _write(out, j - 2 * DELAY, run.weight, amount, slope, loss, sums)
     if DELAY <= j < count + DELAY:
-        look_up_in_memory(table, ring.index, ring.entries, (j - DELAY) & (RING - 1))
+        look_up_in_memory(lookup.table, line.index, line.entries, (j - DELAY) & (DELAY_LINE - 1))
     if j < count:
-        norm, slope, loss = judge(real, other, terms(real, numbers, other, at))
-        store_numbers(ring.slope, here, slope)
-        store_numbers(ring.loss, here, loss)
-        store_numbers(ring.index, here, region(norm, regions.scale, regions.last))
+        terms = shared_terms(real, numbers, run.target, at)
+        norm, slope, loss = norm_slope_and_loss(real, run.target, terms)
+        store_numbers(line.slope, here, slope)
+        store_numbers(line.loss, here, loss)
+        store_numbers(line.index, here, region(norm, regions.scale, regions.last))
     return sums
 
 
 @elementwise
-def _write(gradient: Any, j: Any, amount: Any, slope: Any, loss: Any, weight: Any, streamed: Any, sums: Any) -> Any:
+def _write(
+    out: Output,
+    j: int,
+    weight: Numbers,
+    amount: Number,
+    slope: Number,
+    loss: Number,
+    sums: tuple[Number, Number, Number],
+) -> tuple[Number, Number, Number]:
     """The gradient from number ``j`` on; adds w L, |gradient| and table w L."""
     plain = loss
     if weight is not None:
         own = load_numbers(weight, j)
         amount, plain = amount * own, loss * own
     derivative = amount * slope
-    if streamed:
-        stream_numbers(gradient, j, derivative)
+    if out.streamed:
+        stream_numbers(out.gradient, j, derivative)
     else:
-        store_numbers(gradient, j, derivative)
+        store_numbers(out.gradient, j, derivative)
     return sums[0] + plain, sums[1] + abs(derivative), sums[2] + amount * loss
 
 
 @elementwise
-def _next_flip(real: Any, flips: Any, flip: Any) -> tuple[Any, Any]:
+def _next_flip(real: Real, flips: Flips | None, flip: int) -> tuple[int, int]:
     """Number ``flip``, and where the vector begins that it is in; `_NEVER` if there is none."""
     if flips is None or flip == flips.places.size:
         return flip, _NEVER
@@ -172,7 +250,7 @@ def _next_flip(real: Any, flips: Any, flip: Any) -> tuple[Any, Any]:
 
 
 @elementwise
-def _flip(real: Any, numbers: Any, start: Any, flips: Any, flip: Any) -> tuple[Any, Any]:
+def _flip(real: Real, numbers: Numbers, start: int, flips: Flips, flip: int) -> tuple[int, int]:
     """Put the vector that begins at ``start`` where it can be changed, and go on to the next."""
     store_numbers(flips.vector, 0, load_numbers(numbers, start))
     while flip < flips.places.size and flips.places[flip] < start + lanes(real):
@@ -183,10 +261,21 @@ def _flip(real: Any, numbers: Any, start: Any, flips: Any, flip: Any) -> tuple[A
 
 
 @summing
-def finite_size(real: Any, gradient: Any) -> Any:
+def _finite_size(real: Real, gradient: Numbers) -> float:
     """The sum of |gradient| without NaN: a second look, for the rare run that has one."""
     vectorize()
     size = 0.0
     for j in range(gradient.size):
         size += abs(gradient[j]) if gradient[j] == gradient[j] else real(0)
     return size
+
+
+@summing
+def _positive_part(real: Real, targets: Numbers, gradient: Numbers) -> Number:
+    """The part of the summed |gradient| that belongs to positives, of soft targets."""
+    vectorize()
+    positive = real(0)
+    for j in range(TILE):
+        part = targets[j] * abs(gradient[j])
+        positive += part if part == part else real(0)
+    return positive

@@ -12,8 +12,7 @@ from torchghm.kernels.checks import check_examples, check_residual, check_table
 from torchghm.kernels.cpu import residual, sigmoid, softmax
 from torchghm.kernels.cpu.density_step import density_step
 from torchghm.kernels.cpu.gradient_memory import empty_gradient
-from torchghm.kernels.cpu.kernel_sequence import steps
-from torchghm.kernels.cpu.launch import Arguments, chunking, compile_kernel, run
+from torchghm.kernels.cpu.launch import Arguments, chunking, compile_kernel, kernel_sequence, run
 from torchghm.kernels.cpu.residual_median import median_float32, median_float64
 from torchghm.kernels.cpu.simd.loads_and_stores import STORAGE, TILE
 
@@ -96,7 +95,7 @@ def compile_ahead(dtypes: tuple[torch.dtype, ...] = (torch.float32,)) -> None:
             if dtype in dtypes:
                 compile_kernel(function)
     compile_kernel(density_step)
-    compile_kernel(steps)
+    compile_kernel(kernel_sequence)
     for dtype in dtypes:
         compile_kernel(MEDIAN[dtype])
 
@@ -139,6 +138,7 @@ def tell_residual(residual: Tensor, weight: Tensor | None, mu: float, leave_out_
         logits=residual.data_ptr(),
         storage=STORAGE[residual.dtype],
         rows=residual.numel(),
+        columns=1,
         weight=0 if weight is None else weight.data_ptr(),
         mu=mu,
         leave_out_nonfinite=leave_out_nonfinite,

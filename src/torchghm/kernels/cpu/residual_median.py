@@ -9,7 +9,7 @@ import numpy as np
 
 from torchghm.kernels.cpu.density_step import add_up, move_average
 from torchghm.kernels.cpu.simd.arithmetic import log1p_unit
-from torchghm.kernels.cpu.simd.intrinsics import carray, elementwise, overload, scalar, vectorize
+from torchghm.kernels.cpu.simd.intrinsics import by_types, carray, elementwise, scalar, vectorize
 from torchghm.kernels.cpu.simd.loads_and_stores import TILE, array_at
 from torchghm.kernels.cpu.simd.vectors import bits, from_bits
 
@@ -65,19 +65,11 @@ def _cells(real: Any, residual: Any, smallest: Any, per_decade: Any, cells: Any,
         cell[j] = inside if size < real(np.inf) else cells
 
 
+@by_types
 def _log10(number: Any) -> Any:
     """log10 of a number of at least 1."""
-    return math.log10(number)
-
-
-@overload(_log10)
-def _log10_vectorized(number: Any) -> Any:
     if number.bitwidth == 64:
-
-        def library(number: Any) -> Any:
-            return math.log10(number)
-
-        return library
+        return lambda number: math.log10(number)
 
     def polynomial(number: Any) -> Any:
         integer = bits(number)

@@ -15,10 +15,10 @@ from numba import types
 from torchghm.kernels.cpu.example_tiles import count_nonfinite, count_outside
 from torchghm.kernels.cpu.simd.arithmetic import exp_nonpositive, region, region_scale
 from torchghm.kernels.cpu.simd.intrinsics import (
+    by_types,
     carray,
     elementwise,
     fetch_add,
-    overload,
     scalar,
     summing,
     vectorize,
@@ -142,13 +142,10 @@ def _row(real: Any, label: Any, targets: Any, numbers: Any) -> tuple[Any, Any, A
     return others / (others + own), below + math.log1p(others + (own - 1.0)), others + own
 
 
+@by_types
 def maximum(numbers: Any) -> Any:
     """The largest of the numbers; with a NaN among them any of them or NaN."""
-    return max(numbers)
 
-
-@overload(maximum)
-def _maximum(numbers: Any) -> Any:
     def ordered_bits(numbers: Any) -> Any:
         # As integers, float32 are ordered once the magnitude of negatives is reversed, and LLVM vectorises a maximum
         # of integers without being told that NaN can't occur.

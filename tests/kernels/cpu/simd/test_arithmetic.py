@@ -6,11 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from torchghm.kernels.cpu.histogram_pass import COUNTS_BYTES, MOST, collect_counts, count, find_regions, make_counts
+from torchghm.kernels.cpu.histogram_pass import (
+    COUNTS_BYTES,
+    MOST,
+    Run,
+    collect_counts,
+    count,
+    find_regions,
+    make_counts,
+)
 from torchghm.kernels.cpu.launch import ARGUMENTS, Arguments
 from torchghm.kernels.cpu.loss_pass import load_table
 from torchghm.kernels.cpu.simd.arithmetic import exp_nonpositive, log1p_unit, region, regions_of, sigmoid
-from torchghm.kernels.cpu.simd.delayed_tables import RING_BYTES, look_up_in_memory, ring_in
+from torchghm.kernels.cpu.simd.delayed_tables import DELAY_LINE_BYTES, delay_line_in, look_up_in_memory
 from torchghm.kernels.cpu.simd.intrinsics import elementwise
 from torchghm.kernels.cpu.simd.loads_and_stores import (
     BFLOAT16,
@@ -141,10 +149,10 @@ def test_regions_by_edges(regions):
 def count_run(run, regions, infinite=False, edges=None):
     """A run's histogram, and how many of its numbers are not finite."""
     real = run.dtype.type
-    memory, for_ring = np.empty(COUNTS_BYTES, np.uint8), np.empty(RING_BYTES, np.uint8)
-    counts, histogram = make_counts(memory.ctypes.data, regions), np.ones(regions)
-    ring, index = ring_in(for_ring.ctypes.data, regions, real), np.empty(TILE, np.int32)
-    nonfinite = count(real, run, None, edges, regions_of(regions, real), index, ring, counts, infinite, histogram)
+    memory, for_line = np.empty(COUNTS_BYTES, np.uint8), np.empty(DELAY_LINE_BYTES, np.uint8)
+    line, index = delay_line_in(for_line.ctypes.data, regions, real), np.empty(TILE, np.int32)
+    counts, histogram = make_counts(memory.ctypes.data, regions, False, index, line.index), np.ones(regions)
+    nonfinite = count(real, Run(run, None), edges, regions_of(regions, real), counts, infinite, histogram)
     collect_counts(counts, regions, histogram)
     assert not counts.planes.any()
     assert not counts.tables.any()

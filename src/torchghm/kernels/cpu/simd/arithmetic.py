@@ -8,20 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from torchghm.kernels.cpu.simd.intrinsics import elementwise, overload, scalar
+from torchghm.kernels.cpu.simd.intrinsics import by_types, elementwise, scalar
 from torchghm.kernels.cpu.simd.vectors import as_index, as_int32, bits, from_bits, select
 
 _FLUSH = -64.0
 """exp below is 0: e^-64 = 1.6e-28 is nothing beside 1, and its products with a weight would be denormal, thus slow."""
 
 
+@by_types
 def exp_nonpositive(y: Any) -> Any:
     """exp(y) for y <= 0: float32 within 2 ulp (with fused multiply-add) and 0 below -64; NaN stays NaN."""
-    return math.exp(y)
 
-
-@overload(exp_nonpositive)
-def _exp_nonpositive(y: Any) -> Any:
     def library(y: Any) -> Any:
         return math.exp(y)
 
@@ -43,13 +40,10 @@ def _exp_nonpositive(y: Any) -> Any:
     return library if y == types.float64 else polynomial
 
 
+@by_types
 def log1p_unit(e: Any) -> Any:
     """log(1 + e) for e in [0, 1]: float32 within 2 ulp; NaN stays NaN."""
-    return math.log1p(e)
 
-
-@overload(log1p_unit)
-def _log1p_unit(e: Any) -> Any:
     def library(e: Any) -> Any:
         return math.log1p(e)
 

@@ -1,7 +1,7 @@
 """Tables in memory, for more regions than registers hold: they are counted in and looked up one number at a time.
 
 That is work for other parts of the processor than arithmetic with vectors is, and both go on at once if a loop does the
-one for numbers whose regions it wrote a while ago: into a ring, from which they are read one by one.
+one for numbers whose regions it wrote a while ago: into a delay line, from which they are read one by one.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 
-from torchghm.kernels.cpu.simd.intrinsics import carray, element, intrinsic, overload, scalar
+from torchghm.kernels.cpu.simd.intrinsics import by_types, carray, element, intrinsic, scalar
 from torchghm.kernels.cpu.simd.vectors import LANES
 
 DELAY = 64
 """Numbers until what was written is read: until then it has come from the store buffer to the first cache."""
-RING = 2 * DELAY
-"""Numbers in a ring."""
+DELAY_LINE = 2 * DELAY
+"""Numbers in each of its arrays."""
 _PAGE = 4096
-RING_BYTES = 3 * _PAGE
-"""Memory for the four rings of any dtype, wherever in a page they are to begin."""
+DELAY_LINE_BYTES = 3 * _PAGE
+"""Memory for its four arrays of any dtype, wherever in a page they begin."""
 
 
-class Ring(NamedTuple):
-    """The last `RING` numbers of each."""
+class DelayLine(NamedTuple):
+    """What was computed for the last `DELAY_LINE` numbers."""
 
     index: Any
     """Regions, int32."""
@@ -36,20 +36,20 @@ class Ring(NamedTuple):
 
 
 @scalar
-def ring_in(memory: Any, regions: Any, real: Any) -> Any:
-    """Rings in `RING_BYTES` of memory, where they are out of the way of pass 2's table, which begins a page."""
+def delay_line_in(memory: Any, regions: Any, real: Any) -> Any:
+    """A delay line in `DELAY_LINE_BYTES` of memory, out of the way of pass 2's table, which begins a page."""
     width = np.empty(1, real).itemsize
-    start = (memory + _PAGE - 1) // _PAGE * _PAGE + _quiet_place(width * regions, RING * (4 + 3 * width))
-    return Ring(
-        index=carray(element(start, 0, np.int32), (RING,)),
-        entries=carray(element(start + 4 * RING, 0, real), (RING,)),
-        slope=carray(element(start + 4 * RING, RING, real), (RING,)),
-        loss=carray(element(start + 4 * RING, 2 * RING, real), (RING,)),
+    start = (memory + _PAGE - 1) // _PAGE * _PAGE + _place_in_page(width * regions, DELAY_LINE * (4 + 3 * width))
+    return DelayLine(
+        index=carray(element(start, 0, np.int32), (DELAY_LINE,)),
+        entries=carray(element(start + 4 * DELAY_LINE, 0, real), (DELAY_LINE,)),
+        slope=carray(element(start + 4 * DELAY_LINE, DELAY_LINE, real), (DELAY_LINE,)),
+        loss=carray(element(start + 4 * DELAY_LINE, 2 * DELAY_LINE, real), (DELAY_LINE,)),
     )
 
 
 @scalar
-def _quiet_place(table: Any, size: Any) -> Any:
+def _place_in_page(table: Any, size: Any) -> Any:
     """Where in a page ``size`` bytes lie farthest from the first and the last of so many of a table.
 
     A load waits for a store that was just before it at the same place in another page, which the processor takes for
@@ -69,7 +69,8 @@ def paged(numbers: Any, real: Any) -> Any:
     return memory[first : first + numbers]
 
 
-def count_in_memory(real: Any, index: Any, tables: Any, stride: Any, start: Any) -> None:
+@by_types
+def count_in_memory(real: Any, index: Any, tables: Any, stride: Any, start: Any) -> Any:
     """``tables[index[j] + j % 4 * stride] += 1`` for as many numbers from ``start`` on as are worked on at once.
 
     Arguments:
@@ -77,26 +78,18 @@ def count_in_memory(real: Any, index: Any, tables: Any, stride: Any, start: Any)
         stride: their distance.
     """
 
-
-@overload(count_in_memory)
-def _count_in_memory(real: Any, index: Any, tables: Any, stride: Any, start: Any) -> Any:
     def one(real: Any, index: Any, tables: Any, stride: Any, start: Any) -> None:
         place = np.uint64(index[start] + start % 4 * stride)  # unsigned: no check for a negative index
         tables[place] = np.uint16(tables[place] + np.uint16(1))
 
-    def several(real: Any, index: Any, tables: Any, stride: Any, start: Any) -> None:
-        _count(index, tables, stride, start)
-
-    return several if real.dtype == types.float32 else one
+    several = real.dtype == types.float32
+    return (lambda real, index, tables, stride, start: _count(index, tables, stride, start)) if several else one
 
 
-def look_up_in_memory(table: Any, index: Any, entries: Any, start: Any) -> None:
+@by_types
+def look_up_in_memory(table: Any, index: Any, entries: Any, start: Any) -> Any:
     """``entries[j] = table[index[j]]`` for as many numbers from ``start`` on as are worked on at once."""
-    entries[start] = table[index[start]]
 
-
-@overload(look_up_in_memory)
-def _look_up_in_memory(table: Any, index: Any, entries: Any, start: Any) -> Any:
     def one(table: Any, index: Any, entries: Any, start: Any) -> None:
         entries[start] = table[np.uint64(index[start])]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, cast
 
@@ -13,6 +14,12 @@ from numba.core import cgutils
 from numba.np.numpy_support import carray
 
 __all__ = [
+    "Llvm",
+    "Number",
+    "Numbers",
+    "Pointer",
+    "Real",
+    "by_types",
     "call",
     "call_team",
     "carray",
@@ -22,12 +29,24 @@ __all__ = [
     "fetch_add",
     "inlined",
     "intrinsic",
-    "overload",
     "scalar",
     "stack_memory",
     "summing",
     "vectorize",
 ]
+
+# Numba compiles a function anew for the types of every call, and some of those exist only while it compiles: no
+# annotation can name them. These names say what is meant.
+Real = Any
+"""The dtype of the arithmetic: ``np.float32`` or ``np.float64``."""
+Number = Any
+"""A number, or a vector of numbers that are worked on at once."""
+Numbers = Any
+"""An array."""
+Pointer = Any
+"""Of `torchghm.kernels.cpu.launch.Arguments`."""
+Llvm = Any
+"""A type, value or builder of Numba's compiler or of LLVM."""
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -48,10 +67,16 @@ scalar = cast(_Decorator, numba.njit(error_model="numpy"))
 intrinsic = cast(Callable[[Callable[..., Any]], Callable[..., Any]], numba.extending.intrinsic)
 
 
-def overload(function: Callable[..., Any]) -> _Decorator:
-    """Give a Python function its compiled form, chosen by the types of its arguments."""
+def by_types(choose: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function for compiled code, whose form ``choose`` returns when it is told the types of the arguments."""
+
+    @functools.wraps(choose)
+    def function(*arguments: Any) -> Any:
+        raise NotImplementedError("only compiled code can call it")
+
     options: Any = {"fastmath": {"contract"}, "error_model": "numpy", "_nrt": False}
-    return cast(_Decorator, numba.extending.overload(function, jit_options=options, strict=False))
+    cast(Any, numba.extending.overload)(function, jit_options=options, strict=False)(choose)
+    return function
 
 
 @intrinsic

@@ -14,11 +14,11 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 
 from torchghm.kernels.cpu.simd.intrinsics import (
+    by_types,
     carray,
     element,
     elementwise,
     intrinsic,
-    overload,
     scalar,
     vectorize,
 )
@@ -36,63 +36,52 @@ STORAGE = {torch.float32: FLOAT32, torch.float64: FLOAT64, torch.bfloat16: BFLOA
 """Code of every dtype that the kernels read and write."""
 
 
+@by_types
 def load_numbers(array: Any, start: Any) -> Any:
     """What begins at number ``start``: a vector of float32, or one float64."""
-    return array[start]
-
-
-@overload(load_numbers)
-def _load_numbers(array: Any, start: Any) -> Any:
     if array.dtype == types.float64:
         return lambda array, start: array[start]
-    return lambda array, start: _load(array, start)
+    return lambda array, start: _load_vector(array, start)
 
 
 @intrinsic
-def _load(typing_context: Any, array: Any, start: Any) -> Any:
+def _load_vector(typing_context: Any, array: Any, start: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.load(vector_at(context, builder, NUMBERS, signature.args[0], *arguments), align=4)
 
     return NUMBERS(array, types.int64), generate
 
 
-def store_numbers(array: Any, start: Any, numbers: Any) -> None:
+@by_types
+def store_numbers(array: Any, start: Any, numbers: Any) -> Any:
     """Write a vector, or a single number, to number ``start`` and on."""
+    if isinstance(numbers, Vector):
+        return lambda array, start, numbers: _store_vector(array, start, numbers)
+    return _store_one
+
+
+@by_types
+def stream_numbers(array: Any, start: Any, numbers: Any) -> Any:
+    """`store_numbers` past the caches, to a place that a vector may begin at; float64 are stored as ever."""
+    return (lambda array, start, numbers: _stream_vector(array, start, numbers)) if numbers == NUMBERS else _store_one
+
+
+def _store_one(array: Any, start: Any, numbers: Any) -> None:
     array[start] = numbers
 
 
-@overload(store_numbers)
-def _store_numbers(array: Any, start: Any, numbers: Any) -> Any:
-    def one(array: Any, start: Any, numbers: Any) -> None:
-        array[start] = numbers
-
-    return (lambda array, start, numbers: _store(array, start, numbers)) if isinstance(numbers, Vector) else one
-
-
 @intrinsic
-def _store(typing_context: Any, array: Any, start: Any, numbers: Any) -> Any:
+def _store_vector(typing_context: Any, array: Any, start: Any, numbers: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.store(arguments[2], vector_at(context, builder, numbers, signature.args[0], *arguments[:2]), align=4)
+        place = vector_at(context, builder, numbers, signature.args[0], *arguments[:2])
+        builder.store(arguments[2], place, align=4)
         return context.get_dummy_value()
 
     return types.void(array, types.int64, numbers), generate
 
 
-def stream_numbers(array: Any, start: Any, numbers: Any) -> None:
-    """`store_numbers` past the caches, to a place that a vector may begin at; float64 are stored as ever."""
-    array[start] = numbers
-
-
-@overload(stream_numbers)
-def _stream_numbers(array: Any, start: Any, numbers: Any) -> Any:
-    def one(array: Any, start: Any, numbers: Any) -> None:
-        array[start] = numbers
-
-    return (lambda array, start, numbers: _stream(array, start, numbers)) if numbers == NUMBERS else one
-
-
 @intrinsic
-def _stream(typing_context: Any, array: Any, start: Any, numbers: Any) -> Any:
+def _stream_vector(typing_context: Any, array: Any, start: Any, numbers: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         place = vector_at(context, builder, numbers, signature.args[0], *arguments[:2])
         instruction = builder.store(arguments[2], place, align=4 * LANES)

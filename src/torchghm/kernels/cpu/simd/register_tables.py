@@ -10,7 +10,7 @@ from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
 
-from torchghm.kernels.cpu.simd.intrinsics import intrinsic, overload
+from torchghm.kernels.cpu.simd.intrinsics import by_types, intrinsic
 from torchghm.kernels.cpu.simd.loads_and_stores import vector_at
 from torchghm.kernels.cpu.simd.vectors import INTEGERS, LANES, LLVM_TYPE, NUMBERS, call
 
@@ -20,13 +20,9 @@ TWO_REGISTERS = LANES == ENTRIES // 2
 """Whether looking up is one instruction; else such a table is looked up in memory."""
 
 
+@by_types
 def look_up_in_registers(table: Any, places: Any) -> Any:
     """What a table says at these places, a vector or one: `ENTRIES` float32, or float64."""
-    return table[places]
-
-
-@overload(look_up_in_registers)
-def _look_up_in_registers(table: Any, places: Any) -> Any:
     if places == INTEGERS:
         return lambda table, places: _look_up(table, places)
     return lambda table, places: table[places]

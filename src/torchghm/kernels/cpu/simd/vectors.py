@@ -16,7 +16,7 @@ from numba import config, extending, types
 from numba.core import cgutils
 from numba.core.codegen import get_host_cpu_features
 
-from torchghm.kernels.cpu.simd.intrinsics import intrinsic, overload
+from torchghm.kernels.cpu.simd.intrinsics import by_types, intrinsic
 
 
 def _float32_lanes() -> int:
@@ -116,24 +116,31 @@ _define_unary(operator.neg, lambda builder, number: builder.fneg(number))
 _define_unary(abs, lambda builder, number: call(builder, f"llvm.fabs.v{LANES}f32", number.type, number))
 
 
-def lanes(real: Any) -> int:
+def _instruction(result: Any, build: Callable[[Any, Any], Any]) -> Any:
+    """An intrinsic of one vector."""
+
+    def choose(typing_context: Any, numbers: Any) -> Any:
+        return result(numbers), lambda context, builder, signature, arguments: build(builder, arguments[0])
+
+    return intrinsic(choose)
+
+
+def _reduce_add(builder: Any, numbers: Any) -> Any:
+    kind = ir.FunctionType(ir.FloatType(), [ir.FloatType(), numbers.type])
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.fadd.v{LANES}f32")  # type: ignore[no-untyped-call]
+    return builder.call(function, (ir.Constant(ir.FloatType(), -0.0), numbers), fastmath=("reassoc",))
+
+
+@by_types
+def lanes(real: Any) -> Any:
     """How many numbers of this dtype are worked on at once."""
-    return LANES if real is np.float32 else 1
-
-
-@overload(lanes)
-def _lanes(real: Any) -> Any:
     count = LANES if real.dtype == types.float32 else 1
     return lambda real: count
 
 
+@by_types
 def zero(real: Any) -> Any:
     """0 in every lane, to add to."""
-    return real(0)
-
-
-@overload(zero)
-def _zero(real: Any) -> Any:
     return (lambda real: _zeros()) if real.dtype == types.float32 else (lambda real: real(0))
 
 
@@ -142,13 +149,9 @@ def _zeros(typing_context: Any) -> Any:
     return NUMBERS(), lambda context, builder, signature, arguments: ir.Constant(LLVM_TYPE[NUMBERS], None)
 
 
+@by_types
 def select(condition: Any, true: Any, false: Any) -> Any:
     """``true`` where the condition holds, elsewhere ``false``."""
-    return true if condition else false
-
-
-@overload(select)
-def _select(condition: Any, true: Any, false: Any) -> Any:
     if condition == CONDITIONS:
         return lambda condition, true, false: _select_lanes(condition, true, false)
     return lambda condition, true, false: true if condition else false
@@ -165,77 +168,38 @@ def _select_lanes(typing_context: Any, condition: Any, true: Any, false: Any) ->
     return kind(condition, true, false), generate
 
 
+_root_lanes = _instruction(NUMBERS, lambda builder, n: call(builder, f"llvm.sqrt.v{LANES}f32", n.type, n))
+_truncate_lanes = _instruction(INTEGERS, lambda builder, n: builder.fptosi(n, LLVM_TYPE[INTEGERS]))
+_add_lanes = _instruction(types.float32, _reduce_add)
+
+
+@by_types
 def root(number: Any) -> Any:
     """The square root."""
-    return np.sqrt(number)
-
-
-@overload(root)
-def _root(number: Any) -> Any:
     return (lambda number: _root_lanes(number)) if number == NUMBERS else (lambda number: np.sqrt(number))
 
 
-@intrinsic
-def _root_lanes(typing_context: Any, numbers: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return call(builder, f"llvm.sqrt.v{LANES}f32", arguments[0].type, arguments[0])
-
-    return NUMBERS(numbers), generate
-
-
+@by_types
 def as_int32(number: Any) -> Any:
     """A number that an int32 can hold, without what is behind the point."""
-    return np.int32(number)
-
-
-@overload(as_int32)
-def _as_int32(number: Any) -> Any:
     if number == NUMBERS:
-        return lambda number: _truncate(number)
+        return lambda number: _truncate_lanes(number)
     return (lambda number: number) if number == INTEGERS else (lambda number: np.int32(number))
 
 
+@by_types
 def as_index(number: Any) -> Any:
-    """The same for a number that is not negative."""
-    return np.int32(number)
-
-
-@overload(as_index)
-def _as_index(number: Any) -> Any:
+    """`as_int32` of a number that is not negative."""
     if number == NUMBERS:
-        return lambda number: _truncate(number)
+        return lambda number: _truncate_lanes(number)
     # The mask changes nothing; it lets LLVM drop Python's meaning of a negative index.
     return lambda number: np.int32(np.int32(number) & np.int32(0x7FFFFFFF))
 
 
-@intrinsic
-def _truncate(typing_context: Any, numbers: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.fptosi(arguments[0], LLVM_TYPE[INTEGERS])
-
-    return INTEGERS(numbers), generate
-
-
+@by_types
 def total(numbers: Any) -> Any:
     """The sum of what a vector holds; of a single number, itself."""
-    return numbers
-
-
-@overload(total)
-def _total(numbers: Any) -> Any:
     return (lambda numbers: _add_lanes(numbers)) if numbers == NUMBERS else (lambda numbers: numbers)
-
-
-@intrinsic
-def _add_lanes(typing_context: Any, numbers: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = ir.FunctionType(ir.FloatType(), [ir.FloatType(), arguments[0].type])
-        name = f"llvm.vector.reduce.fadd.v{LANES}f32"
-        function = cgutils.get_or_insert_function(builder.module, kind, name)  # type: ignore[no-untyped-call]
-        nothing = ir.Constant(ir.FloatType(), -0.0)
-        return builder.call(function, (nothing, arguments[0]), fastmath=("reassoc",))
-
-    return types.float32(numbers), generate
 
 
 def _reinterpret(kind: Any, result: Any) -> Any:
