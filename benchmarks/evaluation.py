@@ -17,7 +17,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from benchmarks.measure import quantiles, settings, timed
-from torchghm.training.average_precision import SeenImage, average_precision
+from torchghm.training.loop.average_precision import SeenImage, average_precision
 
 CLASSES = 80
 OBJECTS = 7

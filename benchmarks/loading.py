@@ -12,12 +12,12 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 
 from benchmarks.measure import settings
-from torchghm.training.datamodule import DetectionDataModule
-from torchghm.training.evaluation import load_recipe_data
-from torchghm.training.module import DetectorModule
-from torchghm.training.quiet import quiet
-from torchghm.training.recipe_files import load_recipe
-from torchghm.training.recipe_values import read_assignments
+from torchghm.training.loop.datamodule import DetectionDataModule
+from torchghm.training.loop.lightning_messages import without_lightning_messages
+from torchghm.training.loop.module import DetectorModule
+from torchghm.training.loop.recipe_data import load_recipe_data
+from torchghm.training.recipes.files import load_recipe
+from torchghm.training.recipes.values import read_assignments
 
 
 class Clock(Callback):
@@ -51,7 +51,7 @@ def main() -> None:
     datamodule = DetectionDataModule(data, recipe)
     module = DetectorModule(recipe, data.classes, steps_per_epoch=datamodule.steps_per_epoch)
     clock = Clock(arguments.skip)
-    with quiet(), tempfile.TemporaryDirectory() as folder:
+    with without_lightning_messages(), tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
             max_epochs=1,
             precision=recipe.trainer.precision,

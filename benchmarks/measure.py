@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import torchghm.kernels.cpu_memory
+import torchghm.kernels.cpu.gradient_memory
 
 Step = Callable[[], object]
 
@@ -71,7 +71,7 @@ def quantiles(times: list[float]) -> tuple[float, float, float]:
 
 def extra_memory(step: Step, device: str) -> float:
     """Return by how many MiB one step raises the memory in use, at its peak; it has to have run before."""
-    torchghm.kernels.cpu_memory.release_memory()  # what is kept from step to step counts as the step's
+    torchghm.kernels.cpu.gradient_memory.release_memory()  # what is kept from step to step counts as the step's
     gc.collect()
     if device == "cuda":
         torch.cuda.synchronize()

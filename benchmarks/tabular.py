@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from benchmarks.measure import settings
 from torchghm import CrossEntropyLoss, FocalLoss, GHMCLoss, HandoverLoss
-from torchghm.training.statistics import paired_difference, summarize
+from torchghm.training.comparison.statistics import paired_difference, summarize
 
 Loss = Callable[[int], nn.Module]
 """Of the number of training steps."""

@@ -1,4 +1,4 @@
-"""Token classification with Transformers' Trainer: a tiny BERT, built here, on made text with few names."""
+"""Token classification with Transformers' Trainer: a tiny BERT on made text of which few words are names."""
 
 import tempfile
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,10 +17,12 @@ ALLOWED = {
     "kernels": {"functional"},
     "losses": {"functional", "kernels"},
     "detection": {"functional", "losses"},
-    "data": {"atomic_files"},
-    "report": {"functional", "atomic_files"},
+    "data": {"atomic_files", "printable"},
+    "results": {"printable"},
+    "report": {"functional", "results", "atomic_files"},
     "integrations": {"functional", "losses", "atomic_files"},
-    "training": {"functional", "losses", "detection", "data", "atomic_files", "mkl"},
+    "review": {"functional", "detection", "data", "atomic_files"},
+    "training": {"functional", "losses", "detection", "data", "review", "results", "atomic_files", "mkl"},
 }
 
 
@@ -58,6 +61,21 @@ def test_losses_need_torch_alone():
     assert "torchghm.losses.ghmc" in loaded
     foreign = {name.split(".")[0] for name in loaded} - {"torchghm"} - set(sys.stdlib_module_names)
     assert foreign <= {"torch"}, foreign
+
+
+def test_a_single_run_imports_nothing_of_the_comparison():
+    command = "import sys, torchghm.training.run; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True).stdout.split()
+    assert "torchghm.training.loop.module" in loaded
+    assert not [name for name in loaded if name.startswith(("torchghm.training.comparison", "torchghm.report"))]
+
+
+def test_recipes_know_neither_the_loop_nor_what_uses_it():
+    files = list((SOURCE / "training" / "recipes").rglob("*.py"))
+    assert files
+    for path in files:
+        text = path.read_text()
+        assert not re.search(r"torchghm\.training\.(?!recipes)", text), path.relative_to(SOURCE)
 
 
 def test_no_bag_modules():

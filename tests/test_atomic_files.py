@@ -10,8 +10,8 @@ import pytest
 from torchghm.atomic_files import WriteError, replaced, write_json
 from torchghm.data import load_data, write_scenes, write_shards
 from torchghm.report import write_report
-from torchghm.training.curves import Curves
-from torchghm.training.history import EpochTable
+from torchghm.training.loop.history import EpochTable
+from torchghm.training.loop.tensorboard import TensorBoardCurves
 
 
 def test_a_full_disk_leaves_the_file_before(tmp_path, no_file_beyond):
@@ -54,7 +54,7 @@ def test_a_table_keeps_its_rows(tmp_path, no_file_beyond):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # of TensorBoard's writing thread
 def test_curves_that_have_no_room_name_their_folder(tmp_path, no_file_beyond):
     threads = set(threading.enumerate())
-    curves = Curves(tmp_path / "tensorboard")
+    curves = TensorBoardCurves(tmp_path / "tensorboard")
     curves.log_metrics({"loss": 1.0}, 1)
     curves.experiment.flush()
 
@@ -75,7 +75,7 @@ def test_curves_that_have_no_room_name_their_folder(tmp_path, no_file_beyond):
 
 
 def test_curves_say_what_is_no_number(tmp_path):
-    curves = Curves(tmp_path / "tensorboard")
+    curves = TensorBoardCurves(tmp_path / "tensorboard")
     with pytest.raises(ValueError, match="currently not supported"):
         curves.log_metrics({"loss": "much"}, 1)
     curves.finalize("failed")

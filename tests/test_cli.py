@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from tests.data.layouts import write_image
 from tests.training.tiny import TINY, write_tiny_data
 from torchghm.cli.app import app
-from torchghm.training.recipe_files import recipe_yaml
+from torchghm.training.recipes.files import recipe_yaml
 
 
 def torchghm(*arguments):
@@ -253,7 +253,7 @@ def test_strict_refuses_what_can_be_dealt_with(tmp_path):
 
 def test_a_missing_extra_says_what_to_install(place, monkeypatch):
     monkeypatch.setitem(sys.modules, "lightning.pytorch", None)
-    monkeypatch.delitem(sys.modules, "torchghm.training.evaluation", raising=False)
-    monkeypatch.delitem(sys.modules, "torchghm.training.checkpoints", raising=False)
+    monkeypatch.delitem(sys.modules, "torchghm.training.evaluation.evaluate", raising=False)
+    monkeypatch.delitem(sys.modules, "torchghm.training.loop.checkpoints", raising=False)
     line = refusal("eval", place / "run", "--data", place / "data")
     assert line.endswith("not installed: pip install 'torchghm[train]'")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from benchmarks.calibration import Judged, best_f1, calibration_error, f1, judge_image
 
-from torchghm.training.average_precision import SeenImage
+from torchghm.training.loop.average_precision import SeenImage
 
 FIRST, SECOND = [0.0, 0.0, 10.0, 10.0], [20.0, 0.0, 30.0, 10.0]
 

@@ -12,7 +12,7 @@ from torchghm.functional.examples import Examples
 from torchghm.kernels import ops
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
-BACKENDS = ["eager", "cpu"]  # Triton: `triton_cases.py`
+BACKENDS = ["eager", "cpu"]  # Triton: `triton/cases.py`
 
 
 def at(tensor, offset):

@@ -12,7 +12,8 @@ from tests.kernels.batches import random_examples
 
 from torchghm import GHMCLoss, GHMRLoss
 from torchghm.functional.examples import Examples
-from torchghm.kernels import cpu_memory, ops
+from torchghm.kernels import ops
+from torchghm.kernels.cpu import gradient_memory
 from torchghm.kernels.ops import resolve_backend
 
 OPTIONS = {"activation": "sigmoid", "ignore_index": -100, "leave_out_nonfinite": False}
@@ -107,7 +108,7 @@ def test_a_gradient_is_handed_over_without_a_copy():
 
 def test_gradients_accumulate_over_calls(monkeypatch):
     """Two losses alive at once, their gradients in the same kind of memory."""
-    monkeypatch.setattr(cpu_memory, "LARGE", 1)
+    monkeypatch.setattr(gradient_memory, "LARGE", 1)
     examples = batch()
     logits = examples.logits.clone().requires_grad_()
     first, second = loss_of(logits, examples), loss_of(logits, examples, table=2 * TABLE)

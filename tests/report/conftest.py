@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.report.synthetic_folders import write_comparison, write_run
+from tests.results.synthetic_folders import write_comparison, write_run
 
 from torchghm.report import write_report
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from tests.report.conftest import HOSTILE, HOSTILE_FILE
-from tests.report.synthetic_folders import write_comparison, write_run
+from tests.results.synthetic_folders import write_comparison, write_run
 
 from torchghm.atomic_files import WriteError
 from torchghm.report import plot_reweighted_classification, plot_reweighted_regression, write_report

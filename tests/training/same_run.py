@@ -25,7 +25,7 @@ def flat(value: Any, prefix: str = "") -> dict[str, Any]:
 def state(path: Path) -> dict[str, Any]:
     """What a checkpoint holds of weights, losses' state, optimiser, schedule, scaler and best AP so far."""
     content = torch.load(path, weights_only=True)
-    kept = ("epoch", "global_step", "state_dict", "optimizer_states", "lr_schedulers", "callbacks", "MixedPrecision")
+    kept = ("epoch", "global_step", "state_dict", "optimizer_states", "lr_schedulers", "callbacks", "torchghm_labels")
     return {name: leaf for name, leaf in flat({key: content.get(key) for key in kept}).items() if "seconds" not in name}
 
 

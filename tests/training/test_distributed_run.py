@@ -19,7 +19,7 @@ from tests.training.tiny import BOXES, TINY
 from torchvision.models import resnet18
 
 from torchghm.training import evaluate, train
-from torchghm.training.recipe_files import recipe_yaml
+from torchghm.training.recipes.files import recipe_yaml
 
 RECIPE = TINY.with_values(
     {

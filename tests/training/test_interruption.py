@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from torchghm.cli.app import app
 from torchghm.data import load_data, write_shards
 from torchghm.training import train
-from torchghm.training.checkpoints import load_checkpoint
-from torchghm.training.recipe_files import recipe_yaml
+from torchghm.training.loop.checkpoints import load_checkpoint
+from torchghm.training.recipes.files import recipe_yaml
 from torchghm.training.run_folder import RunFolder
 
 # Nothing is resumed whose order, augmentation, optimiser, schedule or density could be lost unnoticed.

@@ -9,8 +9,8 @@ from tests.training.same_run import assert_same_run
 from tests.training.tiny import TINY
 
 from torchghm.training import train
-from torchghm.training.checkpoints import SafeCheckpointIO, load_checkpoint
-from torchghm.training.module import DetectorModule
+from torchghm.training.loop.checkpoints import SafeCheckpointIO, load_checkpoint
+from torchghm.training.loop.module import DetectorModule
 from torchghm.training.run_folder import RunFolder
 
 # Five steps an epoch, saved after the second and the fourth; augmented, warmed up, with a momentum, the

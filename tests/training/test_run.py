@@ -9,10 +9,10 @@ from tests.data.layouts import CLASSES, write_coco
 from tests.training.tiny import TINY, samples, write_tiny_data
 
 from torchghm.data import load_data
+from torchghm.results.columns import METRIC_COLUMNS
 from torchghm.training import load_recipe, train
-from torchghm.training.detector import build
-from torchghm.training.evaluation import load_recipe_data
-from torchghm.training.history import METRIC_COLUMNS
+from torchghm.training.loop.recipe_data import load_recipe_data
+from torchghm.training.recipes.detector import build_from_recipe
 from torchghm.training.run_folder import PACKAGES, RunFolder
 
 
@@ -131,7 +131,7 @@ def test_samples_lie_beside_their_list(trained):
 
 def test_every_loss_starts_from_the_same_weights():
     def weights(**values):
-        return build(TINY.with_values(values), 3)[0].state_dict()
+        return build_from_recipe(TINY.with_values(values), 3)[0].state_dict()
 
     first = weights()
     for other in (weights(**{"loss.cls": "focal", "loss.box": "l1"}), weights(**{"loss.scope": "reference"})):
@@ -141,7 +141,7 @@ def test_every_loss_starts_from_the_same_weights():
 
 def test_building_leaves_the_callers_random_numbers_alone():
     state = torch.random.get_rng_state()
-    build(TINY, 3)
+    build_from_recipe(TINY, 3)
     assert torch.equal(torch.random.get_rng_state(), state)
 
 

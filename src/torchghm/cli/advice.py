@@ -30,16 +30,17 @@ def advise(
     """
     from torchghm.report.advice import BINS, MU, advice_of, facts_of
     from torchghm.report.figures.palette import LOSS_LABELS
-    from torchghm.training.checkpoints import load_checkpoint
-    from torchghm.training.dry_pass import dry_pass, look
-    from torchghm.training.evaluation import checkpoint_of, load_recipe_data, usable_device
-    from torchghm.training.recipe_files import load_recipe
-    from torchghm.training.recipe_values import read_assignments
+    from torchghm.training.evaluation.dry_pass import count_examples, dry_pass
+    from torchghm.training.evaluation.evaluate import checkpoint_of, usable_device
+    from torchghm.training.loop.checkpoints import load_checkpoint
+    from torchghm.training.loop.recipe_data import load_recipe_data
+    from torchghm.training.recipes.files import load_recipe
+    from torchghm.training.recipes.values import read_assignments
 
     where = usable_device(device)
     if run is None:
         chosen = load_recipe(recipe, read_assignments(settings))
-        sight = dry_pass(load_recipe_data(data, chosen.data), chosen, where, steps=steps, batches=batches)
+        counts = dry_pass(load_recipe_data(data, chosen.data), chosen, where, steps=steps, batches=batches)
         origin = f"after {steps} step{'' if steps == 1 else 's'} of focal + smooth L1"
     else:
         if recipe is not None or settings:
@@ -47,10 +48,10 @@ def advise(
         saved = load_checkpoint(checkpoint_of(run))
         loaded = load_recipe_data(data, saved.recipe.data)
         saved.check_classes(loaded.classes)
-        sight = look(saved.module().to(where), loaded, where, batches=batches)
+        counts = count_examples(saved.module().to(where), loaded, where, batches=batches)
         origin = f"as {run} sees them"
-    facts = facts_of(sight.positive.numpy(), sight.negative.numpy(), sight.residual.numpy())
-    typer.echo(f"{batches} training batches of {sight.images} images, {origin}\n")
+    facts = facts_of(counts.positive.numpy(), counts.negative.numpy(), counts.residual.numpy())
+    typer.echo(f"{batches} training batches of {counts.images} images, {origin}\n")
     shares = ", ".join(f"{LOSS_LABELS[name]} {share:.0%}" for name, share in facts.positive_share.items())
     for name, value in {
         "examples a batch": f"{facts.examples:,.0f}, of them {facts.positives:,.0f} positive",

@@ -15,11 +15,11 @@ from torchghm.cli.errors import plain_errors
 from torchghm.cli.training import STRICT, Data, Overwrite, Progress, RecipeName, Settings, Strict
 
 if TYPE_CHECKING:
-    from torchghm.training.methods import Methods
-    from torchghm.training.recipe import Recipe
+    from torchghm.training.comparison.methods import Methods
+    from torchghm.training.recipes.recipe import Recipe
 
 Method = tuple[str, str]
-USUAL: list[Method] = [("ce", "smooth_l1"), ("focal", "smooth_l1"), ("ghmc", "smooth_l1")]
+DEFAULT_METHODS: list[Method] = [("ce", "smooth_l1"), ("focal", "smooth_l1"), ("ghmc", "smooth_l1")]
 
 
 @plain_errors
@@ -54,9 +54,9 @@ def compare(
     interrupted comparison; one with more seeds or methods adds their runs. Without --cls, --box, --pairs and --preset:
     ce, focal and ghmc, each with smooth_l1.
     """
-    from torchghm.training.methods import load_preset
-    from torchghm.training.recipe_files import load_recipe
-    from torchghm.training.recipe_values import read_assignments
+    from torchghm.training.comparison.methods import load_preset
+    from torchghm.training.recipes.files import load_recipe
+    from torchghm.training.recipes.values import read_assignments
 
     values = read_assignments([*settings, *(STRICT if strict else [])])
     methods: Methods
@@ -73,9 +73,10 @@ def compare(
     from rich.console import Console
 
     from torchghm.report import write_report
-    from torchghm.training.compare import compare as run
-    from torchghm.training.comparison_table import terminal_table
-    from torchghm.training.processes import is_first
+    from torchghm.results.files import ComparisonFiles
+    from torchghm.training.comparison.run import compare as run
+    from torchghm.training.comparison.table import terminal_table
+    from torchghm.training.loop.processes import is_first
 
     try:
         folder = run(
@@ -95,7 +96,7 @@ def compare(
     if not is_first():
         return
     page = write_report(folder)
-    Console().print(terminal_table(json.loads((folder / "comparison.json").read_text("utf-8"))))
+    Console().print(terminal_table(json.loads(ComparisonFiles(folder).table.read_text("utf-8"))))
     typer.echo(f"comparison: {folder}\npage: {page}")
 
 
@@ -111,14 +112,14 @@ def report(
 
 
 def _methods(recipe: Recipe, cls: str | None, box: str | None, pairs: str | None) -> list[Method]:
-    from torchghm.training.losses import BOX_LOSSES, CLS_LOSSES
+    from torchghm.training.recipes.named_losses import BOX_LOSSES, CLS_LOSSES
 
     if pairs is not None and (cls is not None or box is not None):
         raise ValueError("expected --pairs, or --cls and --box, got both")
     if pairs is not None:
         methods = [_pair(entry) for entry in _entries(pairs)]
     elif cls is None and box is None:
-        methods = USUAL
+        methods = DEFAULT_METHODS
     else:
         methods = list(
             product(

@@ -180,7 +180,7 @@ def _writable(layout: str) -> str:
 
 
 def _assumed(boxes: str | None, crowds: str | None, unlabelled: str | None) -> dict[str, Any]:
-    """Return what the user says of the data; `torchghm.data` refuses what it does not know."""
+    """Return the user's assumptions on the data as arguments of `load_data`, which checks them."""
     return {"boxes": boxes, "crowds": crowds, "unlabelled": unlabelled}
 
 

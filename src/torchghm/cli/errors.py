@@ -71,18 +71,18 @@ def _leave_processes() -> None:
 
 
 def needs(error: ModuleNotFoundError) -> str:
-    """Return what to install."""
+    """Return a message that names the extra to install."""
     return f"this command needs {error.name}, which is not installed: pip install 'torchghm[train]'"
 
 
 def _is_of_the_disk(error: BaseException) -> bool:
-    """Whether a file could not be written: a full disk is nobody's mistake."""
+    """Return whether a file could not be written: a full disk is nobody's mistake."""
     full = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
     return isinstance(error, WriteError) or (isinstance(error, OSError) and error.errno in full)
 
 
 def _is_of_communication(error: RuntimeError) -> bool:
-    """Whether a collective operation broke off: NCCL's errors have names of their own, gloo's name their source."""
+    """Return whether a collective operation broke off: NCCL's errors have their own names, gloo's name the source."""
     return type(error).__name__ in ("DistBackendError", "DistNetworkError") or "gloo/transport" in _first_line(error)
 
 

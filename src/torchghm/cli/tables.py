@@ -9,24 +9,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from torchghm.data.problems import printable
-
-HEADINGS = {
-    "ap": "AP",
-    "ap50": "AP50",
-    "ap75": "AP75",
-    "ap_small": "small",
-    "ap_medium": "medium",
-    "ap_large": "large",
-}
+from torchghm.printable import printable
+from torchghm.results.average_precision import METRIC_LABELS
 
 
 def print_metrics(results: Mapping[str, Any], title: str) -> None:
     """Print average precision, overall and by class."""
     overall = Table(title=Text(title), title_justify="left")
-    for name in HEADINGS:
-        overall.add_column(HEADINGS[name], justify="right")
-    overall.add_row(*(_number(results["metrics"][name]) for name in HEADINGS))
+    for label in METRIC_LABELS.values():
+        overall.add_column(label.removeprefix("AP "), justify="right")
+    overall.add_row(*(_number(results["metrics"][name]) for name in METRIC_LABELS))
     by_class = Table("class", title="AP by class", title_justify="left")
     by_class.add_column("AP", justify="right")
     for name, value in results["per_class"].items():

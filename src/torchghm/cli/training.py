@@ -24,7 +24,7 @@ Progress = Annotated[bool, typer.Option("--progress/--no-progress", help="Show h
 Device = Annotated[str | None, typer.Option("--device", help='For example "cpu" or "cuda:1".')]
 
 STRICT = ["data.strict=true"]
-"""What --strict sets."""
+"""Values of the recipe that --strict sets."""
 
 
 @plain_errors
@@ -42,8 +42,8 @@ def train(
 
     Writes a run folder: checkpoints, metrics, the resolved recipe, the final evaluation.
     """
-    from torchghm.training.recipe_files import load_recipe
-    from torchghm.training.recipe_values import read_assignments
+    from torchghm.training.recipes.files import load_recipe
+    from torchghm.training.recipes.values import read_assignments
     from torchghm.training.run_folder import RunFolder
 
     if resume and overwrite:
@@ -74,8 +74,8 @@ def evaluate(
     """Measure the average precision of a trained detector."""
     from torchghm.atomic_files import write_text
     from torchghm.cli.tables import print_metrics
-    from torchghm.training.evaluation import evaluate as run
-    from torchghm.training.processes import is_first
+    from torchghm.training.evaluation.evaluate import evaluate as run
+    from torchghm.training.loop.processes import is_first
 
     if out is not None and out.is_dir():
         raise ValueError(f"expected --out to be a file, got the folder {str(out)!r}")
@@ -92,12 +92,15 @@ def predict(
     checkpoint: Annotated[Path, typer.Argument(metavar="RUN|CHECKPOINT", help="A run folder or a checkpoint.")],
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the drawn images and predictions.json.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Data set that the images are of, for the ids that it has for them.")
+    ] = None,
     threshold: Annotated[float, typer.Option("--threshold", help="Lowest score shown, in [0, 1].")] = 0.3,
     overwrite: Overwrite = False,
     device: Device = None,
 ) -> None:
     """Find objects in images: drawn boxes, and a JSON file in COCO's format of results."""
-    from torchghm.training.prediction import predict as run
+    from torchghm.training.evaluation.predict import predict as run
 
-    folder = run(checkpoint, images, out, threshold=threshold, overwrite=overwrite, device=device)
+    folder = run(checkpoint, images, out, data=data, threshold=threshold, overwrite=overwrite, device=device)
     typer.echo(f"predictions: {folder}")

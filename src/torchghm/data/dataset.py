@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
 from torchghm.data.images import read_image
-from torchghm.data.records import ImageRecord
+from torchghm.data.records import ImageRecord, Records
 
 Target = dict[str, Any]
 Item = tuple[Tensor, Target]
@@ -28,6 +29,9 @@ class DetectionDataset(Dataset[Item]):
     - `image_id`: int,
     - without `training` also `iscrowd`, int64 `[n]`, and `area`, float32 `[n]` in square pixels of the image:
       with these torchmetrics' `MeanAveragePrecision` counts as COCO does,
+    - with `training` also `annotations`, int64 `[n]`, the place of each object among all of the records, image after
+      image and crowds counted, and `frame_boxes`, float32 `[2, 4]`, the upper left half and the upper left quarter of
+      the image, which follow it through the transforms beyond its border: they tell where in it a place was,
     - with `training`, where crowds are no objects, their boxes as `ignored_boxes`, float32 `[m, 4]`: regions that a
       harmonized detector takes neither for an object nor for background.
 
@@ -55,6 +59,10 @@ class DetectionDataset(Dataset[Item]):
         self.classes = tuple(classes)
         self.transforms = transforms
         self.training = training
+        if isinstance(records, Records):
+            self._first = records.offsets
+        elif training:
+            self._first = np.cumsum([0, *(len(record.labels) for record in records)], dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self.records)
@@ -76,6 +84,14 @@ class DetectionDataset(Dataset[Item]):
             target["ignored_boxes"] = tv_tensors.BoundingBoxes(
                 ignored, format="XYXY", canvas_size=(record.height, record.width)
             )
+            target["annotations"] = torch.from_numpy(int(self._first[index]) + np.arange(len(record.labels))[kept])
+            sides = torch.tensor([0.0, 0.0, record.width, record.height])
+            target["frame_boxes"] = tv_tensors.BoundingBoxes(
+                torch.stack([sides / 2, sides / 4]),
+                format="XYXY",
+                canvas_size=(record.height, record.width),
+                clamping_mode=None,
+            )
         else:
             target["iscrowd"] = torch.tensor(record.crowd[kept], dtype=torch.int64)
             # A mask's area as a share of its box's follows the box through any transform.
@@ -83,7 +99,7 @@ class DetectionDataset(Dataset[Item]):
         if self.transforms is not None:
             image, target = self.transforms(image, target)
         # Plain tensors: the subclass has served, and is slower in a model and between processes.
-        for key in ("boxes", "ignored_boxes") if self.training else ("boxes",):
+        for key in ("boxes", "ignored_boxes", "frame_boxes") if self.training else ("boxes",):
             target[key] = target[key].as_subclass(Tensor)
         if not self.training:
             target["area"] = target["area"] * _areas(target["boxes"])

@@ -31,12 +31,16 @@ class DataFolder(ConfinedFolder):
         folders = [folder]
         if recursive:
             folders = self._inside(posixpath.normpath(folder))
-        return sorted(
-            posixpath.normpath(posixpath.join(parent, name))
-            for parent in folders
-            for name, _ in set(self._listing(posixpath.normpath(parent) if parent else "").values())
-            if posixpath.splitext(name)[1].lower() in suffixes and not is_hidden(name)
-        )
+        found = []
+        for parent in folders:
+            place = posixpath.normpath(parent) if parent else ""
+            start = "" if place in ("", ".") else f"{place}/"
+            found += [
+                start + name
+                for name, _ in set(self._listing(place).values())
+                if name.lower().endswith(suffixes) and not is_hidden(name)
+            ]
+        return sorted(found)
 
     def _inside(self, folder: str) -> list[str]:
         """Return a folder and those in it."""

@@ -34,7 +34,7 @@ class DetectionData:
 
     Attributes:
         root: the folder that has the layout.
-        layout: "coco", "voc", "yolo", "csv" or "shards".
+        layout: "coco", "voc", "yolo", "csv", "cvat", "labelme", "via" or "shards".
         classes: names; a label is an index into them.
         splits: from the name ("train", "val", "test", and others that the data have) to the images.
         problems: what was found wrong and has been dealt with; see `torchghm.data.KINDS`.
@@ -86,7 +86,7 @@ def load_data(
 
     Arguments:
         root: the folder, or one that holds it and no other data set.
-        layout: "coco", "voc", "yolo", "csv" or "shards"; recognised from the folder if None.
+        layout: "coco", "voc", "yolo", "csv", "cvat", "labelme", "via" or "shards"; recognised from the folder if None.
         strict: refuse data with any problem but notes, of which nothing is lost or doubtful.
         val_fraction: of the training images, for validation, if the data have no split for it.
         test_fraction: likewise, for testing, if the data have no splits at all.
@@ -187,8 +187,9 @@ def _recognise(root: Path, layout: str | None) -> tuple[DataFolder, str]:
     wanted = [layout] if layout else list(LAYOUTS)
     places = [root]
     for level in range(3):  # archives are often unpacked into a folder of their name, or two
-        found = [match for place in places for match in _layouts(place, wanted, usual=True)]
-        found = found or [match for place in places for match in _layouts(place, wanted, usual=False)]
+        found: list[tuple[DataFolder, str]] = []
+        for evidence in ("usual", "like", "other"):
+            found = found or [match for place in places for match in _layouts(place, wanted, evidence)]
         if len(found) == 1:
             return found[0]
         if found:
@@ -210,11 +211,9 @@ def _inner_folders(place: Path) -> list[Path]:
     )
 
 
-def _layouts(root: Path, wanted: list[str], *, usual: bool) -> list[tuple[DataFolder, str]]:
+def _layouts(root: Path, wanted: list[str], evidence: str) -> list[tuple[DataFolder, str]]:
     folder = DataFolder(root)
     try:
-        return [
-            (folder, name) for name in wanted if (LAYOUTS[name].usual(folder) if usual else LAYOUTS[name].like(folder))
-        ]
+        return [(folder, name) for name in wanted if getattr(LAYOUTS[name], evidence)(folder)]
     except FileError as error:
         raise refuse(root, [Problem(str(root), error.what, str(error))]) from error

@@ -77,8 +77,14 @@ KINDS: dict[str, Kind] = {
     "boxes-look-like-corners": _error("boxes that should be a place and sides look like corners", _SAY_BOXES),
     "boxes-look-like-sides": _error("boxes that should be corners look like a corner and sides", _SAY_BOXES),
     "boxes-stick-out": _error("boxes stick out of their image that would fit in another form", _SAY_BOXES),
+    "axes-look-exchanged": _error(
+        "boxes whose x and y look exchanged", "write x before y, and width before height; if they are right say --boxes"
+    ),
     "boxes-look-like-fractions": _error("boxes that should be in pixels look like fractions", _SAY_BOXES),
     "boxes-look-like-pixels": _error("boxes that should be fractions look like pixels", _SAY_BOXES),
+    "shapes-not-read": _error(
+        "shapes that the converter does not read, which would become background", "draw boxes, or export COCO"
+    ),
     "all-crowds": _error(
         "every object is a crowd, which is not learned",
         "if each is one object say --crowds objects, in training --set data.crowds=objects",

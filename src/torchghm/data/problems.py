@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from torchghm.data.problem_kinds import KINDS
+from torchghm.printable import printable
 
 
 def counted(problems: Iterable[Problem]) -> list[str]:
@@ -124,8 +125,3 @@ def common_place(files: Iterable[str]) -> str:
 
 def _short(text: str, length: int) -> str:
     return text if len(text) <= length else text[:length] + "..."
-
-
-def printable(text: str, keep: str = "") -> str:
-    """Return the text without what would disturb a terminal: names in data are not to be trusted."""
-    return "".join(c if c.isprintable() or c in keep else "\N{REPLACEMENT CHARACTER}" for c in text)

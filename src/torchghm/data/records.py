@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import overload
 
@@ -68,6 +69,7 @@ class Records(Sequence[ImageRecord]):
         heights: int64 `[images]`.
         image_ids: int64 `[images]`.
         members: places in tar shards, None for images of their own files.
+        own_ids: ids that are no numbers, or are written as text, by the image's name; None if there are none.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Records(Sequence[ImageRecord]):
         crowd: NDArray[np.bool_],
         area: NDArray[np.float32],
         members: Members | None = None,
+        own_ids: Mapping[str, int | str] | None = None,
     ) -> None:
         encoded = [os.fsencode(name) for name in names]
         self.root = root
@@ -92,6 +95,7 @@ class Records(Sequence[ImageRecord]):
         self.widths, self.heights, self.image_ids, self.offsets = widths, heights, image_ids, offsets
         self.boxes, self.labels, self.crowd, self.area = boxes, labels, crowd, area
         self.members = members
+        self.own_ids = own_ids or None
         # A record's arrays are views: writing into one would silently change the data set.
         for array in (widths, heights, image_ids, offsets, boxes, labels, crowd, area):
             array.setflags(write=False)
@@ -132,7 +136,13 @@ class Records(Sequence[ImageRecord]):
 
     def names(self) -> list[str]:
         """Return the file names of all images, relative to the root."""
-        return [self.name(i) for i in range(len(self))]
+        ends = self._name_offsets.tolist()
+        return [os.fsdecode(self._names[start:end]) for start, end in pairwise(ends)]
+
+    def own_id(self, index: int) -> int | str:
+        """Return the image's id as the data have it: COCO's may be text."""
+        number = int(self.image_ids[index])
+        return self.own_ids.get(self.name(index), number) if self.own_ids else number
 
     def take(self, indices: Iterable[int]) -> Records:
         """Return the images at these positions, in this order."""
@@ -144,7 +154,8 @@ class Records(Sequence[ImageRecord]):
         columns = {name: getattr(self, name)[chosen] for name in _OF_IMAGES}
         columns |= {name: getattr(self, name)[objects] for name in _OF_OBJECTS}
         members = None if self.members is None else self.members.take(chosen)
-        return Records(self.root, (self.name(int(i)) for i in chosen), offsets=offsets, members=members, **columns)
+        names = (self.name(int(i)) for i in chosen)
+        return Records(self.root, names, offsets=offsets, members=members, own_ids=self.own_ids, **columns)
 
     @staticmethod
     def join(parts: Sequence[Records]) -> Records:
@@ -164,6 +175,7 @@ class Records(Sequence[ImageRecord]):
             names,
             offsets=np.concatenate([*offsets, ends[-1:]]),
             members=Members.join(places) if places else None,
+            own_ids={name: own_id for part in parts for name, own_id in (part.own_ids or {}).items()},
             **columns,
         )
         first = {name: index for index, name in reversed(list(enumerate(names)))}

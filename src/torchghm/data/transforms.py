@@ -76,7 +76,7 @@ class _WithoutSmallBoxes(v2.SanitizeBoundingBoxes):  # type: ignore[misc]
 
     def forward(self, image: Tensor, target: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
         """Return image and target."""
-        regions = {key: target[key] for key in ("ignored_boxes",) if key in target}
+        regions = {key: target[key] for key in ("ignored_boxes", "frame_boxes") if key in target}
         objects = {key: value for key, value in target.items() if key not in regions}
         image, objects = super().forward(image, objects)
         return image, objects | regions
@@ -98,4 +98,4 @@ def _zoom(factors: Sequence[float], translate: float) -> v2.Transform:
 def _per_box(sample: tuple[Tensor, dict[str, Any]]) -> tuple[Tensor, ...]:
     """Return what the target has for each box, so that it goes when the box goes."""
     target = sample[1]
-    return tuple(target[key] for key in ("labels", "iscrowd", "area") if key in target)
+    return tuple(target[key] for key in ("labels", "iscrowd", "area", "annotations") if key in target)

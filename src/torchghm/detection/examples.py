@@ -39,6 +39,10 @@ class DetectionExamples(NamedTuple):
     """How the logits are read."""
     encoding: BoxEncoding = "center"
     """How the boxes are encoded."""
+    rows: Tensor | None = None
+    """[P] int64, the row 0..B-1 of the logits that each positive is in."""
+    objects: Tensor | None = None
+    """[P] int64, the object of each positive, counted over the objects of all images of the batch."""
 
     def levels(self) -> list[DetectionExamples]:
         """The same examples, level by level."""
@@ -107,6 +111,18 @@ def matched_boxes(targets: list[dict[str, Tensor]], matched: list[Tensor]) -> Te
             for target, image_matched in zip(targets, matched, strict=True)
         ]
     )
+
+
+def batch_objects(matched: list[Tensor], counts: list[int], rows: Tensor, anchors: Tensor) -> Tensor:
+    """The object of each positive, [P], counted over the objects of all images.
+
+    Arguments:
+        matched: [A] object of each anchor, an image.
+        counts: objects of each image.
+        rows, anchors: [P] of the positives, image and anchor.
+    """
+    first = torch.tensor(list(accumulate(counts, initial=0))[:-1], device=rows.device)
+    return torch.stack(matched)[rows, anchors] + first[rows]
 
 
 def without_weights(coder: Any, encoded: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.models.detection.rpn import RegionProposalNetwork
 
 from torchghm.detection.examples import DetectionExamples, feature_maps
-from torchghm.detection.harmonized import HarmonizedDetector, LossPlan, Stage
+from torchghm.detection.harmonized import HarmonizedDetector, LossPlan, Observer, Stage
 from torchghm.detection.ignored import forget_regions, watch_regions
 from torchghm.detection.roi_heads import HarmonizedRoIHeads
 from torchghm.detection.rpn import HarmonizedRPN
@@ -47,6 +47,15 @@ class HarmonizedFasterRCNN(HarmonizedDetector, FasterRCNN):  # type: ignore[misc
         """The box loss of the first stage that has one; the second's is ``model.roi_heads.box_loss``."""
         head = self.roi_heads if self.stage == "roi" else self.rpn
         return head.box_loss  # type: ignore[no-any-return]
+
+    @property
+    def observer(self) -> Observer | None:  # type: ignore[override]
+        """Who else sees what the second stage's losses see."""
+        return self.roi_heads.observer  # type: ignore[no-any-return]
+
+    @observer.setter
+    def observer(self, observer: Observer | None) -> None:
+        self.roi_heads.observer = observer
 
     @property
     def cls_terms(self) -> tuple[str, ...]:  # type: ignore[override]

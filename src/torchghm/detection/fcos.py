@@ -57,7 +57,7 @@ class HarmonizedFCOS(OneStageDetector, FCOS):  # type: ignore[misc]
         if rank_count() > 1 and self.training:  # ours are means over all ranks' positives: so is the third
             positives = torch.stack(matched).ge(0).sum().to(losses["bbox_ctrness"].dtype)
             losses["bbox_ctrness"] = losses["bbox_ctrness"] * part_of_joint_mean(positives, least=1.0)
-        return self.replace_losses(losses, self.examples(targets, head_outputs, anchors, matched))
+        return self.replace_losses(losses, self.observed_examples(targets, head_outputs, anchors, matched))
 
     def _losses_of_positives(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from torch import Tensor, nn
@@ -12,6 +13,9 @@ from torchghm.detection.scope import LevelLosses, Scope
 from torchghm.losses.harmonized import HarmonizedLoss
 
 Stage = Literal["both", "rpn", "roi"]
+Observer = Callable[[DetectionExamples, list[dict[str, Tensor]], Callable[[Tensor], Tensor] | None], None]
+"""Called in training with the examples of a batch, its targets in the pixels of the model's input, and what decodes
+anchors [B, k] of the examples to predicted boxes [B, k, 4] in the same pixels (None where there are no anchors)."""
 
 
 class LossPlan(NamedTuple):
@@ -46,6 +50,9 @@ class HarmonizedDetector(nn.Module):
     """Which of the losses that the detector returns ``cls_loss`` makes."""
     box_terms: tuple[str, ...] = ("bbox_regression",)
     """Which of them ``box_loss`` makes."""
+
+    observer: Observer | None = None
+    """Who else sees what the losses see; of a Faster R-CNN, what those of the second stage see."""
 
     # Of torchvision's classes:
     transform: Any

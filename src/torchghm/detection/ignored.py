@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 KEY = "ignored_boxes"
 """Of a target: [n, 4] xyxy in pixels of the image, as ``boxes``; none where the key is missing."""
+FOLLOWERS = (KEY, "frame_boxes")
+"""Keys of a target whose boxes follow the image as its objects do."""
 INSIDE = 0.5
 """How much of an anchor's own area a region has to hold."""
 SILENT = -1e4
@@ -21,9 +23,10 @@ def scale_ignored(transform: nn.Module, arguments: tuple[Any, ...], output: tupl
     if scaled is None:
         return
     for image, target, size, result in zip(*arguments, batch.image_sizes, scaled, strict=True):
-        if target.get(KEY) is not None:
-            height, width = (new / old for new, old in zip(size, image.shape[-2:], strict=True))
-            result[KEY] = target[KEY] * target[KEY].new_tensor([width, height, width, height])
+        height, width = (new / old for new, old in zip(size, image.shape[-2:], strict=True))
+        for key in FOLLOWERS:
+            if target.get(key) is not None:
+                result[key] = target[key] * target[key].new_tensor([width, height, width, height])
 
 
 def watch_regions(transform: nn.Module) -> None:

@@ -16,6 +16,7 @@ from torchghm.detection.examples import (
     BoxEncoding,
     DetectionExamples,
     anchor_targets,
+    batch_objects,
     feature_maps,
     forget_levels,
     matched_boxes,
@@ -23,6 +24,7 @@ from torchghm.detection.examples import (
 )
 from torchghm.detection.harmonized import HarmonizedDetector, LossPlan
 from torchghm.detection.ignored import SILENT, forget_regions, watch_regions, without_ignored
+from torchghm.detection.quality import decoded
 from torchghm.functional.examples import Activation
 
 
@@ -48,6 +50,7 @@ class OneStageDetector(HarmonizedDetector):
         """Give everything back but the classes."""
         forget_levels(self.anchor_generator)
         forget_regions(self.transform)
+        self.__dict__.pop("observer", None)
         for name in ("cls_loss", "box_loss", "background_channel"):
             delattr(self, name)
 
@@ -113,6 +116,7 @@ class OneStageDetector(HarmonizedDetector):
         )
         label = anchor_targets(labels, matched, background=0 if activation == "softmax" else BACKGROUND)
         positive = torch.stack(matched) >= 0
+        rows, positive_anchors = positive.nonzero(as_tuple=True)
         predicted, encoded = self.residuals(
             head_outputs["bbox_regression"][positive], matched_boxes(targets, matched), torch.stack(anchors)[positive]
         )
@@ -121,11 +125,35 @@ class OneStageDetector(HarmonizedDetector):
             label,
             predicted,
             encoded,
-            positive.nonzero()[:, 1],
+            positive_anchors,
             self.anchor_generator.level_sizes,
             activation,
             self.box_encoding,
+            rows,
+            batch_objects(matched, [target["labels"].shape[0] for target in targets], rows, positive_anchors),
         )
+
+    def observed_examples(
+        self,
+        targets: list[dict[str, Tensor]],
+        head_outputs: dict[str, Tensor],
+        anchors: list[Tensor],
+        matched: list[Tensor],
+    ) -> DetectionExamples:
+        """What the losses see of a training batch; the observer sees it too."""
+        examples = self.examples(targets, head_outputs, anchors, matched)
+        if self.observer is not None and self.training:
+
+            def predicted_boxes(chosen: Tensor) -> Tensor:
+                index = chosen[..., None].expand(-1, -1, 4)
+                places = torch.stack(anchors).gather(1, index).flatten(0, 1)
+                encoded, _ = self.residuals(
+                    head_outputs["bbox_regression"].detach().gather(1, index).flatten(0, 1), places, places
+                )
+                return decoded(encoded, places, self.box_encoding).view(*chosen.shape, 4)
+
+            self.observer(examples, targets, predicted_boxes)
+        return examples
 
     def replace_losses(self, losses: dict[str, Tensor], examples: DetectionExamples) -> dict[str, Tensor]:
         """Return torchvision's losses with ours in place of those that are replaced."""

@@ -57,6 +57,20 @@ def overlap(predicted: Tensor, encoded: Tensor, encoding: BoxEncoding) -> Tensor
     return (common / union.clamp(min=torch.finfo(union.dtype).tiny)).nan_to_num(nan=0.0).clamp(0, 1)
 
 
+def decoded(boxes: Tensor, anchors: Tensor, encoding: BoxEncoding) -> Tensor:
+    """Boxes [P, 4] xyxy in the anchors' pixels.
+
+    Arguments:
+        boxes: [P, 4] encoded, in units of the anchor's size.
+        anchors: [P, 4] xyxy.
+        encoding: of the boxes.
+    """
+    middle, size = (anchors[:, :2] + anchors[:, 2:]) / 2, anchors[:, 2:] - anchors[:, :2]
+    left, top, right, bottom = corners(boxes.to(compute_dtype(boxes)), encoding)
+    starts, ends = torch.stack([left, top], dim=1), torch.stack([right, bottom], dim=1)
+    return torch.cat([middle + starts * size, middle + ends * size], dim=1)
+
+
 def corners(boxes: Tensor, encoding: BoxEncoding) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Left, top, right and bottom of encoded boxes [P, 4], beside the middle of their anchor of side 1."""
     first, second, third, fourth = boxes.unbind(1)

@@ -22,7 +22,7 @@ class HarmonizedRetinaNet(OneStageDetector, RetinaNet):  # type: ignore[misc]
     ) -> dict[str, Tensor]:
         """Return the losses of a batch: ``classification`` and ``bbox_regression``."""
         matched = self.without_ignored(self.match(targets, anchors), targets, anchors)
-        examples = self.examples(targets, head_outputs, anchors, matched)
+        examples = self.observed_examples(targets, head_outputs, anchors, matched)
         head = self.head
         if self.cls_loss is None:
             classification = head.classification_head.compute_loss(targets, head_outputs, matched)

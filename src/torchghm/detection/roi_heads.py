@@ -14,7 +14,7 @@ from torchvision.ops import box_iou
 
 from torchghm.detection import scope
 from torchghm.detection.examples import DetectionExamples, without_weights
-from torchghm.detection.harmonized import LossPlan
+from torchghm.detection.harmonized import LossPlan, Observer
 from torchghm.detection.ignored import inside_ignored
 
 _HOST_LOSS = "fastrcnn_loss"
@@ -28,6 +28,10 @@ class HarmonizedRoIHeads(RoIHeads):  # type: ignore[misc]
 
     cls_loss: nn.Module | None
     box_loss: nn.Module | None
+    observer: Observer | None = None
+    """As a `HarmonizedDetector`'s; it gets nothing to decode boxes with."""
+    drawn: tuple[list[Tensor], list[dict[str, Tensor]]] | None = None
+    """For the observer: the object of each sampled proposal, by image, and the targets."""
 
     def attach(self, plan: LossPlan) -> None:
         """Take the losses that are meant for the second stage."""
@@ -39,6 +43,8 @@ class HarmonizedRoIHeads(RoIHeads):  # type: ignore[misc]
     def detach(self) -> None:
         """Give everything back but the class."""
         del self.cls_loss, self.box_loss
+        for name in ("observer", "drawn"):
+            self.__dict__.pop(name, None)
 
     def forward(
         self,
@@ -72,6 +78,7 @@ class HarmonizedRoIHeads(RoIHeads):  # type: ignore[misc]
         selected: tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]] = super().select_training_samples(
             proposals, targets
         )
+        self.drawn = None if self.observer is None or targets is None else (selected[1], targets)
         return selected
 
     def _background(self, boxes: Tensor, target: dict[str, Tensor]) -> Tensor:
@@ -90,6 +97,14 @@ class HarmonizedRoIHeads(RoIHeads):  # type: ignore[misc]
         """Return the loss of the classes and that of the boxes; called in place of ``fastrcnn_loss``."""
         classification, box = roi_heads.fastrcnn_loss(class_logits, box_regression, labels, regression_targets)
         examples = self.examples(class_logits, box_regression, labels, regression_targets)
+        if self.observer is not None and self.drawn is not None:
+            matched, targets = self.drawn
+            self.drawn = None
+            counts = torch.tensor([0, *(target["labels"].shape[0] for target in targets)]).cumsum(0).tolist()
+            own = torch.cat([rows + first for rows, first in zip(matched, counts, strict=False)])
+            objects = own[examples.positive_anchors]
+            rows = torch.zeros_like(objects)  # all proposals are in one row of the logits
+            self.observer(examples._replace(rows=rows, objects=objects), targets, None)
         if self.cls_loss is not None:
             classification = scope.classification_loss(self.cls_loss, examples)
         if self.box_loss is not None:

@@ -20,8 +20,8 @@ from torchghm.losses import (
     ReferenceGHMR,
     SmoothL1Loss,
 )
+from torchghm.losses.baselines.unharmonized import UnharmonizedLoss
 from torchghm.losses.harmonized import HarmonizedLoss
-from torchghm.losses.unharmonized import UnharmonizedLoss
 
 Scope = Literal["batch", "level", "reference"]
 

@@ -56,7 +56,7 @@ class HarmonizedSSD(OneStageDetector, SSD):  # type: ignore[misc]
         matched = self.without_ignored(matched_idxs, targets, anchors)
         if self.cls_loss is None or self.box_loss is None:
             losses = super().compute_loss(targets, self.for_own_loss(head_outputs, matched), anchors, matched)
-        return self.replace_losses(losses, self.examples(targets, head_outputs, anchors, matched))
+        return self.replace_losses(losses, self.observed_examples(targets, head_outputs, anchors, matched))
 
     def match(self, targets: list[dict[str, Tensor]], anchors: list[Tensor]) -> list[Tensor]:
         """Object of each default box, [A] an image; -1 for background (there is no band between)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from torchghm.losses import ASL1Loss, GHMCLoss, GHMRLoss, HandoverLoss, ReferenceGHMC, ReferenceGHMR, SmoothL1Loss
-from torchghm.losses.unharmonized import UnharmonizedLoss
+from torchghm.losses.baselines.unharmonized import UnharmonizedLoss
 
 _CLS_LOSSES = (GHMCLoss, UnharmonizedLoss, HandoverLoss)
 _BOX_LOSSES = (GHMRLoss, SmoothL1Loss, ASL1Loss)

@@ -2,15 +2,14 @@
 
 Pass 1 reads the logits and fills a histogram of gradient norms. Every variant of the density is then computed on
 that small table in plain torch. Pass 2 reads the logits once more and writes the loss and its gradient, each example
-weighed by the table's entry for its region. A backend knows the table, never the variant; but on a CPU there are
-kernels for what lies between the passes, too (`cpu_whole`).
+weighed by the table's entry for its region. A backend knows the table, never the variant; but on a CPU there is a
+kernel for the step between the passes, too (`torchghm.kernels.cpu.density_step`).
 """
 
 from __future__ import annotations
 
-import functools
 from importlib.util import find_spec
-from typing import Any, Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -18,7 +17,7 @@ from torch.autograd import forward_ad
 
 from torchghm.functional.arguments import check_choice, check_number
 from torchghm.functional.examples import Activation, Examples
-from torchghm.kernels import eager, ops_registered
+from torchghm.kernels import eager, registered
 from torchghm.kernels.checks import check_table
 
 Backend = Literal["auto", "eager", "cpu", "triton"]
@@ -33,7 +32,7 @@ _FASTEST = {device: cast(Resolved, name) for name, (device, _, _) in _NEEDS.item
 """By device."""
 
 
-class HarmonizedLoss(NamedTuple):
+class LossAndSums(NamedTuple):
     """What pass 2 returns."""
 
     loss: Tensor
@@ -91,17 +90,9 @@ def resolve_backend(backend: Backend, inputs: Tensor) -> Resolved:
     return cast(Resolved, backend)
 
 
-def runs_whole(inputs: Tensor, backend: Backend) -> bool:
-    """Whether `cpu_whole` can do it all at once: on a CPU, where nothing is traced."""
-    return resolve_backend(backend, inputs) == "cpu" and ops_registered.stand_aside(inputs)
-
-
-@functools.cache
-def cpu_whole() -> Any:
-    """The module `torchghm.kernels.cpu_whole`, imported when it is first needed: Numba may not be installed."""
-    from torchghm.kernels import cpu_whole
-
-    return cpu_whole
+def runs_untraced_on_cpu(inputs: Tensor, backend: Backend) -> bool:
+    """Whether the CPU kernels run, and nothing has to see the ops that they are registered as."""
+    return resolve_backend(backend, inputs) == "cpu" and registered.sees_plain_tensors(inputs)
 
 
 def classification_histogram(
@@ -129,7 +120,7 @@ def classification_histogram(
             ignore_index=ignore_index,
             leave_out_nonfinite=leave_out_nonfinite,
         )
-    return ops_registered.classification_histogram(
+    return registered.classification_histogram(
         examples.logits, examples.targets, examples.weight, regions, activation, ignore_index, leave_out_nonfinite
     )
 
@@ -142,7 +133,7 @@ def classification_loss(
     ignore_index: int,
     leave_out_nonfinite: bool,
     backend: Backend = "auto",
-) -> HarmonizedLoss:
+) -> LossAndSums:
     """Pass 2 of GHM-C: loss = sum of table[region(g_i)] w_i L_CE(i), and its gradient in the same pass.
 
     Arguments:
@@ -153,11 +144,11 @@ def classification_loss(
         weighed, sums = eager.classification_loss(
             examples, table, activation=activation, ignore_index=ignore_index, leave_out_nonfinite=leave_out_nonfinite
         )
-        return HarmonizedLoss(weighed.sum(), sums)
-    loss, sums = ops_registered.classification_loss(
+        return LossAndSums(weighed.sum(), sums)
+    loss, sums = registered.classification_loss(
         examples.logits, examples.targets, examples.weight, table, activation, ignore_index, leave_out_nonfinite
     )
-    return HarmonizedLoss(loss, sums)
+    return LossAndSums(loss, sums)
 
 
 def regression_histogram(
@@ -178,7 +169,7 @@ def regression_histogram(
     check_number("regions", regions, "at least 1", ok=lambda value: value >= 1)
     if resolve_backend(backend, residual) == "eager":
         return eager.regression_histogram(residual, weight, regions, mu=mu, leave_out_nonfinite=leave_out_nonfinite)
-    return ops_registered.regression_histogram(residual, weight, regions, mu, leave_out_nonfinite)
+    return registered.regression_histogram(residual, weight, regions, mu, leave_out_nonfinite)
 
 
 def regression_loss(
@@ -189,11 +180,11 @@ def regression_loss(
     mu: float,
     leave_out_nonfinite: bool,
     backend: Backend = "auto",
-) -> HarmonizedLoss:
+) -> LossAndSums:
     """Pass 2 of GHM-R: loss = sum of table[region(g_i)] w_i ASL1(d_i), and its gradient in the same pass."""
     check_table(table, residual)
     if resolve_backend(backend, residual) == "eager":
         weighed, sums = eager.regression_loss(residual, weight, table, mu=mu, leave_out_nonfinite=leave_out_nonfinite)
-        return HarmonizedLoss(weighed.sum(), sums)
-    loss, sums = ops_registered.regression_loss(residual, weight, table, mu, leave_out_nonfinite)
-    return HarmonizedLoss(loss, sums)
+        return LossAndSums(weighed.sum(), sums)
+    loss, sums = registered.regression_loss(residual, weight, table, mu, leave_out_nonfinite)
+    return LossAndSums(loss, sums)

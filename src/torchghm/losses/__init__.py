@@ -1,7 +1,7 @@
 """The losses as modules: thin over the two passes; what is averaged over iterations is in `DensityState`."""
 
-from torchghm.losses.baselines import CrossEntropyLoss, FocalLoss, OHEMLoss
-from torchghm.losses.box_baselines import ASL1Loss, SmoothL1Loss
+from torchghm.losses.baselines.boxes import ASL1Loss, SmoothL1Loss
+from torchghm.losses.baselines.classification import CrossEntropyLoss, FocalLoss, OHEMLoss
 from torchghm.losses.density_state import DensityState
 from torchghm.losses.diagnostics import Diagnostics, PlainDiagnostics
 from torchghm.losses.ghmc import GHMCLoss

@@ -27,6 +27,14 @@ class DensityEstimate(NamedTuple):
     """n_pos / N, averaged over iterations like ``fractions``, a scalar of at least 1 / N; None where not counted."""
 
 
+class Averages(NamedTuple):
+    """What is averaged over iterations, with the bias of its start at 0."""
+
+    fractions: Tensor
+    seen: Tensor
+    positives: Tensor | None = None
+
+
 class DensityState(Float32Buffers):
     """Exponential moving average of the fraction of examples in each region (section 3.3 of the paper).
 
@@ -68,21 +76,39 @@ class DensityState(Float32Buffers):
 
         In evaluation mode nothing is stored: the batch is seen as if it came next.
         """
+        estimate, averages = self.look(histogram, positives)
+        self.keep(averages)
+        return estimate
+
+    @torch.no_grad()
+    def look(self, histogram: Tensor, positives: Tensor | None = None) -> tuple[DensityEstimate, Averages]:
+        """Return the densities to weigh a batch with, and the averages that it leads to; nothing is stored."""
         examples = histogram.sum()
         scale = inverse(examples)  # 0 of no examples, and where a weight is not finite
         batch = (histogram * scale).nan_to_num_()
         present = (scale > 0).to(self.fractions.dtype)
         step = present * (1 - self.momentum)  # else the batch says nothing
-        fractions, seen = self._moved(self.fractions, batch, step), self._moved(self.seen, present, step)
+        fractions, seen = self.fractions.lerp(batch.to(step.dtype), step), self.seen.lerp(present, step)
         correction = inverse(seen)
         # Without a memory at once, and in the histogram's float64.
         estimate = DensityEstimate(batch if self.momentum == 0 else fractions * correction, batch, examples)
         if positives is None or not self.counts_positives:
-            return estimate
+            return estimate, Averages(fractions, seen)
         own = (positives * scale).nan_to_num()
-        average = self._moved(self.positives, own, step)
+        average = self.positives.lerp(own.to(step.dtype), step)
         fraction = own if self.momentum == 0 else average * correction
-        return estimate._replace(positive_fraction=torch.maximum(fraction.to(scale.dtype), scale))
+        estimate = estimate._replace(positive_fraction=torch.maximum(fraction.to(scale.dtype), scale))
+        return estimate, Averages(fractions, seen, average)
+
+    @torch.no_grad()
+    def keep(self, averages: Averages) -> None:
+        """Store the averages that a batch led to, in training mode."""
+        if self.training:
+            # In place: data-parallel wrappers and captured graphs hold on to the buffers themselves.
+            self.fractions.copy_(averages.fractions)
+            self.seen.copy_(averages.seen)
+            if averages.positives is not None:
+                self.positives.copy_(averages.positives)
 
     def of_all_ranks(self, counts: Tensor) -> Tensor:
         """Counts of any shape, in training summed over the ranks; evaluation sends nothing."""
@@ -93,31 +119,11 @@ class DensityState(Float32Buffers):
         """Processes that a training batch is spread over, 1 without ``torch.distributed`` or with ``sync=False``."""
         return rank_count() if self.sync else 1
 
-    def addressable(self) -> tuple[Tensor, Tensor, Tensor | None] | None:
-        """The buffers, if a kernel that is told addresses may move them: float32, side by side, on a CPU.
-
-        They are, unless others were assigned: by ``load_state_dict(assign=True)``, say.
-        """
-        buffers = cast(dict[str, Tensor], self._buffers)  # an attribute takes ten times as long
-        fractions, seen, positives = buffers["fractions"], buffers["seen"], buffers.get("positives")
-        if fractions.numel() != self.regions or seen.numel() != 1 or (positives is not None and positives.numel() != 1):
-            return None
-        if not (_is_packed_float32(fractions) and _is_packed_float32(seen)):
-            return None
-        return (fractions, seen, positives) if positives is None or _is_packed_float32(positives) else None
-
     @torch.no_grad()
     def reset(self) -> None:
         """Forget every batch."""
         for buffer in self.buffers():
             buffer.zero_()
-
-    @torch.no_grad()
-    def _moved(self, average: Tensor, batch: Tensor, step: Tensor) -> Tensor:
-        """The average moved towards a batch, in training the buffer itself; ``step`` is 0 without an example."""
-        batch = batch.to(average.dtype)
-        # In place: data-parallel wrappers and captured graphs hold on to the buffers themselves.
-        return average.lerp_(batch, step) if self.training else average.lerp(batch, step)
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
         error_messages = cast(list[str], args[-1])
@@ -140,7 +146,3 @@ class DensityState(Float32Buffers):
     def extra_repr(self) -> str:
         """Shown by ``print``."""
         return f"regions={self.fractions.numel()}, momentum={self.momentum}, sync={self.sync}"
-
-
-def _is_packed_float32(buffer: Tensor) -> bool:
-    return buffer.dtype is torch.float32 and buffer.is_cpu and buffer.is_contiguous() and type(buffer) is Tensor

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
 from torchghm.functional.arguments import check_choice, check_flag, check_number
-from torchghm.functional.classification import check_reference, checked_for_free
+from torchghm.functional.classification import check_reference
 from torchghm.functional.examples import (
     Activation,
     Average,
     Density,
-    Examples,
     Nonfinite,
     Normalize,
     Reduction,
     arrange_examples,
-    compute_dtype,
-    positive_weight,
-    target_error,
 )
-from torchghm.kernels import eager, ops
+from torchghm.kernels.ops import Backend
 from torchghm.losses.harmonized import HarmonizedLoss
-
-if TYPE_CHECKING:
-    from torchghm.kernels.cpu_whole import Harmonizing
+from torchghm.losses.step import HarmonizingOptions, LogitBatch
 
 PUBLISHED: dict[str, Any] = {
     "bins": 30,
@@ -98,23 +92,14 @@ class GHMCLoss(HarmonizedLoss):
         class_dim: int = -1,
         reduction: Reduction = "mean",
         validate: bool | None = None,
-        backend: ops.Backend = "auto",
+        backend: Backend = "auto",
     ) -> None:
         check_choice("activation", activation, ("sigmoid", "softmax"))
         if normalize is None:
             normalize = "positives" if activation == "sigmoid" else "occupied"
         check_reference(normalize, activation)
-        super().__init__(
-            bins,
-            momentum,
-            density=density,
-            normalize=normalize,
-            max_weight=max_weight,
-            sync=sync,
-            nonfinite=nonfinite,
-            reduction=reduction,
-            backend=backend,
-        )
+        options = HarmonizingOptions(bins, normalize, max_weight, nonfinite, reduction, backend)
+        super().__init__(options, density, momentum, sync)
         check_number("class_dim", class_dim, "an integer", ok=lambda value: isinstance(value, int))
         check_number("ignore_index", ignore_index, "an integer", ok=lambda value: isinstance(value, int))
         if validate is not None:
@@ -159,86 +144,33 @@ class GHMCLoss(HarmonizedLoss):
             ValueError: unlike shapes, targets out of range, non-finite logits with ``nonfinite="raise"``.
             TypeError: inputs or targets of a dtype that can't be read.
         """
+        return super().forward(inputs, targets, weight)
+
+    def _arrange(self, inputs: Tensor, targets: Tensor, weight: Tensor | None) -> LogitBatch:
         examples = arrange_examples(inputs, targets, weight, activation=self.activation, class_dim=self.class_dim)
-        harmonizing = self._harmonizing(examples.logits)
-        if harmonizing is not None:
-            whole = self._whole(examples, harmonizing)
-            if whole is not None:  # else something is refused: by name below
-                return self._keep(*whole)
-        histogram = ops.classification_histogram(
-            examples,
-            self._regions,
-            activation=self.activation,
-            ignore_index=self.ignore_index,
-            leave_out_nonfinite=self._leave_out_nonfinite,
-            backend=self._counting_backend(examples.logits),
+        return LogitBatch(examples, self.activation, self.ignore_index)
+
+    def _options(self) -> HarmonizingOptions:
+        return HarmonizingOptions(
+            self.bins,
+            self.normalize,
+            self.max_weight,
+            self.nonfinite,
+            self.reduction,
+            self.backend,
+            self.average,
+            self.validate,
         )
-        self._check_targets(histogram, examples)
-        positives = None
-        if self._counts_positives:
-            positives = positive_weight(examples, self.ignore_index, leave_out_nonfinite=self._leave_out_nonfinite)
-        estimate, beta, table = self._weigh(
-            histogram, compute_dtype(inputs), positives, mean_over_positives=self.average == "positives"
-        )
-        if self.reduction == "none":
-            loss, sums = eager.classification_loss(
-                examples,
-                table,
-                activation=self.activation,
-                ignore_index=self.ignore_index,
-                leave_out_nonfinite=self._leave_out_nonfinite,
-            )
-            shape = inputs.movedim(self.class_dim, -1).shape
-            if self.activation == "softmax":
-                loss = loss.reshape(shape[:-1])
-            else:
-                loss = loss.reshape(shape).movedim(-1, self.class_dim)
-        else:
-            loss, sums = ops.classification_loss(
-                examples,
-                table,
-                activation=self.activation,
-                ignore_index=self.ignore_index,
-                leave_out_nonfinite=self._leave_out_nonfinite,
-                backend=self.backend,
-            )
-        self._observe(estimate, beta, sums, histogram)
-        return loss
+
+    def _as_inputs(self, loss: Tensor, inputs: Tensor) -> Tensor:
+        shape = inputs.movedim(self.class_dim, -1).shape
+        if self.activation == "softmax":
+            return loss.reshape(shape[:-1])
+        return loss.reshape(shape).movedim(-1, self.class_dim)
 
     @property
     def _has_positives(self) -> bool:
         return self.activation == "sigmoid"
-
-    @property
-    def _counts_positives(self) -> bool:
-        return self.activation == "sigmoid" and "positives" in (self.average, self.normalize)
-
-    def _whole(self, examples: Examples, harmonizing: Harmonizing) -> tuple[Tensor, Tensor] | None:
-        """All of it in one call on a CPU."""
-        positives: Tensor | bool = self._counts_positives
-        labels_tell = examples.weight is None and not examples.targets.is_floating_point()
-        if positives and not (labels_tell and not self._leave_out_nonfinite and harmonizing.ranks == 1):
-            positives = positive_weight(examples, self.ignore_index, leave_out_nonfinite=self._leave_out_nonfinite)
-        whole: tuple[Tensor, Tensor] | None = ops.cpu_whole().classification(
-            examples,
-            harmonizing,
-            activation=self.activation,
-            ignore_index=self.ignore_index,
-            validate=self.validate is not False,
-            positives=positives,
-            mean_over_positives=self.average == "positives",
-        )
-        return whole
-
-    def _check_targets(self, histogram: Tensor, examples: Examples) -> None:
-        """Read how many targets pass 1 found out of range."""
-        if self.validate or (self.validate is None and checked_for_free(histogram)):
-            if examples.weight is not None:
-                self._check_weights(histogram)
-            invalid = int(histogram[self._regions + 1])
-            if invalid:
-                dense = examples.targets.is_floating_point()
-                raise target_error(invalid, self.activation, examples.logits.shape[1], dense=dense)
 
     def extra_repr(self) -> str:
         """Shown by ``print``."""

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 
-import torch
 from torch import Tensor
 
 from torchghm.functional.arguments import check_choice, check_number
-from torchghm.functional.classification import checked_for_free
-from torchghm.functional.examples import Density, Nonfinite, Normalize, Reduction, nonfinite_error
+from torchghm.functional.examples import Density, Nonfinite, Normalize, Reduction
 from torchghm.functional.regression import arrange_residual
-from torchghm.kernels import eager, ops
+from torchghm.kernels.ops import Backend
 from torchghm.losses.harmonized import HarmonizedLoss
 from torchghm.losses.residual_scale import ResidualScale
-
-if TYPE_CHECKING:
-    from torchghm.kernels.cpu_whole import Harmonizing
+from torchghm.losses.step import HarmonizingOptions, Memory, ResidualBatch
 
 PUBLISHED: dict[str, Any] = {"mu": 0.02, "bins": 10, "momentum": 0.7, "max_weight": None}
 """The paper's settings."""
@@ -62,19 +58,10 @@ class GHMRLoss(HarmonizedLoss):
         sync: bool = True,
         nonfinite: Nonfinite = "propagate",
         reduction: Reduction = "mean",
-        backend: ops.Backend = "auto",
+        backend: Backend = "auto",
     ) -> None:
-        super().__init__(
-            bins,
-            momentum,
-            density=density,
-            normalize=normalize,
-            max_weight=max_weight,
-            sync=sync,
-            nonfinite=nonfinite,
-            reduction=reduction,
-            backend=backend,
-        )
+        options = HarmonizingOptions(bins, normalize, max_weight, nonfinite, reduction, backend)
+        super().__init__(options, density, momentum, sync)
         check_choice("normalize", normalize, ("occupied", "regions"))  # every coordinate is a positive's
         if isinstance(mu, str):
             check_choice("mu", mu, ("auto",))
@@ -117,54 +104,14 @@ class GHMRLoss(HarmonizedLoss):
         Raises:
             ValueError: unlike shapes, non-finite residuals with ``nonfinite="raise"``.
         """
-        residual, coordinate_weight = arrange_residual(inputs, targets, weight)
-        harmonizing = self._harmonizing(residual)
-        if harmonizing is not None:
-            whole = self._whole(residual, coordinate_weight, harmonizing)
-            if whole is not None:  # else something is refused: by name below
-                return self._keep(*whole)
-        leave_out = self._leave_out_nonfinite
-        mu, scale = self._mu, None
-        if self.residual_scale is not None:
-            if self.nonfinite == "raise" and not bool(residual.isfinite().all()):  # before its memory moves
-                raise nonfinite_error(int((~residual.isfinite()).sum()))
-            scale = self.residual_scale(residual.detach(), coordinate_weight)
-            residual = residual / scale  # ASL1_mu(d) = mu ASL1_1(d / mu), and g is the same
-        histogram = ops.regression_histogram(
-            residual,
-            coordinate_weight,
-            self._regions,
-            mu=mu,
-            leave_out_nonfinite=leave_out,
-            backend=self._counting_backend(residual),
-        )
-        if weight is not None and checked_for_free(histogram):
-            self._check_weights(histogram)
-        estimate, beta, table = self._weigh(histogram, residual.dtype)
-        if self.reduction == "none":
-            loss, sums = eager.regression_loss(residual, coordinate_weight, table, mu=mu, leave_out_nonfinite=leave_out)
-        else:
-            loss, sums = ops.regression_loss(
-                residual, coordinate_weight, table, mu=mu, leave_out_nonfinite=leave_out, backend=self.backend
-            )
-        if scale is not None:
-            loss = loss * scale
-            sums = torch.cat([sums[:1] * scale, sums[1:]])
-        self._observe(estimate, beta, sums, histogram)
-        return loss
+        return super().forward(inputs, targets, weight)
 
-    def _whole(self, residual: Tensor, weight: Tensor | None, harmonizing: Harmonizing) -> tuple[Tensor, Tensor] | None:
-        """All of it in one call on a CPU."""
-        residual_scale = cast(ResidualScale | None, self._modules.get("residual_scale"))
-        following = None
-        if residual_scale is not None:
-            following = residual_scale.following()
-            if following is None:
-                return None
-        whole: tuple[Tensor, Tensor] | None = ops.cpu_whole().regression(
-            residual, weight, harmonizing, mu=self._mu, following=following
-        )
-        return whole
+    def _arrange(self, inputs: Tensor, targets: Tensor, weight: Tensor | None) -> ResidualBatch:
+        residual, coordinate_weight = arrange_residual(inputs, targets, weight)
+        return ResidualBatch(residual, coordinate_weight, self._mu)
+
+    def _memory(self) -> Memory:
+        return Memory(self.density_state, self.residual_scale)
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
         if self.residual_scale is not None and prefix + "edges" in state_dict:  # of mmdetection's GHMR

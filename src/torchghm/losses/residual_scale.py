@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
-
 import torch
 from torch import Tensor, nn
 
-from torchghm.kernels.ops import cpu_whole
-from torchghm.losses.density_state import DensityEstimate, DensityState
-
-if TYPE_CHECKING:
-    from torchghm.kernels.cpu_whole import Following
+from torchghm.losses.density_state import Averages, DensityState
 
 CELLS_PER_DECADE = 128
 SMALLEST, DECADES = 1e-6, 10
@@ -50,6 +44,13 @@ class ResidualScale(nn.Module):
         Returns:
             A scalar above 0 of the dtype of ``residual``; 1 where there was no example yet.
         """
+        scale, averages = self.look(residual, weight)
+        self.state.keep(averages)
+        return scale
+
+    @torch.no_grad()
+    def look(self, residual: Tensor, weight: Tensor | None) -> tuple[Tensor, Averages]:
+        """Return the median of |d| that a batch leads to, and the averages; nothing is stored."""
         accumulated = torch.float32 if residual.device.type == "mps" else torch.float64
         distance = residual.abs().clamp(min=SMALLEST).flatten()
         finite = distance.isfinite()
@@ -59,25 +60,16 @@ class ResidualScale(nn.Module):
             amount = (amount * weight.flatten()).to(accumulated)
         cells = self.state.fractions.numel()
         histogram = amount.new_zeros(cells).index_add_(0, cell.long().clamp(max=cells - 1), amount)
-        estimate: DensityEstimate = self.state(self.state.of_all_ranks(histogram))
-        return _median(estimate.fractions).to(residual.dtype)
-
-    def following(self) -> Following | None:
-        """What `torchghm.kernels.cpu_whole` is told, which does the same; None where its buffers can't be addressed."""
-        state = cast(DensityState, self._modules["state"])  # an attribute takes ten times as long
-        buffers = state.addressable()
-        if buffers is None:
-            return None
-        following: Following = cpu_whole().Following(*buffers[:2], state.momentum, SMALLEST, CELLS_PER_DECADE, HALF)
-        return following
+        estimate, averages = self.state.look(self.state.of_all_ranks(histogram))
+        return median_residual(estimate.fractions).to(residual.dtype), averages
 
     @property
     def median(self) -> Tensor:
         """Median of |d| up to now: a scalar; 1 before the first example."""
-        return _median(self.state.fractions)
+        return median_residual(self.state.fractions)
 
 
-def _median(fractions: Tensor) -> Tensor:
+def median_residual(fractions: Tensor) -> Tensor:
     """The residual below which half of the (not necessarily normalised) distribution lies."""
     cumulated = fractions.cumsum(0)
     half = cumulated[-1:] * HALF

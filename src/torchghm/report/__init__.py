@@ -1,10 +1,9 @@
-"""What a run or a comparison did, as one HTML page and as figures.
+"""A run or a comparison as one HTML page and as figures.
 
 `write_report(folder)` writes the page; `plot_x(..., ax=None) -> (fig, ax)` draws each of its figures by itself;
 `read_run` and `read_comparison` give the data (docs/run-folder.md).
 """
 
-from torchghm.report.comparison_folder import Comparison, read_comparison
 from torchghm.report.figures import (
     gradient_shares,
     plot_average_precision,
@@ -20,7 +19,8 @@ from torchghm.report.figures import (
     plot_weights_over_training,
 )
 from torchghm.report.page import write_report
-from torchghm.report.run_folder import Run, read_run
+from torchghm.results.comparison import Comparison, read_comparison
+from torchghm.results.run import Run, read_run
 
 __all__ = [
     "Comparison",

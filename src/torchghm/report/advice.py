@@ -1,4 +1,4 @@
-"""What to expect of GHM on a data set, from counts of gradient norms batch by batch and box residuals."""
+"""Advice on GHM for a data set, from counts of gradient norms batch by batch and box residuals."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import numpy as np
 
 from torchghm.report.figures.classification import MAX_WEIGHT
 from torchghm.report.figures.shares import gradient_shares
-from torchghm.report.gradient_table import Array, harmonizing_weights, region_counts, residual_of
+from torchghm.report.gradient_table import harmonizing_weights, region_counts, residual_of
+from torchghm.results.arrays import Array
 
 BINS, MU = 30, 0.02
 """Published: unit regions of GHM-C, and GHM-R's parameter."""
 SATURATED = 0.9
 """Gradient norm of a box coordinate from which on GHM-R can't tell it from an outlier: the last of ten regions."""
 
-# What the advice goes by. The beds that it was held against: docs/when-it-helps.md.
+# What the advice goes by. The data sets that it was checked on: docs/when-it-helps.md.
 FEW_NEGATIVES = 30.0
 """Examples a positive below which there is no crowd of easy negatives to quiet."""
 FEW_POSITIVES = 16.0
@@ -29,9 +30,9 @@ SILENCED = 0.5
 
 @dataclass(frozen=True)
 class Facts:
-    """What a density would be measured on.
+    """Measurements of a data set that the advice goes by.
 
-    Args:
+    Arguments:
         examples: a batch.
         positives: a batch.
         occupied: unit regions of 30 that hold an example, a batch.
@@ -53,11 +54,11 @@ class Facts:
 
 
 def facts_of(positive: Array, negative: Array, residual: Array) -> Facts:
-    """What advice is made of.
+    """Measure the counts of a data set.
 
-    Args:
+    Arguments:
         positive: counts of positive examples over equal cells of g in [0, 1], a row a batch, [batches, n].
-        negative: the same of negative examples.
+        negative: counts of negative examples, likewise.
         residual: |d| of box coordinates, [coordinates].
 
     Raises:
@@ -82,7 +83,7 @@ def facts_of(positive: Array, negative: Array, residual: Array) -> Facts:
 
 
 def advice_of(facts: Facts) -> list[str]:
-    """What follows from the facts, a sentence each."""
+    """Return advice from the facts, a sentence each."""
     advice = []
     per_positive = facts.examples / max(facts.positives, 1e-9)
     if per_positive < FEW_NEGATIVES:
@@ -114,5 +115,5 @@ def advice_of(facts: Facts) -> list[str]:
 
 
 def _one_digit(value: float) -> float:
-    """Rounded to its first significant digit."""
+    """Round to the first significant digit."""
     return float(f"{value:.0e}")

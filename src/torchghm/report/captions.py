@@ -1,4 +1,4 @@
-"""The words of the page: for each section a heading and what a newcomer should look at, in one to three sentences."""
+"""Headings and captions of the page's sections: what a newcomer should look at, in one to three sentences."""
 
 DIFFERENCES = (
     "Difference to the baseline",

@@ -1,4 +1,4 @@
-"""The sections on the trained model's gradients: where examples are, and what each loss makes of them."""
+"""Sections on the trained model's gradients: their distribution, and the re-weighting by each loss."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from torchghm.report.figures.classification import (
 from torchghm.report.figures.palette import LOSS_LABELS
 from torchghm.report.figures.regression import plot_regression_losses, plot_reweighted_regression
 from torchghm.report.figures.shares import gradient_shares, plot_gradient_share
-from torchghm.report.gradient_norms_file import GradientNorms
 from torchghm.report.gradient_table import region_counts, residuals_to_gradient_norm
 from torchghm.report.inline_svg import inline_svg
-from torchghm.report.run_folder import Run
 from torchghm.report.section import Drawn, Methods, Section, Tile, section, tiles_by_method
+from torchghm.results.gradient_norms import GradientNorms
+from torchghm.results.run import Run
 
 # The published settings, for runs that have none of their own.
 BINS_CLS, BINS_BOX, MU, GAMMA, ALPHA, DELTA = 30, 10, 0.02, 2.0, 0.25, 1 / 9
 
 
 class _Harmonizing(TypedDict):
-    """What the figures are told of a harmonized loss."""
+    """Options of a harmonized loss, for the figures."""
 
     bins: int
     max_weight: float | None
@@ -38,7 +38,7 @@ class _Harmonizing(TypedDict):
 
 
 def classification_sections(methods: Methods) -> list[Section | None]:
-    """Where the classification's examples are, their re-weighted gradients, and who carries the gradient."""
+    """Return the sections on the classification: gradient norms, re-weighted gradients, shares of the gradient."""
     return [
         _section(methods, "norm-cls", captions.NORMS_CLS, _distribution),
         _section(methods, "reweighted-cls", captions.REWEIGHTED_CLS, _reweighted),
@@ -47,7 +47,7 @@ def classification_sections(methods: Methods) -> list[Section | None]:
 
 
 def regression_sections(methods: Methods) -> list[Section | None]:
-    """Where the box coordinates are, their re-weighted gradients, and the curves of the box losses."""
+    """Return the sections on the boxes: gradient norms, re-weighted gradients, curves of the box losses."""
     norms = [runs[0].norms for runs in methods.values() if runs[0].norms is not None]
     mu = next((of_run.mu for of_run in norms if math.isfinite(of_run.mu)), MU)
     delta = next((of_run.delta for of_run in norms if math.isfinite(of_run.delta)), DELTA)
@@ -63,7 +63,7 @@ def regression_sections(methods: Methods) -> list[Section | None]:
 def _section(
     methods: Methods, section_id: str, words: tuple[str, str], draw: Callable[[GradientNorms], Drawn | None]
 ) -> Section | None:
-    """A section with a figure of each method's gradient norms, where its run has them."""
+    """Return a section with a figure of each method's gradient norms, where its run has them."""
 
     def from_run(run: Run) -> Drawn | None:
         return None if run.norms is None else draw(run.norms)
@@ -86,7 +86,7 @@ def _reweighted(norms: GradientNorms) -> Drawn | None:
 
 
 def _share(norms: GradientNorms) -> Drawn | None:
-    """The figure of shares; below it how many examples share a gradient, and what the sparsest region carries."""
+    """Draw the shares; below the figure the effective number of examples, and the share of the sparsest region."""
     total = norms.cls_positive + norms.cls_negative
     if not total.any():
         return None
@@ -136,7 +136,7 @@ def _classification_options(norms: GradientNorms) -> _Harmonizing:
 
 
 def _options(bins: float, usual_bins: int, max_weight: float, by_regions: float, exact: float) -> _Harmonizing:
-    """The loss's own options; the library's where a run has none (nan)."""
+    """Return the loss's own options; the library's where a run has none (nan)."""
     return _Harmonizing(
         bins=int(_known(bins, usual_bins)),
         max_weight=MAX_WEIGHT if math.isnan(max_weight) else None if math.isinf(max_weight) else max_weight,
@@ -146,5 +146,5 @@ def _options(bins: float, usual_bins: int, max_weight: float, by_regions: float,
 
 
 def _known(value: float, default: float) -> float:
-    """A run's setting, or the published one where the run has none (nan)."""
+    """Return a run's setting, or the published one where the run has none (nan)."""
     return value if math.isfinite(value) else default

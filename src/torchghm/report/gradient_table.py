@@ -1,4 +1,4 @@
-"""From counts of the gradient norm to what each loss makes of it: weights, re-weighted gradients, shares.
+"""Weights, re-weighted gradients and shares of the gradient, from counts of the gradient norm.
 
 The tables of the paper's sections 3.2 to 3.4 on a histogram: `n` counts over equal cells of g in [0, 1]. A cell belongs
 as a whole to the unit region that holds its centre, so with 1000 cells a region's edge is off by at most 0.0005.
@@ -12,8 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from torchghm.functional import weights
 from torchghm.functional.examples import Density, Normalize
-
-Array = NDArray[np.float64]
+from torchghm.results.arrays import Array
 
 
 def counts_array(counts: ArrayLike, argument: str) -> Array:
@@ -31,7 +30,7 @@ def counts_array(counts: ArrayLike, argument: str) -> Array:
 
 
 def all_counts(positive: ArrayLike, negative: ArrayLike) -> Array:
-    """Counts of all examples, of at least one."""
+    """Return the counts of all examples, of at least one."""
     pos, neg = counts_array(positive, "positive"), counts_array(negative, "negative")
     if pos.shape != neg.shape:
         raise ValueError(f"Expected argument `negative` to have {pos.size} counts as `positive` but got {neg.size}")
@@ -41,19 +40,19 @@ def all_counts(positive: ArrayLike, negative: ArrayLike) -> Array:
 
 
 def cell_centres(n: int) -> Array:
-    """Gradient norm at the centre of each of `n` equal cells of [0, 1]."""
+    """Return the gradient norm at the centre of each of `n` equal cells of [0, 1]."""
     return (np.arange(n) + 0.5) / n
 
 
 def region_of_cell(n: int, bins: int) -> NDArray[np.intp]:
-    """Unit region, 0 to `bins - 1`, of each of `n` cells of [0, 1]."""
+    """Return the unit region, 0 to `bins - 1`, of each of `n` cells of [0, 1]."""
     if bins < 1:
         raise ValueError(f"Expected argument `bins` to be at least 1 but got {bins}")
     return np.minimum((cell_centres(n) * bins).astype(np.intp), bins - 1)
 
 
 def region_counts(counts: Array, bins: int) -> Array:
-    """Examples in each of `bins` unit regions, from counts over finer cells."""
+    """Return the examples in each of `bins` unit regions, from counts over finer cells."""
     return np.bincount(region_of_cell(counts.size, bins), weights=counts, minlength=bins).astype(np.float64)
 
 
@@ -65,9 +64,9 @@ def harmonizing_weights(
     density: Density = "regions",
     positives: float | None = None,
 ) -> Array:
-    """Harmonizing weight of each cell: `beta_j = 1 / (fraction_j * occupied regions)`, 0 in an empty region.
+    """Return the harmonizing weight of each cell: `beta_j = 1 / (fraction_j * occupied regions)`, 0 in an empty region.
 
-    Args:
+    Arguments:
         counts: examples in each of n cells of g, [n].
         bins: number of unit regions M.
         max_weight: cap of the weights, None for none.
@@ -100,7 +99,7 @@ def focal_gradient_norm(g: Array, gamma: float = 2.0) -> Array:
 
     With g = |p - p*| this is |d/dx| of `-(1 - p_t)^gamma * log p_t`, the same for positives and negatives.
 
-    Args:
+    Arguments:
         g: gradient norm of the cross entropy, in [0, 1].
         gamma: focusing parameter, at least 0; 0 gives g.
     """
@@ -116,15 +115,15 @@ def smooth_l1_gradient_norm(g: Array, mu: float = 0.02, delta: float = 1 / 9) ->
 
 
 def residual_of(g: Array, mu: float) -> Array:
-    """Absolute residual where ASL1 has the gradient norm g: `|d| = mu * g / sqrt(1 - g^2)`, infinite at g = 1."""
+    """Return the residual |d| where ASL1 has the gradient norm g: `mu * g / sqrt(1 - g^2)`, infinite at g = 1."""
     with np.errstate(divide="ignore"):
         return np.asarray(mu * g / np.sqrt(1.0 - g * g))
 
 
 def residuals_to_gradient_norm(edges: ArrayLike, counts: ArrayLike, mu: float, cells: int = 1000) -> Array:
-    """Counts of |d| turned into counts of ASL1's gradient norm `g = |d| / sqrt(d^2 + mu^2)`.
+    """Turn counts of |d| into counts of ASL1's gradient norm `g = |d| / sqrt(d^2 + mu^2)`.
 
-    Args:
+    Arguments:
         edges: ascending edges of the cells of |d|, [n + 1], from 0.
         counts: residual coordinates in each cell, [n]; spread evenly within it.
         mu: ASL1's parameter, above 0, in the unit of the residuals.
@@ -153,6 +152,6 @@ def equal_total(gradient: Array, reference: Array, counts: Array) -> Array:
 
 
 def effective_examples(gradient: Array, counts: Array) -> float:
-    """How many equally strong examples would carry as much (Kish): `(sum n |grad|)^2 / sum n |grad|^2`."""
+    """Return the effective number of examples (Kish): `(sum n |grad|)^2 / sum n |grad|^2`."""
     square = float(counts @ (gradient * gradient))
     return float(counts @ gradient) ** 2 / square if square > 0 else 0.0

@@ -26,7 +26,7 @@ def inline_svg(fig: Figure, label: str, prefix: str) -> Markup:
     Text stays text (escaped by the XML writer), in the page's font; palette colours become CSS variables, so that one
     drawing serves light and dark; style attributes become presentation attributes; ids get a prefix.
 
-    Args:
+    Arguments:
         fig: the figure.
         label: what the picture is, for screen readers.
         prefix: unique on the page, letters, digits and dashes.
@@ -53,7 +53,7 @@ def inline_svg(fig: Figure, label: str, prefix: str) -> Markup:
 
 
 def _attributes(element: ElementTree.Element, prefix: str) -> dict[str, str]:
-    """The attributes of an element as the page wants them."""
+    """Return the attributes of an element as the page needs them."""
     attributes = dict(element.attrib)
     for declaration in attributes.pop("style", "").split(";"):
         name, _, value = (part.strip() for part in declaration.partition(":"))
@@ -78,7 +78,7 @@ def _attributes(element: ElementTree.Element, prefix: str) -> dict[str, str]:
 
 
 def _as_jpeg(image: str) -> str:
-    """The data URI of a PNG, matplotlib's only format, as JPEG: of a photograph a fifth of the size."""
+    """Convert the data URI of a PNG, matplotlib's only format, to JPEG: a fifth of the size for a photograph."""
     buffer = io.BytesIO()
     with Image.open(io.BytesIO(base64.b64decode(image.partition(",")[2]))) as picture:
         picture.convert("RGB").save(buffer, format="JPEG", quality=88)

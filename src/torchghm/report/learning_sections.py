@@ -1,4 +1,4 @@
-"""The sections on results and training: differences, average precision, losses, harmonizing weights, samples."""
+"""Sections on results and training: differences, average precision, losses, harmonizing weights, samples."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from functools import partial
 import numpy as np
 
 from torchghm.report import captions
-from torchghm.report.comparison_folder import Comparison
 from torchghm.report.figures.palette import method_colors
 from torchghm.report.figures.results import plot_paired_differences, plot_per_class_average_precision
 from torchghm.report.figures.samples import match_predictions, plot_samples
@@ -17,23 +16,24 @@ from torchghm.report.figures.training import (
     plot_training_losses,
     plot_weights_over_training,
 )
-from torchghm.report.gradient_table import Array
 from torchghm.report.inline_svg import inline_svg
-from torchghm.report.result_table import METRIC_LABELS
-from torchghm.report.run_folder import Run
 from torchghm.report.section import Drawn, Methods, Section, Tile, section, tiles_by_method
+from torchghm.results.arrays import Array
+from torchghm.results.average_precision import METRIC_LABELS
+from torchghm.results.comparison import Comparison
+from torchghm.results.run import Run
 
 SCORE_THRESHOLD = 0.3
 MOST_IMAGES = 12
 
 
 def differences_section(comparison: Comparison) -> Section | None:
-    """Paired differences to the baseline in the comparison's first metric."""
+    """Return the section on paired differences to the baseline in the comparison's first metric."""
     metric = comparison.metrics[0]
     differences = {
         method.name: (found.mean, found.low, found.high)
         for method in comparison.methods
-        if (found := method.difference.get(metric)) is not None
+        if (found := method.difference.get(metric)) is not None and found.mean is not None
     }
     if not differences:
         return None
@@ -45,7 +45,7 @@ def differences_section(comparison: Comparison) -> Section | None:
 
 
 def average_precision_section(methods: Methods) -> Section | None:
-    """AP and AP50 over the epochs."""
+    """Return the section on AP and AP50 over the epochs."""
     tiles = []
     for metric in ("ap", "ap50"):
         curves, epochs = _by_epoch(methods, f"val/{metric}")
@@ -60,7 +60,7 @@ def average_precision_section(methods: Methods) -> Section | None:
 
 
 def per_class_section(methods: Methods, split: str) -> Section | None:
-    """AP by class, the mean over seeds."""
+    """Return the section on AP by class, the mean over seeds."""
     values: dict[str, dict[str, float]] = {}
     for method, runs in methods.items():
         # Classes in the order of the data set; a class without boxes in the split has no AP.
@@ -79,7 +79,7 @@ def per_class_section(methods: Methods, split: str) -> Section | None:
 
 
 def losses_section(methods: Methods) -> Section | None:
-    """The minimised loss with the plain loss beside it."""
+    """Return the section on the minimised loss, with the plain loss beside it."""
 
     def draw(run: Run, name: str, minimised: str, plain: str) -> Drawn | None:
         loss, plain_loss = _measured(run, minimised), _measured(run, plain)
@@ -112,7 +112,7 @@ def losses_section(methods: Methods) -> Section | None:
 
 
 def weights_section(methods: Methods) -> Section | None:
-    """Harmonizing weights over training."""
+    """Return the section on harmonizing weights over training."""
 
     def draw(run: Run, loss: str) -> Drawn | None:
         history = run.weights.get(loss)
@@ -130,7 +130,7 @@ def weights_section(methods: Methods) -> Section | None:
 
 
 def samples_section(methods: Methods) -> Section | None:
-    """Sample images with labels and predictions, the same image of all methods side by side."""
+    """Return the section of sample images with labels and predictions, the same image of all methods side by side."""
     # Images of different folders may share a name; the stored pictures are numbered alike in all runs.
     images = dict.fromkeys((sample.image.name, sample.name) for runs in methods.values() for sample in runs[0].samples)
 
@@ -151,13 +151,13 @@ def samples_section(methods: Methods) -> Section | None:
 
 
 def _measured(run: Run, column: str) -> Array | None:
-    """A column of a run's metrics, None where it is missing or empty throughout."""
+    """Return a column of a run's metrics, None where it is missing or empty throughout."""
     values = run.history.get(column)
     return values if values is not None and np.isfinite(values).any() else None
 
 
 def _by_epoch(methods: Methods, column: str) -> tuple[Mapping[str, Array], Array]:
-    """A metric of all methods on common epochs (from 1): method -> [seeds, epochs], nan where it was not measured."""
+    """Return a metric of all methods on common epochs (from 1): method -> [seeds, epochs], nan where not measured."""
     measured = {
         method: [(run.history["epoch"] + 1, values) for run in runs if (values := _measured(run, column)) is not None]
         for method, runs in methods.items()

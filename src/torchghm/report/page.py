@@ -13,7 +13,6 @@ from markupsafe import Markup
 from matplotlib import style
 
 from torchghm.atomic_files import write_text
-from torchghm.report.comparison_folder import Comparison, read_comparison
 from torchghm.report.figures.palette import PALETTE, method_label, stylesheet_variables
 from torchghm.report.gradient_sections import classification_sections, regression_sections
 from torchghm.report.learning_sections import (
@@ -24,15 +23,18 @@ from torchghm.report.learning_sections import (
     samples_section,
     weights_section,
 )
-from torchghm.report.result_table import METRIC_LABELS, duration, lead, score, table_rows
-from torchghm.report.run_folder import Run, read_run
+from torchghm.report.result_table import duration, lead, score, table_rows
 from torchghm.report.section import Methods, Section
+from torchghm.results.average_precision import METRIC_LABELS
+from torchghm.results.comparison import Comparison, read_comparison
+from torchghm.results.files import ComparisonFiles, RunFiles
+from torchghm.results.run import Run, read_run
 
 
 def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     """Write the page of a run or a comparison: one self-contained HTML file.
 
-    Args:
+    Arguments:
         folder: a run folder (with `results.json`) or a comparison folder (with `comparison.json`).
         out: the file to write; `report.html` in `folder` by default. It is replaced as a whole, or not at all.
 
@@ -54,15 +56,15 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     # Whatever the user's matplotlib settings: LaTeX, for one, would run what a class name says.
     with style.context("default"):
         html = _page(folder)
-    page = folder / "report.html" if out is None else Path(out)
+    page = RunFiles(folder).page if out is None else Path(out)
     write_text(page, html)
     return page
 
 
 def _page(folder: Path) -> str:
-    if (folder / "comparison.json").is_file():
+    if ComparisonFiles(folder).table.is_file():
         return _comparison_page(read_comparison(folder))
-    if (folder / "results.json").is_file():
+    if RunFiles(folder).results.is_file():
         return _run_page(read_run(folder))
     raise FileNotFoundError(
         f"Expected {folder} to be a run folder with results.json or a comparison folder with comparison.json "
@@ -122,7 +124,7 @@ def _comparison_page(comparison: Comparison) -> str:
 
 
 def _sections(methods: Methods, split: str) -> list[Section]:
-    """What both kinds of page show, in the order of a reader's questions: how good, why, on which images."""
+    """Return the sections of both kinds of page, in a reader's order: how good, why, on which images."""
     sections = (
         average_precision_section(methods),
         per_class_section(methods, split),
@@ -145,7 +147,7 @@ def _training_facts(run: Run) -> list[tuple[str, str]]:
 
 
 def _recipes(methods: Methods) -> list[tuple[str, str, Mapping[str, str]]]:
-    """Heading, recipe and versions of each method's first run, where it has either."""
+    """Return heading, recipe and versions of each method's first run, where it has either."""
     firsts = [(method_label(method), runs[0]) for method, runs in methods.items()]
     return [(label, run.recipe or "", run.versions) for label, run in firsts if run.recipe or run.versions]
 

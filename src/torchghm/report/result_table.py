@@ -1,21 +1,13 @@
-"""The table of a comparison and the sentence above it: what the intervals allow one to say, and no more."""
+"""The table of a comparison and the sentence above it, which says what the intervals show."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torchghm.report.comparison_folder import Comparison, Method
 from torchghm.report.figures.palette import method_colors, method_label
-from torchghm.report.run_folder import Run
-
-METRIC_LABELS = {
-    "ap": "AP",
-    "ap50": "AP50",
-    "ap75": "AP75",
-    "ap_small": "AP small",
-    "ap_medium": "AP medium",
-    "ap_large": "AP large",
-}
+from torchghm.results.average_precision import METRIC_LABELS
+from torchghm.results.comparison import Comparison, Method
+from torchghm.results.run import Run
 
 
 @dataclass(frozen=True)
@@ -39,7 +31,7 @@ class Row:
 
 
 def table_rows(comparison: Comparison) -> list[Row]:
-    """A row for each method, in the order of the comparison."""
+    """Return a row for each method, in the order of the comparison."""
     colors = method_colors(method.name for method in comparison.methods)
     return [
         Row(
@@ -56,7 +48,7 @@ def table_rows(comparison: Comparison) -> list[Row]:
 def _cell(method: Method, metric: str, seeds: int) -> Cell:
     mean, std, difference = method.mean.get(metric), method.std.get(metric), method.difference.get(metric)
     value = score(mean) + (f" ± {std:.3f}" if seeds > 1 and std is not None and mean is not None else "")
-    if difference is None:
+    if difference is None or difference.mean is None:
         return Cell(value)
     shown = f"{_signed(difference.mean)}"
     if difference.low is not None and difference.high is not None:
@@ -65,7 +57,7 @@ def _cell(method: Method, metric: str, seeds: int) -> Cell:
 
 
 def lead(comparison: Comparison) -> str:
-    """What the comparison shows in its first metric, in a sentence or two."""
+    """Return the comparison's result in its first metric, in a sentence or two."""
     metric = comparison.metrics[0]
     label, baseline = METRIC_LABELS.get(metric, metric), method_label(comparison.baseline)
     by_verdict: dict[str, list[str]] = {}
@@ -92,7 +84,7 @@ def lead(comparison: Comparison) -> str:
 
 
 def score(value: float | None) -> str:
-    """An average precision, a dash where there is none."""
+    """Format an average precision, a dash where there is none."""
     return "–" if value is None else f"{value:.3f}"
 
 
@@ -101,7 +93,7 @@ def _signed(value: float) -> str:
 
 
 def duration(runs: tuple[Run, ...]) -> str:
-    """Mean training time of the runs that know it."""
+    """Format the mean training time of the runs that know it."""
     seconds = [run.seconds for run in runs if run.seconds is not None]
     mean = sum(seconds) / len(seconds) if seconds else None
     return "" if mean is None else f"{mean / 60:.1f} min" if mean >= 60 else f"{mean:.0f} s"

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from torchghm.report.figures.palette import method_colors, method_label
 from torchghm.report.inline_svg import inline_svg
-from torchghm.report.run_folder import Run
+from torchghm.results.run import Run
 
 # What a page is about: method (`ghmc+ghmr`) -> its runs by seed. A run's page has one method with one run.
 Methods = Mapping[str, tuple[Run, ...]]
@@ -43,15 +43,15 @@ class Section:
 
 
 def section(section_id: str, words: tuple[str, str], *groups: Group) -> Section | None:
-    """A section of the groups that have figures; None if none has."""
+    """Return a section of the groups that have figures; None if none has."""
     filled = [(heading, tiles) for heading, tiles in groups if tiles]
     return Section(section_id, *words, filled) if filled else None
 
 
 def tiles_by_method(methods: Methods, prefix: str, label: str, draw: Callable[[Run], Drawn | None]) -> list[Tile]:
-    """A tile for each method, of its first seed's run.
+    """Return a tile for each method, of its first seed's run.
 
-    Args:
+    Arguments:
         methods: the page's methods.
         prefix: unique on the page, for the ids in the figures.
         label: what the pictures are, for screen readers.

@@ -17,30 +17,31 @@ import torchghm
 from torchghm import mkl
 from torchghm.atomic_files import write_json
 from torchghm.data import DetectionData
-from torchghm.training.checkpoints import KeepCheckpoints, SafeCheckpointIO, SavedDetector, load_checkpoint
-from torchghm.training.comparison_plan import annotations_digest
-from torchghm.training.curves import Curves
-from torchghm.training.data_order import check_batch_size
-from torchghm.training.datamodule import DetectionDataModule, with_boxes
-from torchghm.training.evaluation import evaluate_records, load_recipe_data
-from torchghm.training.gradient_norms import write_gradient_norms
-from torchghm.training.history import History
-from torchghm.training.module import DetectorModule
-from torchghm.training.nonfinite import NonFiniteGuard
-from torchghm.training.processes import (
+from torchghm.training.evaluation.evaluate import evaluate_records
+from torchghm.training.evaluation.gradient_norms import write_gradient_norms
+from torchghm.training.evaluation.samples import write_samples
+from torchghm.training.label_memory import KeepLabelMemory
+from torchghm.training.loop.checkpoints import KeepCheckpoints, SafeCheckpointIO, SavedDetector, load_checkpoint
+from torchghm.training.loop.data_order import check_batch_size
+from torchghm.training.loop.datamodule import DetectionDataModule
+from torchghm.training.loop.history import History
+from torchghm.training.loop.lightning_messages import without_lightning_messages
+from torchghm.training.loop.module import DetectorModule
+from torchghm.training.loop.nonfinite import NonFiniteGuard
+from torchghm.training.loop.processes import (
     SameEverywhere,
+    barrier,
+    broadcast_object,
     devices_and_machines,
-    from_first,
     is_first,
     process_count,
-    wait_for_all,
 )
-from torchghm.training.progress import TrainingProgress
-from torchghm.training.quiet import quiet
-from torchghm.training.recipe import Recipe
-from torchghm.training.recipe_files import load_recipe
+from torchghm.training.loop.progress import TrainingProgress
+from torchghm.training.loop.recipe_data import annotations_digest, load_recipe_data, with_boxes
+from torchghm.training.loop.tensorboard import TensorBoardCurves
+from torchghm.training.recipes.files import load_recipe
+from torchghm.training.recipes.recipe import Recipe
 from torchghm.training.run_folder import RunFolder
-from torchghm.training.samples import write_samples
 
 _log = logging.getLogger("torchghm")
 
@@ -66,7 +67,7 @@ def train(
         progress: show how far it is.
 
     Returns:
-        What results.json holds; nothing on processes other than the first.
+        The contents of results.json; nothing on processes other than the first.
 
     Raises:
         FileNotFoundError: no such data, recipe or weights.
@@ -82,7 +83,7 @@ def train(
     folder = RunFolder(out)
     own = folder.recipe if resume and recipe is None and folder.recipe.is_file() else recipe
     recipe = load_recipe(own)
-    with quiet():
+    with without_lightning_messages():
         trainer, history = _trainer(recipe, folder, progress=progress)
     first = is_first()
     if first:
@@ -117,8 +118,11 @@ def train(
     )
     if first:
         folder.prepare(recipe, _device_name(trainer.strategy.root_device), resume=resume)
+    if recipe.trainer.label_memory:
+        keep = KeepLabelMemory(datamodule.train_records, recipe.trainer.epochs)
+        trainer.callbacks.insert(0, keep)  # type: ignore[attr-defined]
     trainer.callbacks.append(SameEverywhere(_facts(recipe, data, saved)))  # type: ignore[attr-defined]
-    with quiet():
+    with without_lightning_messages():
         _fit(trainer, module, datamodule, folder.last, resumed=saved is not None)
     if progress and first:
         print(f"evaluating on {recipe.data.evaluate}", file=sys.stderr)
@@ -144,7 +148,7 @@ def _trainer(recipe: Recipe, folder: RunFolder, *, progress: bool) -> tuple[Trai
             enable_model_summary=False,
             enable_progress_bar=progress,
             log_every_n_steps=1,
-            logger=Curves(folder.tensorboard),
+            logger=TensorBoardCurves(folder.tensorboard),
             callbacks=[*callbacks, KeepCheckpoints(folder.last, folder.best, settings.checkpoint_steps)],
             plugins=[SafeCheckpointIO()],
             default_root_dir=folder.path,
@@ -164,7 +168,7 @@ def _trainer(recipe: Recipe, folder: RunFolder, *, progress: bool) -> tuple[Trai
 
 
 def _computes_in_bfloat16() -> bool:
-    """Whether the processor's convolutions do."""
+    """Return whether the processor computes convolutions in bfloat16."""
     supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)  # none in builds without oneDNN
     return supported is not None and bool(supported())
 
@@ -190,7 +194,7 @@ def _finished(folder: RunFolder, recipe: Recipe, data: DetectionData, device: to
     first = is_first()
     if not first and process_count() == 1:
         return {}  # the processes have not met: the first one does it alone
-    results, before = from_first((folder.read_results(), load_recipe(folder.recipe)))
+    results, before = broadcast_object((folder.read_results(), load_recipe(folder.recipe)))
     # Of the results: the folder's recipe is that of an evaluation which may have been interrupted.
     done = (results["split"], results.get("checkpoint", before.trainer.evaluate_checkpoint))
     if (recipe.data.evaluate, recipe.trainer.evaluate_checkpoint) == done:
@@ -204,14 +208,14 @@ def _finish(folder: RunFolder, data: DetectionData, device: torch.device, second
     """Evaluate the checkpoint that the recipe says, and write what the page shows; nothing but on the first process."""
     first = is_first()
     # Sent rather than read by all: another machine may still see the file that was there before.
-    saved = from_first(_saved(folder) if first else None)
+    saved = broadcast_object(_saved(folder) if first else None)
     assert saved is not None
     recipe = saved.recipe
     records = with_boxes(data, recipe.data.evaluate)
     module = saved.module().to(device)
     result, images = evaluate_records(module, records)
     if not first:
-        wait_for_all()  # what follows for whoever called this may need the results
+        barrier()  # what follows for whoever called this may need the results
         return {}
     write_samples(folder, records, images, data.classes)
     write_gradient_norms(folder.gradient_norms, module, records)
@@ -230,7 +234,7 @@ def _finish(folder: RunFolder, data: DetectionData, device: torch.device, second
         "per_class": result.per_class,
     }
     write_json(folder.results, results)
-    wait_for_all()
+    barrier()
     return results
 
 
@@ -242,7 +246,7 @@ def _saved(folder: RunFolder) -> SavedDetector:
 
 
 def _facts(recipe: Recipe, data: DetectionData, saved: SavedDetector | None) -> dict[str, object]:
-    """What all processes have to agree on."""
+    """Return the facts that all processes have to agree on."""
     return {
         "version of torchghm": torchghm.__version__,
         "recipe": recipe.plain(),

@@ -1,4 +1,4 @@
-"""The folder of a run: what lies where, and who may write into it. docs/run-folder.md describes the files."""
+"""The folder of a run that is written: refused, prepared, described. docs/run-folder.md describes the files."""
 
 from __future__ import annotations
 
@@ -12,44 +12,25 @@ from typing import Any
 
 import torchghm
 from torchghm.atomic_files import LEFT_OVER, write_json, write_text
-from torchghm.training.recipe import Recipe
-from torchghm.training.recipe_files import load_recipe, recipe_yaml
+from torchghm.results.files import RunFiles
+from torchghm.training.recipes.changes import COMPUTING_KEYS
+from torchghm.training.recipes.files import load_recipe, recipe_yaml
+from torchghm.training.recipes.recipe import Recipe
+from torchghm.training.recipes.values import flattened
 
-# What may differ when a run is resumed: where and with how many helpers it computes, not what.
-_MAY_DIFFER = {"name", "data.workers", "data.eval_batch_size", "trainer.accelerator", "trainer.devices"}
-_MAY_DIFFER |= {
-    "trainer.num_nodes",
-    "data.evaluate",
-    "trainer.evaluate_checkpoint",
-    "trainer.on_nonfinite",
-    "data.shards_at",
-    "trainer.checkpoint_steps",
-}
+_MAY_DIFFER = COMPUTING_KEYS | {"data.evaluate", "trainer.evaluate_checkpoint"}
+"""Keys of the recipe that may change when a run is resumed: how it computes, and its final evaluation."""
 
 PACKAGES = ("torch", "torchvision", "timm", "lightning", "torchmetrics", "faster-coco-eval", "numpy", "numba", "triton")
-"""What the numbers of a run depend on; one that is not installed is left out."""
+"""Packages that the numbers of a run depend on; one that is not installed is left out."""
 
 
-class RunFolder:
-    """Where a run's files are."""
+class RunFolder(RunFiles):
+    """The folder of a run: refused, prepared and described, beside the names of its files.
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self.recipe = self.path / "recipe.yaml"
-        self.versions = self.path / "versions.json"
-        self.metrics = self.path / "metrics.csv"
-        self.class_metrics = self.path / "class_metrics.csv"
-        self.betas = self.path / "beta_history.csv"
-        self.tensorboard = self.path / "tensorboard"
-        self.checkpoints = self.path / "checkpoints"
-        self.last = self.checkpoints / "last.ckpt"
-        self.best = self.checkpoints / "best.ckpt"
-        self.nonfinite = self.checkpoints / "nonfinite.json"
-        self.gradient_norms = self.path / "gradient_norms.npz"
-        self.samples = self.path / "samples.json"
-        self.sample_images = self.path / "samples"
-        self.results = self.path / "results.json"  # written last: a folder that has it is complete
-        self.page = self.path / "report.html"
+    Arguments:
+        path: the folder, which need not exist.
+    """
 
     @property
     def holds_run(self) -> bool:
@@ -61,7 +42,7 @@ class RunFolder:
         return self.best if which == "best" else self.last
 
     def check(self, recipe: Recipe, *, overwrite: bool = False, resume: bool = False) -> None:
-        """Refuse what can't be written to, and change nothing.
+        """Refuse a folder that can't be written to, and change nothing.
 
         Raises:
             FileExistsError: it holds another run and may not be overwritten, or other things.
@@ -92,11 +73,11 @@ class RunFolder:
         self.write_recipe(recipe)
 
     def write_recipe(self, recipe: Recipe) -> None:
-        """Write down what the run is of."""
+        """Write the resolved recipe."""
         write_text(self.recipe, recipe_yaml(recipe))
 
     def _write_versions(self, device: str) -> None:
-        """Write down what the run is made with."""
+        """Write the versions of the packages, the platform and the device."""
         packages = {name: version(name) for name in PACKAGES if find_spec(name.replace("-", "_"))}
         facts: dict[str, Any] = {"torchghm": torchghm.__version__, **packages, "python": platform.python_version()}
         write_json(self.versions, {**facts, "platform": platform.platform(), "device": device})
@@ -116,7 +97,7 @@ class RunFolder:
     def _check_same(self, recipe: Recipe) -> None:
         if not self.recipe.is_file():  # killed before it was written, or while an old run was being removed
             return
-        before, now = _flat(load_recipe(self.recipe).plain()), _flat(recipe.plain())
+        before, now = (flattened(values.plain(), keep="_options") for values in (load_recipe(self.recipe), recipe))
         changed = [key for key in now if before.get(key) != now[key] and key not in _MAY_DIFFER]
         if changed:
             differences = ", ".join(f"{key} was {before.get(key)!r} and is {now[key]!r}" for key in changed)
@@ -129,13 +110,3 @@ class RunFolder:
         # The versions last: until then the folder is known as a run's.
         for file in (*results, self.gradient_norms, self.samples, self.recipe, self.versions):
             file.unlink(missing_ok=True)
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat = {}
-    for key, value in values.items():
-        if isinstance(value, dict) and not key.endswith("_options"):
-            flat.update(_flat(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

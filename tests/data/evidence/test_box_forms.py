@@ -92,6 +92,20 @@ def test_boxes_of_one_pixel_are_no_fractions():
     assert kinds(np.tile([0.0, 0, 1, 1], (20, 1)), np.full((20, 2), 100), "xywh") == []
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("limits", [(640, 480), (1920, 1080), (640, 320), (70, 100)])
+def test_exchanged_axes_are_told_by_whole_pixels(limits, seed, form):
+    rng, sizes = np.random.default_rng(seed), np.tile(limits, (60, 1))
+    low = rng.integers(0, sizes - 10)
+    corners = np.concatenate([low, rng.integers(low + 5, sizes)], axis=1)
+    raw = np.round(FORMS[form](corners / np.tile(limits, 2)), 6)
+    assert kinds(raw, sizes, form, "fractions") == []
+    assert kinds(raw[:, [1, 0, 3, 2]], sizes, form, "fractions") == ["axes-look-exchanged"]
+    square = np.tile(limits[:1], (60, 2))
+    assert kinds(raw[:, [1, 0, 3, 2]], square, form, "fractions") == []  # nothing tells them
+
+
 def test_broken_numbers_and_unknown_sizes_say_nothing():
     raw = np.array([[np.nan] * 4, [np.inf] * 4, [1e308] * 4, [0.5] * 4])
     sizes = np.array([[100, 100], [100, 100], [0, 0], [0, 0]])

@@ -12,7 +12,7 @@ from tests.training.tiny import TINY, write_tiny_data
 from typer.testing import CliRunner
 
 from torchghm.cli.app import app
-from torchghm.training.recipe_files import recipe_yaml
+from torchghm.training.recipes.files import recipe_yaml
 
 IMAGES = {name: data for name, data, *_ in BROKEN}
 

@@ -94,6 +94,30 @@ def write_tables(root: Path) -> Path:
     return root
 
 
+def converted(layout: str) -> Callable[[Path], Path]:
+    """What globox writes in its layout, of the same images."""
+
+    def write(root: Path) -> Path:
+        from globox import Annotation, AnnotationSet, BoundingBox
+
+        for split in ("train", "val", "test"):
+            images = AnnotationSet()
+            for sample in (sample for sample in SAMPLES if sample.split == split):
+                write_image(root / split / sample.name, sample.width, sample.height)
+                objects = zip(sample.labels, sample.boxes, strict=True)
+                boxes = [BoundingBox.create(label=CLASSES[label], coords=box) for label, box in objects]
+                images.add(Annotation(sample.name, (sample.width, sample.height), boxes))
+            if layout == "cvat":
+                images.save_cvat(root / split / "annotations.xml")
+            elif layout == "via":
+                images.save_via_json(root / split / "via.json", image_folder=root / split)
+            else:
+                images.save_labelme(root / split)
+        return root
+
+    return write
+
+
 Write = Callable[[Path], Path]
 # What is written, which file is damaged and how else than in its bytes, and the images that have nothing to do with it.
 FILES: dict[str, tuple[Write, str, st.SearchStrategy[damage.Damage], str]] = {
@@ -110,6 +134,9 @@ FILES: dict[str, tuple[Write, str, st.SearchStrategy[damage.Damage], str]] = {
     "class list": (write_class_list, "classes.txt", damage.to_words(), ""),
     "labels of a class list": (write_class_list, "labels/train/a.txt", damage.to_words(), "b c d e"),
     "csv": (write_tables, "train/_annotations.csv", damage.to_words(), ""),
+    "cvat": (converted("cvat"), "train/annotations.xml", damage.to_xml(), "d e"),
+    "labelme": (converted("labelme"), "train/a.json", damage.to_json(), "b c d e"),
+    "via": (converted("via"), "train/via.json", damage.to_json(), "d e"),
     "shards": (write_shards_of_voc, "shards.json", damage.to_json(), ""),
     "shards of a split": (write_shards_of_voc, "train.jsonl", damage.to_json(lines=True), "d e"),
 }

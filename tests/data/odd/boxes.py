@@ -71,6 +71,11 @@ def pixels(label: str, box: Box) -> str:
 
 YOLO: list[Odd] = [
     ("a confidence", yolo(after(0.87)), reads("columns-told")),
+    (
+        "y before x",
+        yolo(lambda n, b: text(CLASSES.index(n), *(fractions(b)[axis] for axis in (1, 0, 3, 2)))),
+        Refused("axes-look-exchanged", "100% of them"),
+    ),
     ("a confidence in one file", yolo(after(0.5), ("q",)), reads("columns-told")),
     ("a confidence and a track", yolo(after(0.87, 17)), reads("columns-told")),
     ("an angle in degrees", yolo(after(45.0)), Refused("no-training-boxes", "all 8 lines have six numbers.*angle")),
@@ -326,6 +331,26 @@ VOC: list[Odd] = [
         "a corner in words",
         voc(lambda s, n, b, i: xml_object(n, b if i else ("left", *b[1:]))),
         reads("box-not-numbers", objects=SECOND, crowds=4),
+    ),
+    (
+        "two boxes in an object",
+        voc(lambda s, n, b, i: xml_object(n, b).replace("<bndbox>", "<bndbox></bndbox><bndbox>")),
+        Refused("malformed-annotations", "expected one <bndbox> in each object, got 2"),
+    ),
+    (
+        "objects of another case",
+        voc(lambda s, n, b, i: xml_object(n, b).replace("object>", "Object>")),
+        Refused("malformed-annotations", "got some in <Object>"),
+    ),
+    (
+        "objects in another element",
+        voc(lambda s, n, b, i: f"<objects>{xml_object(n, b)}</objects>"),
+        Refused("malformed-annotations", "got some in <objects>"),
+    ),
+    (
+        "parts of objects",
+        voc(lambda s, n, b, i: xml_object(n, b).replace("<name>", f"<part>{xml_object('head', b)}</part><name>", 1)),
+        reads(),
     ),
     ("decimal commas", voc(lambda s, n, b, i: xml_object(n, [f"{x},0" for x in b])), reads("box-in-other-form")),
     (

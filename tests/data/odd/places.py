@@ -103,6 +103,7 @@ def by_split(xmls: str, images: str) -> Make:
 
 
 VOC: list[Odd] = [
+    ("lists in folders of another case", lambda root: write_voc(root, lists="Imagesets/main/{}.txt"), reads()),
     *(
         (f"{xmls}, {images}", by_split(xmls, images), reads())
         for xmls, images in (

@@ -19,7 +19,7 @@ from tests.data.layouts import (
 from tests.training.tiny import TINY
 
 from torchghm.data import DataCheck, check_data, load_data
-from torchghm.training.datamodule import DetectionDataModule
+from torchghm.training.loop.datamodule import DetectionDataModule
 
 
 def printed(check: DataCheck) -> str:

@@ -8,7 +8,7 @@ from matplotlib.patches import Rectangle
 
 from torchghm.report import plot_samples, read_run
 from torchghm.report.figures.samples import FOUND, MISSED, WRONG, match_predictions
-from torchghm.report.run_folder import LabelledBox, Sample
+from torchghm.results.run import LabelledBox, Sample
 
 LABELS = (LabelledBox((0, 0, 10, 10), "a"), LabelledBox((20, 0, 30, 10), "a"), LabelledBox((40, 0, 50, 10), "b"))
 

@@ -24,6 +24,8 @@ MOST = 0.98
 """Share of the boxes that have to fit another form, where a few may be plain mistakes."""
 MANY = 0.3
 """Share of the boxes that may not fit the form of the layout."""
+ASKED = 2000
+"""Boxes that are asked for whole pixels."""
 
 
 class Doubt(NamedTuple):
@@ -50,7 +52,7 @@ def doubts(
     judged = np.asarray(np.isfinite(raw).all(axis=1) & (sizes > 0).all(axis=1))
     if not judged.any():
         return []
-    questions = [_unit, _sides_for_corners if form == "xyxy" else _corners_for_sides, _out_of_the_image]
+    questions = [_unit, _sides_for_corners if form == "xyxy" else _corners_for_sides, _out_of_the_image, _exchanged]
     for question in questions:
         found = np.zeros(len(raw), bool)
         words = what = ""
@@ -138,6 +140,27 @@ def _out_of_the_image(raw: Floats, sizes: NDArray[np.int64], areas: Floats, form
     if not fitting:
         return None
     return "boxes-stick-out", f"{share:.0%} stick out of their image as {form}, none as {' or '.join(fitting)}"
+
+
+def _exchanged(raw: Floats, sizes: NDArray[np.int64], areas: Floats, form: str, unit: str) -> Answer:
+    """Whether x and y of fractions are exchanged: corners were whole pixels once, and are so only with other axes."""
+    if unit != "fractions" or len(raw) < FEWEST:
+        return None
+    told = np.flatnonzero(sizes[:, 0] != sizes[:, 1])
+    told = told[:: max(1, len(told) // ASKED)]
+    if len(told) < FEWEST:
+        return None
+    as_said = _in_whole_pixels(raw[told], sizes[told], form)
+    exchanged = _in_whole_pixels(raw[told][:, [1, 0, 3, 2]], sizes[told], form)
+    if exchanged < MOST or as_said > MANY:
+        return None
+    return "axes-look-exchanged", f"corners are whole pixels of {exchanged:.0%} of them with x and y exchanged only"
+
+
+def _in_whole_pixels(raw: Floats, sizes: NDArray[np.int64], form: str) -> float:
+    """Return the share of the boxes whose corners are whole pixels, but for the rounding of six decimals."""
+    corners = to_corners(raw, form, "fractions", sizes)
+    return float((np.abs(corners - np.round(corners)) < 0.05).all(axis=1).mean())
 
 
 def _fit(raw: Floats, sizes: NDArray[np.int64], form: str, unit: str) -> float:

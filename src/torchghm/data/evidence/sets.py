@@ -64,12 +64,14 @@ def unlisted_problems(folder: DataFolder, splits: Mapping[str, Records], left_ou
         left_out: how many others are reported already.
     """
     used = {name for records in splits.values() for name in records.names()}
-    unlisted = [
-        posixpath.join(place, name)
-        for place in dict.fromkeys(map(posixpath.dirname, used))
-        for name in folder.tree().get(place, ())
-        if posixpath.splitext(name)[1].lower() in SUFFIXES and posixpath.join(place, name) not in used
-    ]
+    unlisted = []
+    for place in {name.rpartition("/")[0] for name in used}:
+        start = f"{place}/" if place else ""
+        unlisted += [
+            start + name
+            for name in folder.tree().get(place, ())
+            if start + name not in used and name.lower().endswith(SUFFIXES)
+        ]
     if len(unlisted) <= left_out:
         return []
     return [

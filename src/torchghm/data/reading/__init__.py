@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from torchghm.data import shards
 from torchghm.data.assumptions import Assumptions
 from torchghm.data.folder import DataFolder
 from torchghm.data.problems import Problem
-from torchghm.data.reading import coco, coco_places, csv_tables, voc, voc_places, yolo, yolo_sources
+from torchghm.data.reading import (
+    coco,
+    coco_places,
+    converted,
+    converted_places,
+    csv_tables,
+    voc,
+    voc_places,
+    yolo,
+    yolo_sources,
+)
 from torchghm.data.records import Records
 
 Reader = Callable[[DataFolder, Assumptions, list[Problem]], tuple[tuple[str, ...], dict[str, Records]]]
+
+
+def _never(folder: DataFolder) -> bool:
+    return False
 
 
 class Layout(NamedTuple):
@@ -23,16 +38,24 @@ class Layout(NamedTuple):
         like: whether a folder has something like it.
         read: returns classes and splits, and adds to the problems.
         looked_for: in words.
+        other: whether a folder without any of the others is in the format of another tool.
     """
 
     usual: Callable[[DataFolder], object]
     like: Callable[[DataFolder], object]
     read: Reader
     looked_for: str
+    other: Callable[[DataFolder], object] = _never
 
 
-def _never(folder: DataFolder) -> bool:
-    return False
+def _converted(name: str) -> Layout:
+    return Layout(
+        _never,
+        _never,
+        partial(converted.read_converted, name),
+        converted_places.LOOKED_FOR[name],
+        partial(converted_places.annotation_files, name),
+    )
 
 
 LAYOUTS: dict[str, Layout] = {
@@ -40,5 +63,6 @@ LAYOUTS: dict[str, Layout] = {
     "voc": Layout(voc_places.is_usual_voc, voc_places.xml_folders, voc.read_voc, voc_places.LOOKED_FOR),
     "yolo": Layout(yolo_sources.usual_settings, yolo_sources.yolo_source, yolo.read_yolo, yolo.LOOKED_FOR),
     "csv": Layout(_never, csv_tables.csv_tables, csv_tables.read_csv, csv_tables.LOOKED_FOR),
+    **{name: _converted(name) for name in converted_places.LOOKED_FOR},
     "shards": Layout(shards.is_sharded, _never, shards.read_shards, shards.LOOKED_FOR),
 }

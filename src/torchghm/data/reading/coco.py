@@ -54,10 +54,11 @@ def _parse(content: bytes) -> dict[str, Entries]:
     def without_polygons(value: dict[str, Any]) -> dict[str, Any]:
         # Nine tenths of COCO's file are polygons: let go of each at once, not of all at the end.
         nonlocal compared
-        mask = value.pop("segmentation", None)
-        if mask and (compared < COMPARED or not _is_plain(value.get("bbox"))):
-            compared += 1
-            value[MASK_BOX] = mask_box(mask)
+        if "segmentation" in value:
+            mask = value.pop("segmentation")
+            if mask and (compared < COMPARED or not _is_plain(value.get("bbox"))):
+                compared += 1
+                value[MASK_BOX] = mask_box(mask)
         return value
 
     try:
@@ -139,6 +140,8 @@ def _images(
         else:
             index_of[name] = annotations.add_image(name, file, number, entry.get("width"), entry.get("height"))
             images.append(index_of[name])
+            if isinstance(entry["id"], str) or not ids.are_numbers:
+                annotations.own_ids[name] = entry["id"]
     if again:
         problems.append(Problem(file, "repeated-image", f"{len(again)} in {split!r}: {examples(again)}", len(again)))
     return ids, images
@@ -151,4 +154,4 @@ def _is_plain(bbox: Any) -> bool:
         total = x + y + width + height
     except (TypeError, ValueError):
         return False
-    return isinstance(total, float | int) and total == total
+    return type(total) in (float, int) and total == total

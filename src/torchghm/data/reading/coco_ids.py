@@ -43,8 +43,10 @@ class Ids:
 
     def find(self, value: Any) -> tuple[int, bool]:
         """Return the index of an id, -1 if there is none, and whether it is written as another type."""
-        if type(value) in self._kinds and value in self._by_value:  # nearly always
-            return self._by_value[value], False
+        if type(value) in self._kinds:  # nearly always
+            index = self._by_value.get(value)
+            if index is not None:
+                return index, False
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             return -1, False
         index = self._by_value.get(value)

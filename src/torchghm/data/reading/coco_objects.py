@@ -84,9 +84,9 @@ class Objects:
         elif of_mask is not None:
             self._compare(box, of_mask)
         area = entry.get("area")
-        flags = (entry.get("iscrowd"), entry.get("ignore"))
-        crowd = flags != (0, None) and any(map(_is_true, flags))
-        area = area if is_number(area) and area == area else 0.0
+        crowd = _is_true(entry.get("iscrowd")) or _is_true(entry.get("ignore"))
+        area = area if type(area) is float or is_number(area) else 0.0
+        area = area if area == area else 0.0
         annotations.add_box(image, box, self.labels[category], reference, crowd=crowd, area=area)
 
     def _compare(self, box: tuple[float, ...], of_mask: tuple[float, ...]) -> None:
@@ -110,4 +110,4 @@ def _is_finite(value: float) -> bool:
 
 
 def _is_true(value: object) -> bool:
-    return value in (1, True, "1", "true", "True")
+    return value is not None and value != 0 and value in (1, True, "1", "true", "True")

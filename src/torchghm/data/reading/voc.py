@@ -21,6 +21,8 @@ from torchghm.data.writing.kept import KEPT_FILE, read_kept
 
 LARGEST_XML = 16 * 2**20
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
+USUAL = frozenset(("object", "folder", "filename", "path", "source", "size", "segmented", "owner"))
+"""Elements in <annotation>."""
 
 Found = dict[str, list[tuple[str, str]]]
 """Kind of problem, and of each object that has it the file and words."""
@@ -92,7 +94,7 @@ def _read_image(
         raise FileError(f"there is no image {stem!r} in {' or '.join(files.image_places()[:4])}", "missing-image")
     size = [_number(root.findtext(f"size/{side}"))[0] for side in ("width", "height")]
     index = annotations.add_image(image, there, len(annotations.names) + 1, *size)
-    for number, item in enumerate(root.findall("object"), start=1):
+    for number, item in enumerate(_objects(root), start=1):
         name = (item.findtext("name") or "").strip()
         if not name:
             raise FileError(f"expected a <name> in object {number}, got none")
@@ -108,15 +110,30 @@ def _read_image(
     return index
 
 
+def _objects(root: Element) -> list[Element]:
+    """Return the objects of an image.
+
+    Raises:
+        FileError: an object that is called or placed otherwise and would become background.
+    """
+    objects = root.findall("object")
+    for item in root:
+        if item.tag not in USUAL and any(inner.tag.casefold() in ("bndbox", "object") for inner in item.iter()):
+            raise FileError(f"expected objects as <object> in <annotation>, got some in <{item.tag}>")
+    return objects
+
+
 def _corners(item: Element) -> tuple[list[float | None], str, str]:
     """Return the corners of an object, None for each that is not known, and the kind of problem that it has, if any."""
-    box = item.find("bndbox")
-    if box is None:
+    boxes = item.findall("bndbox")
+    if len(boxes) > 1:
+        raise FileError(f"expected one <bndbox> in each object, got {len(boxes)} in one")
+    if not boxes:
         around = _around_polygon(item)
         if around is not None:
             return list(around), "box-from-mask", ""
         return [None] * 4, "box-missing", " has no <bndbox>"
-    texts = [box.findtext(corner) for corner in CORNERS]
+    texts = [boxes[0].findtext(corner) for corner in CORNERS]
     read = [_number(text) for text in texts]
     corners = [value for value, _ in read]
     if None in corners:
@@ -164,8 +181,8 @@ def _number(text: str | None) -> tuple[float | None, bool]:
     """Return the number that a text is, None if it is none, and whether it has a comma for its point."""
     if text is None or "_" in text:  # Python would take 1_0 for 10
         return None, False
-    repaired = re.fullmatch(r"\s*-?\d+,\d+\s*", text) is not None
     try:
-        return float(text.replace(",", ".") if repaired else text), repaired
+        return float(text), False
     except ValueError:
-        return None, False
+        repaired = re.fullmatch(r"\s*-?\d+,\d+\s*", text) is not None
+        return (float(text.replace(",", ".")), True) if repaired else (None, False)

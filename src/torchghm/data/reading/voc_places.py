@@ -13,7 +13,8 @@ from torchghm.data.split_names import SPLIT_NAMES, is_within, split_of_path
 
 LOOKED_FOR = "Annotations/ and JPEGImages/, or XML files beside images or in a folder of their own"
 LARGEST_LIST = 256 * 2**20
-LIST_FOLDERS = ("ImageSets/Main", "ImageSets", "ImageSets/Layout", "splits")
+LIST_FOLDERS = ("imagesets/main", "imagesets", "imagesets/layout", "splits")
+"""Folders of lists of splits, in lower case, the usual one first."""
 
 
 def xml_folders(folder: DataFolder) -> list[str]:
@@ -129,7 +130,11 @@ class VocFiles:
     def _lists(self, problems: list[Problem]) -> dict[str, list[str]]:
         """Return the XML files that lists of splits name; a name that stands for none is kept as it is."""
         lists: dict[str, list[str]] = {}
-        for place in LIST_FOLDERS:
+        places = sorted(
+            (place for place in self.folder.tree() if place.casefold() in LIST_FOLDERS),
+            key=lambda place: LIST_FOLDERS.index(place.casefold()),
+        )
+        for place in places:
             for file in self.folder.files(place, (".txt",)) if not lists else ():
                 # VOC also has lists for each class ("dog_train.txt"): these are no splits.
                 split = SPLIT_NAMES.get(posixpath.splitext(posixpath.basename(file))[0].casefold())
@@ -171,10 +176,12 @@ def _stem(file: str) -> str:
 
 
 def _plain_stem(file: str) -> str:
-    stem = posixpath.splitext(posixpath.basename(file))[0]
-    # Some tools write a.jpg.xml for a.jpg.
-    inner, suffix = posixpath.splitext(stem)
-    return inner if suffix.lower() in SUFFIXES and file.casefold().endswith(".xml") else stem
+    name = file.rpartition("/")[2]
+    stem, _, suffix = name.rpartition(".")
+    if suffix.lower() == "xml" and "." in stem:  # some tools write a.jpg.xml for a.jpg
+        inner, _, suffix = stem.rpartition(".")
+        return inner if f".{suffix.lower()}" in SUFFIXES else stem
+    return stem or name
 
 
 def _parent(image: str) -> str:

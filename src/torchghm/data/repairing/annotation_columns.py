@@ -19,6 +19,7 @@ class Columns:
         self.sources: list[str] = []
         self.sizes = array("q")
         self.image_ids = array("q")
+        self.own_ids: dict[str, int | str] = {}
         self.images = array("q")
         self.coordinates = array("d")
         self.labels = array("q")

@@ -91,6 +91,7 @@ class Annotations(Columns):
             crowd=crowd[kept],
             area=np.where(masked, 0, np.where(believable, areas, sides.prod(axis=1))).astype(np.float32)[kept],
             members=members,
+            own_ids=self.own_ids,
         )
 
     def _clean(

@@ -16,6 +16,8 @@ def read_bbox(bbox: object) -> tuple[Box | None, str]:
     """
     if type(bbox) is list and len(bbox) == 4:  # nearly always
         x, y, width, height = bbox
+        if type(x) is float and type(y) is float and type(width) is float and type(height) is float:
+            return (x, y, width, height), ""
         if _is_plain(x) and _is_plain(y) and _is_plain(width) and _is_plain(height):
             return (x, y, width, height), ""
     how = ""

@@ -14,9 +14,10 @@ from PIL import Image, ImageDraw
 from torchghm.atomic_files import write_text
 from torchghm.data.images import ImageError, read_image
 from torchghm.data.problem_kinds import KINDS
-from torchghm.data.problems import Sample, printable
+from torchghm.data.problems import Sample
 from torchghm.data.records import ImageRecord, Records
 from torchghm.data.reporting.check import DataCheck
+from torchghm.printable import printable
 
 WIDEST = 340
 OBJECT, CONTEXT, CROWD = "#e4572e", "#2e86e4", "#999999"

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from torchghm.data.problem_kinds import KINDS
-from torchghm.data.problems import printable
+from torchghm.printable import printable
 
 if TYPE_CHECKING:
     from torchghm.data.reporting.check import DataCheck

@@ -27,14 +27,15 @@ def coco_instances(records: Records, classes: Sequence[str], first_annotation: i
     """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for record, name in zip(records, inner_names(records), strict=True):
-        images.append({"id": record.image_id, "file_name": name, "width": record.width, "height": record.height})
+    for index, (record, name) in enumerate(zip(records, inner_names(records), strict=True)):
+        image_id = records.own_id(index)
+        images.append({"id": image_id, "file_name": name, "width": record.width, "height": record.height})
         for box, label, crowd, area in zip(record.boxes, record.labels, record.crowd, record.area, strict=True):
             x1, y1, x2, y2 = map(_number, box)
             annotations.append(
                 {
                     "id": first_annotation + len(annotations),
-                    "image_id": record.image_id,
+                    "image_id": image_id,
                     "category_id": int(label) + 1,
                     "bbox": [x1, y1, x2 - x1, y2 - y1],
                     "area": _number(area),

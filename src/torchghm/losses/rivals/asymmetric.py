@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from torchghm.functional.examples import Activation
 from torchghm.functional.rivals.asymmetric import asymmetric_formula
 from torchghm.functional.weighed import Formula
-from torchghm.losses.unharmonized import Options, UnharmonizedLoss
+from torchghm.losses.baselines.unharmonized import Options, UnharmonizedLoss
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -18,7 +18,7 @@ class AsymmetricLoss(UnharmonizedLoss):
 
     Arguments:
         gamma_negative, gamma_positive, margin: as there; the defaults are the paper's.
-        options: those of `torchghm.losses.unharmonized.Options`.
+        options: those of `torchghm.losses.baselines.unharmonized.Options`.
 
     Example:
         >>> import torch

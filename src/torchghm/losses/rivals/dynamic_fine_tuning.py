@@ -7,14 +7,14 @@ from typing import ClassVar
 from torchghm.functional.examples import Activation
 from torchghm.functional.rivals.dynamic_fine_tuning import dynamic_fine_tuning_formula
 from torchghm.functional.weighed import Formula
-from torchghm.losses.unharmonized import UnharmonizedLoss
+from torchghm.losses.baselines.unharmonized import UnharmonizedLoss
 
 
 class DynamicFineTuningLoss(UnharmonizedLoss):
     """Cross entropy weighed by the label's probability, softmax: see `dynamic_fine_tuning_formula`.
 
     Arguments:
-        options: those of `torchghm.losses.unharmonized.Options`.
+        options: those of `torchghm.losses.baselines.unharmonized.Options`.
 
     Example:
         >>> import torch

@@ -10,8 +10,8 @@ from torchghm.functional.arguments import check_number
 from torchghm.functional.examples import Activation, Examples
 from torchghm.functional.rivals.equalization import class_gradients, equalization_formula, equalization_weights
 from torchghm.functional.weighed import ExampleLoss, Formula, WeighedLoss
+from torchghm.losses.baselines.unharmonized import Options, UnharmonizedLoss
 from torchghm.losses.rivals.class_sums import ClassSums
-from torchghm.losses.unharmonized import Options, UnharmonizedLoss
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -26,7 +26,7 @@ class EqualizationLossV2(UnharmonizedLoss):
     Arguments:
         gamma, mu, alpha: as there; the defaults are the paper's.
         num_classes: K; None takes it from the first batch, which ``torch.compile(fullgraph=True)`` can't.
-        options: those of `torchghm.losses.unharmonized.Options`.
+        options: those of `torchghm.losses.baselines.unharmonized.Options`.
 
     Raises:
         ValueError: an option out of its range; later, logits of another number of classes.

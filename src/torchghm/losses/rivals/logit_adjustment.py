@@ -12,8 +12,8 @@ from torchghm.functional.arguments import check_number
 from torchghm.functional.examples import Activation, Examples
 from torchghm.functional.rivals.logit_adjustment import class_counts, class_priors, logit_adjustment_formula
 from torchghm.functional.weighed import ExampleLoss, Formula, WeighedLoss
+from torchghm.losses.baselines.unharmonized import Options, UnharmonizedLoss
 from torchghm.losses.rivals.class_sums import ClassSums
-from torchghm.losses.unharmonized import Options, UnharmonizedLoss
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -30,7 +30,7 @@ class LogitAdjustedLoss(UnharmonizedLoss):
             the module.
         tau: as there; the default is the paper's.
         num_classes: K; None takes it from the priors or the first batch, which ``torch.compile(fullgraph=True)`` can't.
-        options: those of `torchghm.losses.unharmonized.Options`.
+        options: those of `torchghm.losses.baselines.unharmonized.Options`.
 
     Raises:
         ValueError: an option out of its range; later, logits of another number of classes.

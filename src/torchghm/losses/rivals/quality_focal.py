@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from torchghm.functional.examples import Activation
 from torchghm.functional.rivals.quality_focal import quality_focal_formula
 from torchghm.functional.weighed import Formula
-from torchghm.losses.unharmonized import Options, UnharmonizedLoss
+from torchghm.losses.baselines.unharmonized import Options, UnharmonizedLoss
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -20,7 +20,7 @@ class QualityFocalLoss(UnharmonizedLoss):
 
     Arguments:
         beta: as there; the default is the paper's.
-        options: those of `torchghm.losses.unharmonized.Options`.
+        options: those of `torchghm.losses.baselines.unharmonized.Options`.
 
     Example:
         >>> import torch

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torchghm.functional.rivals.symmetric_cross_entropy import symmetric_cross_entropy_formula
 from torchghm.functional.weighed import Formula
-from torchghm.losses.unharmonized import Options, UnharmonizedLoss
+from torchghm.losses.baselines.unharmonized import Options, UnharmonizedLoss
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -17,7 +17,7 @@ class SymmetricCrossEntropyLoss(UnharmonizedLoss):
 
     Arguments:
         alpha, beta, log_of_zero: as there.
-        options: those of `torchghm.losses.unharmonized.Options`.
+        options: those of `torchghm.losses.baselines.unharmonized.Options`.
 
     Example:
         >>> import torch

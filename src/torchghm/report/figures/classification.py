@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from torchghm.functional.examples import Density, Normalize
-from torchghm.report.figures.palette import LOSS_LABELS, axes_for, color, dress, literal, log_axis
+from torchghm.report.figures.palette import LOSS_LABELS, axes_for, color, literal, log_axis, style_axes
 from torchghm.report.gradient_table import (
-    Array,
     all_counts,
     cell_centres,
     counts_array,
@@ -21,6 +20,7 @@ from torchghm.report.gradient_table import (
     harmonizing_weights,
     region_counts,
 )
+from torchghm.results.arrays import Array
 
 MAX_WEIGHT = 1.0
 """The cap that `torchghm.GHMCLoss` and `GHMRLoss` have unless told otherwise."""
@@ -31,7 +31,7 @@ def plot_gradient_norm_distribution(
 ) -> tuple[Figure, Axes]:
     """Draw how many examples have which gradient norm, on a logarithmic scale.
 
-    Args:
+    Arguments:
         counts: name -> counts over equal cells of g in [0, 1], [n]; the first is filled, the others are lines.
         bars: number of bars, at most n.
         xlabel: label of the axis of g.
@@ -68,7 +68,7 @@ def plot_gradient_norm_distribution(
     ax.set(xlim=(0, 1), ylim=(0.5, tallest * 8))
     log_axis(ax)
     ax.legend(loc="upper center")
-    dress(ax, xlabel, "examples (log)")
+    style_axes(ax, xlabel, "examples (log)")
     return fig, ax
 
 
@@ -89,7 +89,7 @@ def plot_reweighted_classification(
     published without a cap; undrawn where a region is empty. Each is scaled so that its sum over all these examples
     is that of CE; the vertical axis is logarithmic.
 
-    Args:
+    Arguments:
         positive: counts of positive examples over equal cells of g in [0, 1], [n].
         negative: the same of negative examples.
         bins: number of unit regions of GHM-C.
@@ -121,7 +121,7 @@ def plot_reweighted_classification(
     }
     fig, ax = axes_for(ax)
     draw_reweighted(ax, g, curves)
-    dress(ax, "gradient norm g of the cross entropy", "re-weighted gradient (log)")
+    style_axes(ax, "gradient norm g of the cross entropy", "re-weighted gradient (log)")
     return fig, ax
 
 

@@ -1,4 +1,4 @@
-"""The colours of the losses and the look of every figure: the only place where either is decided."""
+"""The colours of the losses and the style of every figure: the only place where either is decided."""
 
 from __future__ import annotations
 
@@ -70,19 +70,19 @@ _BOX_DASHES: dict[str, Dash] = {"smooth_l1": "-", "asl1": "-.", "ghmr": "--", "g
 
 
 def color(name: str) -> str:
-    """Colour of a palette entry on a light ground, as `#rrggbb`."""
+    """Return the colour of a palette entry on a light ground, as `#rrggbb`."""
     return PALETTE[name][0]
 
 
 def method_label(method: str) -> str:
-    """What a method is called in figures: `ghmc+ghmr@mu=0.1` is "GHM-C + GHM-R, mu=0.1"; unknown names stay."""
+    """Return the label of a method in figures: `ghmc+ghmr@mu=0.1` is "GHM-C + GHM-R, mu=0.1"; unknown names stay."""
     losses, _, variant = method.partition("@")
     label = " + ".join(LOSS_LABELS.get(part.strip(), part.strip()) for part in losses.split("+"))
     return f"{label}, {variant}" if variant else label
 
 
 def method_colors(methods: Iterable[str]) -> dict[str, str]:
-    """Palette entry of each method: that of its classification loss; unknown losses and variants take spare ones."""
+    """Return each method's palette entry: its classification loss's; unknown losses and variants take spare ones."""
     names: dict[str, str] = {}
     spare: dict[str, str] = {}
     for method in methods:
@@ -94,20 +94,20 @@ def method_colors(methods: Iterable[str]) -> dict[str, str]:
 
 
 def method_dash(method: str) -> Dash:
-    """Line style of a method: that of its box loss, so that methods with one classification loss differ."""
+    """Return the line style of a method: that of its box loss, so that methods with one classification loss differ."""
     box = method.partition("@")[0].partition("+")[2].strip()
     return _BOX_DASHES.get(box, ":" if box else "-")
 
 
 def literal(text: str, limit: int = 40) -> str:
-    """Text from the data for a figure: `$` never starts a formula, and a long name is cut at `limit` characters."""
+    """Return text from the data for a figure: `$` starts no formula, and a long name is cut at `limit` characters."""
     cut = text if len(text) <= limit else text[: limit - 1] + "…"
     # Matplotlib leaves labels with a leading underscore out of the legend.
     return ("\u200a" + cut if cut.startswith("_") else cut).replace("$", r"\$")
 
 
 def axes_for(ax: Axes | None, width: float = 4.8, height: float = 3.2) -> tuple[Figure, Axes]:
-    """The figure and axes to draw on: the caller's, or new ones of `width` x `height` inches outside pyplot's state."""
+    """Return the figure and axes to draw on: the caller's, or new ones (inches) outside pyplot's state."""
     if ax is None:
         # The layout engine makes room for labels of any length; pyplot would keep every figure alive.
         new = Figure(figsize=(width, height), layout="constrained")
@@ -116,7 +116,7 @@ def axes_for(ax: Axes | None, width: float = 4.8, height: float = 3.2) -> tuple[
 
 
 def figure_of(ax: Axes) -> Figure:
-    """The whole figure of axes that may be in a part of it."""
+    """Return the whole figure of axes that may be in a part of it."""
     fig = ax.get_figure()
     while isinstance(fig, SubFigure):
         fig = fig.figure
@@ -125,8 +125,8 @@ def figure_of(ax: Axes) -> Figure:
     return fig
 
 
-def dress(ax: Axes, xlabel: str = "", ylabel: str = "", grid: str = "y") -> None:
-    """Give axes the common look: quiet spines and ticks, a faint grid, labels in ink, the legend without a frame."""
+def style_axes(ax: Axes, xlabel: str = "", ylabel: str = "", grid: str = "y") -> None:
+    """Give axes the common style: grey spines and ticks, a faint grid, labels in ink, the legend without a frame."""
     ax.set_facecolor("none")
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(color("muted"))
@@ -138,19 +138,19 @@ def dress(ax: Axes, xlabel: str = "", ylabel: str = "", grid: str = "y") -> None
     ax.set_xlabel(xlabel, color=color("ink"), fontsize=10.5)
     ax.set_ylabel(ylabel, color=color("ink"), fontsize=10.5)
     if legend := ax.get_legend():
-        _dress_legend(legend)
+        _style_legend(legend)
 
 
 def legend_above(ax: Axes) -> None:
-    """A legend of many entries, above the axes where a layout engine makes room for it, else inside."""
+    """Draw a legend of many entries, above the axes where a layout engine makes room for it, else inside."""
     fig = figure_of(ax)
     if fig.get_layout_engine() is not None and len(fig.axes) == 1:
-        _dress_legend(fig.legend(loc="outside upper left", ncols=2))
+        _style_legend(fig.legend(loc="outside upper left", ncols=2))
     else:
         ax.legend(loc="best")
 
 
-def _dress_legend(legend: Legend) -> None:
+def _style_legend(legend: Legend) -> None:
     legend.set_frame_on(False)
     for text in legend.get_texts():
         text.set(color=color("ink"), fontsize=9.5)
@@ -166,7 +166,7 @@ def log_axis(ax: Axes) -> None:
 
 
 def _plain(value: float) -> str:
-    """A power of ten in plain text: matplotlib's own labels are formulas, slow to draw and no text on a page."""
+    """Format a power of ten in plain text: matplotlib's own labels are formulas, slow to draw and no text on a page."""
     if not 0.001 <= value < 10_000 and value > 0:
         exponent = math.floor(math.log10(value) + 1e-9)
         factor = round(value / 10.0**exponent)
@@ -176,5 +176,5 @@ def _plain(value: float) -> str:
 
 
 def stylesheet_variables(column: int) -> str:
-    """CSS variables of the palette: `column` 0 on a light ground, 1 on a dark one."""
+    """Return the CSS variables of the palette: `column` 0 on a light ground, 1 on a dark one."""
     return "".join(f"--{name.replace('_', '-')}:{pair[column]};" for name, pair in PALETTE.items())

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from torchghm.functional.examples import Density, Normalize
 from torchghm.report.figures.classification import MAX_WEIGHT, draw_reweighted
-from torchghm.report.figures.palette import LOSS_LABELS, axes_for, color, dress
+from torchghm.report.figures.palette import LOSS_LABELS, axes_for, color, style_axes
 from torchghm.report.gradient_table import (
     cell_centres,
     equal_total,
@@ -39,7 +39,7 @@ def plot_reweighted_regression(
     a cap; undrawn where a region is empty. Each is scaled so that its sum over all these residuals is that of ASL1.
     The upper axis gives the residual |d| that belongs to g.
 
-    Args:
+    Arguments:
         edges: ascending edges of the cells of the absolute residual |d|, [n + 1], from 0.
         counts: residual coordinates in each cell, [n].
         mu: ASL1's parameter, above 0.
@@ -74,7 +74,7 @@ def plot_reweighted_regression(
     fig, ax = axes_for(ax)
     draw_reweighted(ax, g, curves)
     ax.set_ylim(bottom=max(curve.max() for curve in curves.values()) * 1e-3)
-    dress(ax, f"gradient norm g of ASL1 (μ = {mu:g})", "re-weighted gradient (log)")
+    style_axes(ax, f"gradient norm g of ASL1 (μ = {mu:g})", "re-weighted gradient (log)")
     residual = ax.secondary_xaxis("top", functions=(lambda x: x, lambda x: x))
     marked = mu * np.array([0.25, 0.5, 1.0, 2.0, 5.0])
     residual.xaxis.set_major_locator(FixedLocator((marked / np.hypot(marked, mu)).tolist()))
@@ -90,7 +90,7 @@ def plot_regression_losses(*, mu: float = 0.02, delta: float = 1 / 9, ax: Axes |
 
     Smooth L1: `d^2 / (2 delta)` below delta, `|d| - delta / 2` above. ASL1: `sqrt(d^2 + mu^2) - mu`.
 
-    Args:
+    Arguments:
         mu: ASL1's parameter, above 0.
         delta: residual where smooth L1 turns from a parabola to a line, at least 0 (L1).
         ax: axes to draw on; new ones by default.
@@ -127,5 +127,5 @@ def plot_regression_losses(*, mu: float = 0.02, delta: float = 1 / 9, ax: Axes |
     ax.text(delta, 1.12, " δ: smooth L1's gradient is 1 from here on", color=color("muted"), fontsize=9)
     ax.set(xlim=(0, d[-1]), ylim=(0, 1.2))
     ax.legend(loc="center right")
-    dress(ax, "residual |d|", "loss, gradient norm")
+    style_axes(ax, "residual |d|", "loss, gradient norm")
     return fig, ax

@@ -13,12 +13,12 @@ from torchghm.report.figures.palette import (
     Dash,
     axes_for,
     color,
-    dress,
     legend_above,
     literal,
     method_colors,
     method_dash,
     method_label,
+    style_axes,
 )
 
 _MARKERS: dict[Dash, str] = {"-": "o", "--": "D", "-.": "s", ":": "^", OWN_DASH: "v"}
@@ -34,7 +34,7 @@ def plot_paired_differences(
 ) -> tuple[Figure, Axes]:
     """Draw each method's paired difference to the baseline with its interval; one that crosses 0 shows no difference.
 
-    Args:
+    Arguments:
         differences: method -> mean difference, low and high end of its 95% interval (None with one seed).
         baseline: the method that the others are compared with.
         metric: what is compared.
@@ -57,19 +57,19 @@ def plot_paired_differences(
     fig, ax = axes_for(ax, height=1.3 + 0.36 * len(differences))
     colors = colors or method_colors(differences)
     for row, (method, (mean, low, high)) in enumerate(differences.items()):
-        look = color(colors[method])
+        line_color = color(colors[method])
         if low is not None and high is not None:
-            ax.plot([low, high], [row, row], color=look, linewidth=2.4, solid_capstyle="butt")
+            ax.plot([low, high], [row, row], color=line_color, linewidth=2.4, solid_capstyle="butt")
         known = low is not None and high is not None
         marker = _MARKERS[method_dash(method)]
-        ax.plot([mean], [row], marker, color=look, markersize=8, markerfacecolor=look if known else "none")
+        ax.plot([mean], [row], marker, color=line_color, markersize=8, markerfacecolor=line_color if known else "none")
     ax.axvline(0.0, color=color("ink"), linewidth=1.2)
     ax.set_yticks(range(len(differences)), [literal(method_label(method)) for method in differences])
     ax.set_ylim(len(differences) - 0.4, -0.6)  # the first method on top, as in the table
     reach = 1.15 * max(abs(end) for values in differences.values() for end in values if end is not None) or 0.01
     ax.set_xlim(-reach, reach)
     ax.xaxis.set_major_locator(MaxNLocator(5))
-    dress(ax, f"difference in {metric}\nto {literal(method_label(baseline))}", grid="x")
+    style_axes(ax, f"difference in {metric}\nto {literal(method_label(baseline))}", grid="x")
     ax.tick_params(axis="y", labelcolor=color("ink"), length=0)
     ax.spines["left"].set_visible(False)
     return fig, ax
@@ -80,7 +80,7 @@ def plot_per_class_average_precision(
 ) -> tuple[Figure, Axes]:
     """Draw the average precision of each class, a point a method.
 
-    Args:
+    Arguments:
         values: method -> class name -> AP in [0, 1]; classes in the order of the first method, others after them.
         metric: what the horizontal axis is called.
         ax: axes to draw on; new ones by default, as high as the classes need.
@@ -117,6 +117,6 @@ def plot_per_class_average_precision(
     ax.set(ylim=(len(classes) - 0.4, -0.6), xlim=(0, 1))
     if len(values) > 1:
         legend_above(ax)
-    dress(ax, metric, grid="x")
+    style_axes(ax, metric, grid="x")
     ax.tick_params(axis="y", labelcolor=color("ink"), length=0)
     return fig, ax

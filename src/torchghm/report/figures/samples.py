@@ -12,7 +12,7 @@ from matplotlib.patheffects import Normal, Stroke
 from PIL import Image
 
 from torchghm.report.figures.palette import axes_for, color, literal
-from torchghm.report.run_folder import LabelledBox, Sample
+from torchghm.results.run import LabelledBox, Sample
 
 # The id of a picture in an SVG begins with it; the page stores these with loss, and only these.
 PHOTOGRAPH = "photograph"
@@ -28,7 +28,7 @@ def match_predictions(
     Predictions of at least `score_threshold`, best first, each take the free label of their class that they overlap
     most, if the intersection over union is at least `iou_threshold`.
 
-    Args:
+    Arguments:
         sample: the image's labels and predictions.
         score_threshold: lowest score of a prediction that counts, in [0, 1].
         iou_threshold: lowest overlap with a label, in [0, 1].
@@ -57,7 +57,7 @@ def plot_samples(
 ) -> tuple[Figure, Axes]:
     """Draw images with their boxes: found objects (blue), wrong predictions (orange), missed labels (yellow, dashed).
 
-    Args:
+    Arguments:
         samples: images with labels and predictions, boxes in pixels; several are laid out in a grid with their names.
         score_threshold: lowest score of a prediction that is drawn, in [0, 1].
         columns: images side by side.
@@ -104,7 +104,7 @@ def _draw(ax: Axes, sample: Sample, left: float, top: float, score_threshold: fl
     edge = [Stroke(linewidth=3.0, foreground="#00000099"), Normal()]
     # In a crowd the names of what is right would cover the image; what is wrong or missed keeps its name.
     named = {id(box) for box in (*wrong, *missed)} | ({id(box) for box in found} if len(found) <= 12 else set())
-    for boxes, look, dash in ((missed, MISSED, (0, (3, 1.5))), (found, FOUND, "-"), (wrong, WRONG, "-")):
+    for boxes, colour, dash in ((missed, MISSED, (0, (3, 1.5))), (found, FOUND, "-"), (wrong, WRONG, "-")):
         for box in boxes:
             x1, y1, x2, y2 = box.box
             ax.add_patch(
@@ -113,7 +113,7 @@ def _draw(ax: Axes, sample: Sample, left: float, top: float, score_threshold: fl
                     x2 - x1,
                     y2 - y1,
                     fill=False,
-                    edgecolor=look,
+                    edgecolor=colour,
                     linewidth=1.5,
                     linestyle=dash,
                     path_effects=edge,
@@ -129,7 +129,7 @@ def _draw(ax: Axes, sample: Sample, left: float, top: float, score_threshold: fl
                     color="#10151c",
                     va="top",
                     clip_on=True,
-                    bbox={"facecolor": look, "edgecolor": "none", "pad": 1.0, "alpha": 0.85},
+                    bbox={"facecolor": colour, "edgecolor": "none", "pad": 1.0, "alpha": 0.85},
                 )
 
 

@@ -11,9 +11,8 @@ from numpy.typing import ArrayLike
 
 from torchghm.functional.examples import Density, Normalize
 from torchghm.report.figures.classification import MAX_WEIGHT
-from torchghm.report.figures.palette import LOSS_LABELS, axes_for, color, dress, log_axis
+from torchghm.report.figures.palette import LOSS_LABELS, axes_for, color, log_axis, style_axes
 from torchghm.report.gradient_table import (
-    Array,
     all_counts,
     cell_centres,
     effective_examples,
@@ -21,13 +20,14 @@ from torchghm.report.gradient_table import (
     harmonizing_weights,
     region_counts,
 )
+from torchghm.results.arrays import Array
 
 
 @dataclass(frozen=True)
 class GradientShare:
     """Who carries a loss's gradient: the share of each unit region, of the positives, and how many examples share it.
 
-    Args:
+    Arguments:
         regions: share of the sum of |gradient| by unit region, [bins], summing to 1.
         positives: share carried by the positives, in [0, 1].
         effective: effective number of examples, see `gradient_table.effective_examples`.
@@ -51,7 +51,7 @@ def gradient_shares(
 ) -> dict[str, GradientShare]:
     """Share of the total |gradient| by region and by positives, for `ce`, `focal`, `ghmc` and `ghmc_published`.
 
-    Args:
+    Arguments:
         positive: counts of positive examples over equal cells of g in [0, 1], [n].
         negative: the same of negative examples.
         bins: number of unit regions.
@@ -106,7 +106,7 @@ def plot_gradient_share(
     examples' part. The published GHM-C's line is nearly level, its share is proportional to the mean g of the region,
     however few examples are in it; with the cap a region that is no crowd keeps its examples' part.
 
-    Args:
+    Arguments:
         positive: counts of positive examples over equal cells of g in [0, 1], [n].
         negative: the same of negative examples.
         bins: number of unit regions.
@@ -159,5 +159,5 @@ def plot_gradient_share(
     log_axis(ax)
     ax.set_yticks([tick for tick in ax.get_yticks() if floor <= tick <= 1])
     ax.legend(loc="upper center", ncols=2, title="in brackets: the positives' part")
-    dress(ax, "gradient norm g of the cross entropy", "share (log)")
+    style_axes(ax, "gradient norm g of the cross entropy", "share (log)")
     return fig, ax

@@ -17,13 +17,13 @@ from torchghm.report.figures.palette import (
     LOSS_LABELS,
     axes_for,
     color,
-    dress,
     legend_above,
     literal,
     log_axis,
     method_colors,
     method_dash,
     method_label,
+    style_axes,
 )
 
 
@@ -36,7 +36,7 @@ def plot_average_precision(
 ) -> tuple[Figure, Axes]:
     """Draw average precision over epochs: a line a method, with a band of one standard deviation over its seeds.
 
-    Args:
+    Arguments:
         curves: method (`ghmc+ghmr`) -> AP in [0, 1], [epochs] or [seeds, epochs]; nan where it was not measured.
         epochs: the epochs' numbers, [epochs]; 1, 2, ... by default.
         metric: what the vertical axis is called.
@@ -63,11 +63,11 @@ def plot_average_precision(
         shown = measured.any(axis=0)
         at, seeds, count = at[shown], seeds[:, shown], measured[:, shown].sum(axis=0)
         mean = np.nansum(seeds, axis=0) / count
-        look = color(colors[method])
+        line_color = color(colors[method])
         ax.plot(
             at,
             mean,
-            color=look,
+            color=line_color,
             linestyle=method_dash(method),
             linewidth=2.0,
             marker="o",
@@ -76,14 +76,14 @@ def plot_average_precision(
         )
         if (count > 1).any():
             spread = np.sqrt(np.nansum((seeds - mean) ** 2, axis=0) / np.maximum(count - 1, 1))
-            ax.fill_between(at, mean - spread, mean + spread, color=look, alpha=0.16, linewidth=0)
+            ax.fill_between(at, mean - spread, mean + spread, color=line_color, alpha=0.16, linewidth=0)
     ax.set_ylim(bottom=0)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if many:
         legend_above(ax)
     elif len(curves) > 1:
         ax.legend(loc="best")
-    dress(ax, "epoch", metric)
+    style_axes(ax, "epoch", metric)
     return fig, ax
 
 
@@ -97,7 +97,7 @@ def plot_training_losses(
 ) -> tuple[Figure, Axes]:
     """Draw the optimised loss and, beside it, the plain (unweighted) loss over epochs, on a logarithmic scale.
 
-    Args:
+    Arguments:
         loss: the loss that was minimised, [epochs]; nan where it is unknown.
         plain_loss: the mean of the same examples' losses without weights, [epochs].
         name: the loss's name (`ghmc`), for its colour and label.
@@ -121,17 +121,19 @@ def plot_training_losses(
         (plain_loss, "plain loss", color("ink"), "--"),
     )
     lowest = np.inf
-    for argument, (values, label, look, dash) in zip(("loss", "plain_loss"), lines, strict=True):
+    for argument, (values, label, line_color, dash) in zip(("loss", "plain_loss"), lines, strict=True):
         line = np.asarray(values, dtype=np.float64)
         at = _epochs(epochs, line.size, argument)
         lowest = min(lowest, np.nanmin(line, initial=np.inf))
         marker_size = 3 if at.size > 1 else 6
-        ax.plot(at, line, color=look, linestyle=dash, linewidth=2.0, marker="o", markersize=marker_size, label=label)
+        ax.plot(
+            at, line, color=line_color, linestyle=dash, linewidth=2.0, marker="o", markersize=marker_size, label=label
+        )
     if lowest > 0:
         log_axis(ax)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(loc="best")
-    dress(ax, "epoch", "loss (log)" if lowest > 0 else "loss")
+    style_axes(ax, "epoch", "loss (log)" if lowest > 0 else "loss")
     return fig, ax
 
 
@@ -142,7 +144,7 @@ def plot_weights_over_training(
 
     White is beta = 1 (as in the plain loss), orange is quieted, purple is amplified; empty regions are grey.
 
-    Args:
+    Arguments:
         beta: harmonizing weights, [epochs, regions]; 0 or nan where a region is empty.
         epochs: the epochs' numbers, [epochs]; 1, 2, ... by default.
         ax: axes to draw on; new ones by default.
@@ -193,13 +195,13 @@ def plot_weights_over_training(
     bar.set_label("harmonizing weight β (log)", color=color("ink"), fontsize=10.5)
     bar.outline.set_visible(False)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    dress(ax, "epoch", "gradient norm g", grid="")
+    style_axes(ax, "epoch", "gradient norm g", grid="")
     ax.set_facecolor(color("rule"))  # shows where a region is empty
     return fig, ax
 
 
 def _epochs(epochs: Sequence[float] | None, length: int, argument: str) -> NDArray[np.float64]:
-    """The epochs' numbers, as many as an argument has values."""
+    """Return the epochs' numbers, as many as an argument has values."""
     at = np.arange(1.0, length + 1) if epochs is None else np.asarray(epochs, dtype=np.float64)
     if at.size != length:
         raise ValueError(f"Expected argument `{argument}` to have {at.size} epochs but got {length}")

@@ -1,0 +1,69 @@
+"""Which files of a folder are CVAT's, labelme's or VIA's, and of which split."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable
+
+from torchghm.data.folder import DataFolder
+from torchghm.data.images import SUFFIXES
+from torchghm.data.problems import FileError
+from torchghm.data.split_names import is_within, split_of, split_of_path
+
+LOOKED_FOR = {
+    "cvat": "an XML file of CVAT for images",
+    "labelme": "labelme's JSON files, one an image",
+    "via": "JSON files of the VGG Image Annotator",
+}
+HEAD = 2**16
+"""Bytes that tell what a file is: labelme may put a whole image behind them."""
+
+
+def annotation_files(layout: str, folder: DataFolder) -> list[str]:
+    """Return the annotation files of a layout, sorted by folder and name; empty if there is none.
+
+    A JSON file that has the name of an image is labelme's where any other in its folder is: it may be damaged.
+    """
+    suffix = ".xml" if layout == "cvat" else ".json"
+    found = []
+    for place, names in sorted(folder.tree().items()):
+        files = folder.files(place, (suffix,)) if is_within(place) else []
+        told = [file for file in files if _TOLD_BY[layout](_head(folder, file))]
+        if told and layout == "labelme":
+            images = {posixpath.splitext(name)[0] for name in names if posixpath.splitext(name)[1].lower() in SUFFIXES}
+            told = [file for file in files if file in told or posixpath.splitext(posixpath.basename(file))[0] in images]
+        found += told
+    return found
+
+
+def split_of_file(layout: str, file: str) -> str:
+    """Return the split that the name of a file, or of a folder above it, tells; "all" if none does."""
+    place, name = posixpath.split(file)
+    told = None if layout == "labelme" else split_of(posixpath.splitext(name)[0])  # labelme's have names of images
+    return told or split_of_path(place) or "all"
+
+
+def _head(folder: DataFolder, file: str) -> bytes:
+    try:
+        found = folder.file(file)
+        if found is None:
+            return b""
+        with (folder.root / found).open("rb") as content:
+            return content.read(HEAD)
+    except (FileError, OSError):
+        return b""
+
+
+def _is_cvat(head: bytes) -> bool:
+    return b"<annotations>" in head and (b"<image " in head or b"<track " in head or b"<meta>" in head)
+
+
+def _is_labelme(head: bytes) -> bool:
+    return b'"shapes"' in head and (b'"imagePath"' in head or b'"shape_type"' in head or b'"imageData"' in head)
+
+
+def _is_via(head: bytes) -> bool:
+    return b'"_via_img_metadata"' in head or all(key in head for key in (b'"filename"', b'"regions"'))
+
+
+_TOLD_BY: dict[str, Callable[[bytes], bool]] = {"cvat": _is_cvat, "labelme": _is_labelme, "via": _is_via}

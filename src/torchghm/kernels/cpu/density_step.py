@@ -1,0 +1,221 @@
+"""What lies between the passes on a CPU, as a kernel: on a few boxes torch's small operations take longer than these.
+
+It does what `DensityState`, `weight_table` and `positive_weight` do, which run everywhere else.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from torchghm.kernels.cpu.simd.intrinsics import carray, elementwise, scalar, summing, vectorize
+from torchghm.kernels.cpu.simd.loads_and_stores import array_at
+
+COUNT_POSITIVES, POSITIVES_GIVEN = 1, 2
+"""Where the number of positives comes from, if it is wanted."""
+_BY_POSITIVES, _BY_OCCUPIED = 1, 2
+REFERENCES = {"regions": 0, "positives": _BY_POSITIVES, "occupied": _BY_OCCUPIED}
+"""What the examples of a region are measured against."""
+REFUSE_TARGETS, REFUSE_NONFINITE, REFUSE_WEIGHTS = 1, 2, 4
+"""What is an error, by bits."""
+
+
+class RecordLayout(NamedTuple):
+    """What lies where in a record, float64, as the density step reads and writes it."""
+
+    parts: list[int]
+    """Lengths of the histogram with pass 1's counts; positives; fractions; those of the batch; beta; table; pass 2's
+    sums; examples; what the mean is over."""
+    table: slice
+    sums: int
+    """Where the table lies, and where pass 2's sums start."""
+    size: int
+
+
+@functools.cache
+def record_layout(regions: int) -> RecordLayout:
+    """Layout for so many regions."""
+    parts = [regions + 2, 1, regions, regions, regions, regions, 4, 1, 1]
+    return RecordLayout(parts, slice(sum(parts[:5]), sum(parts[:6])), sum(parts[:6]), sum(parts))
+
+
+def density_step(pointer: Any) -> None:
+    """From the histogram to the table: move the averages over iterations, and weigh the regions."""
+    _density_step(carray(pointer, (1,))[0])
+
+
+@scalar
+def _density_step(a: Any) -> None:
+    regions, first = a.regions, a.regions + 3
+    histogram = array_at(a.record, np.float64, 0, first)
+    if _refused(a, histogram, regions):
+        a.refused = 1
+        return
+    _keep_residuals(a)
+    estimate = array_at(a.record, np.float64, first, regions)
+    batch = array_at(a.record, np.float64, first + regions, regions)
+    beta = array_at(a.record, np.float64, first + 2 * regions, regions)
+    table = array_at(a.record, np.float64, first + 3 * regions, regions)
+    examples = array_at(a.record, np.float64, first + 4 * regions + 4, 1)
+    total = array_at(a.record, np.float64, first + 4 * regions + 5, 1)
+    fractions, seen = array_at(a.fractions, np.float32, 0, regions), array_at(a.seen, np.float32, 0, 1)
+    seen_before = seen[0]
+    examples[0] = move_average(histogram[:regions], fractions, seen, a.momentum, a.training != 0, estimate, batch)
+    positives = histogram[regions + 2] if a.positives == COUNT_POSITIVES else a.given_positives
+    inverse_density(estimate, a.bins, beta)
+    factor = 1.0
+    if a.reference == _BY_OCCUPIED:
+        inverse_density(batch, a.bins, table)  # as scratch
+        factor = inverse(_product(batch, table))
+    elif a.reference == _BY_POSITIVES:
+        average = array_at(a.positive_fraction, np.float32, 0, 1)
+        factor = a.examples_per_positive * a.bins
+        factor *= positive_fraction(positives, examples[0], average, seen_before, a.momentum, a.training != 0)
+    total[0] = positives if a.mean_over_positives else examples[0]
+    part = inverse(max(total[0], 1.0 if a.mean_over_positives else 0.0)) if a.mean else 1.0
+    _weigh(beta, factor, a.max_weight, part, a.largest, table)
+
+
+@scalar
+def _keep_residuals(a: Any) -> None:
+    """Store the distribution of |d| that ``mu="auto"`` follows, now that nothing is refused."""
+    if a.cells and a.training:
+        counts = array_at(a.residual_histogram, np.float64, 0, a.cells)
+        fractions, seen = array_at(a.scale_fractions, np.float32, 0, a.cells), array_at(a.scale_seen, np.float32, 0, 1)
+        move_average(counts, fractions, seen, a.scale_momentum, True, np.empty(a.cells), np.empty(a.cells))
+
+
+@scalar
+def positive_fraction(
+    positives: Any, examples: Any, average: Any, seen_before: Any, momentum: Any, training: Any
+) -> Any:
+    """The averaged fraction of positives, at least 1 / N, as in `DensityState.look`; moves ``average``."""
+    scale = inverse(examples)
+    own = positives * scale
+    own = own if abs(own) < np.inf else 0.0
+    present = np.float32(1) if scale > 0 else np.float32(0)
+    step = present * np.float32(1 - momentum)
+    moved = average[0] + step * (np.float32(own) - average[0])
+    seen = seen_before + step * (present - seen_before)
+    if training:
+        average[0] = moved
+    return max(moved * inverse(seen) if momentum > 0 else own, scale)
+
+
+@summing
+def _product(some: Any, others: Any) -> Any:
+    """The sum of the products of two arrays' numbers."""
+    vectorize()
+    total = 0.0
+    for i in range(some.size):
+        total += some[i] * others[i]
+    return total
+
+
+@elementwise
+def _weigh(beta: Any, factor: Any, max_weight: Any, part: Any, largest: Any, table: Any) -> None:
+    """Scale and cap beta, and write what pass 2 multiplies by."""
+    vectorize()
+    for region in range(beta.size):
+        weight = beta[region] * factor
+        beta[region] = max_weight if weight > max_weight else weight
+        share = beta[region] * part
+        table[region] = largest if share > largest else share
+
+
+@scalar
+def _refused(a: Any, histogram: Any, regions: Any) -> Any:
+    """Whether pass 1 found what is an error; nothing has been changed by then."""
+    if a.refuse & REFUSE_TARGETS and histogram[regions + 1] > 0:
+        return True
+    if a.refuse & REFUSE_NONFINITE and histogram[regions] > 0:
+        return True
+    negative, nan = 0, 0
+    if a.refuse & REFUSE_WEIGHTS:
+        for region in range(regions):
+            negative += histogram[region] < 0
+            nan += histogram[region] != histogram[region]
+    return negative > 0 and nan == 0  # as the least of them all, which is NaN where one is
+
+
+@summing
+def add_up(numbers: Any) -> Any:
+    """The sum of an array, in vectors."""
+    vectorize()
+    total = 0.0
+    for i in range(numbers.size):
+        total += numbers[i]
+    return total
+
+
+@scalar
+def move_average(
+    histogram: Any, fractions: Any, seen: Any, momentum: Any, training: Any, estimate: Any, batch: Any
+) -> Any:
+    """Take in a histogram as `DensityState.look` does, and store the averages in training; returns the examples."""
+    examples = add_up(histogram)
+    scale = inverse(examples)
+    present = np.float32(1) if scale > 0 else np.float32(0)
+    step = present * np.float32(1 - momentum)
+    seen_by_now = seen[0] + step * (present - seen[0])
+    correction = inverse(seen_by_now)
+    _move_fractions(histogram, scale, fractions, step, momentum > 0, correction, training, estimate, batch)
+    if training:
+        seen[0] = seen_by_now
+    return examples
+
+
+@elementwise
+def _move_fractions(
+    histogram: Any, scale: Any, fractions: Any, step: Any, remembers: Any, correction: Any, training: Any,
+    estimate: Any, batch: Any,
+) -> None:  # fmt: skip
+    vectorize()
+    for region in range(fractions.size):
+        share = histogram[region] * scale
+        share = share if share == share else 0.0
+        batch[region] = share
+        average = fractions[region] + step * (np.float32(share) - fractions[region])
+        estimate[region] = average * correction if remembers else share
+        fractions[region] = average if training else fractions[region]
+
+
+@scalar
+def inverse_density(fractions: Any, bins: Any, out: Any) -> None:
+    """1 / the density of every region: `torchghm.functional.density.density_table`, inverted."""
+    regions = fractions.size
+    cumulated = np.empty(regions + 1)
+    if regions == bins:
+        cumulated[:] = 0.0
+        _inverse_means(fractions, cumulated, 1.0 / bins, out)
+        return
+    half = (regions // bins - 1) // 2
+    below = 0.0
+    for region in range(regions):
+        cumulated[region] = below
+        below += fractions[region]
+    cumulated[regions] = below
+    for region in range(half):
+        width = region + half + 1
+        out[region] = inverse(cumulated[width] / width * regions)
+        out[regions - 1 - region] = inverse((below - cumulated[regions - width]) / width * regions)
+    width = 2 * half + 1
+    _inverse_means(cumulated[width:], cumulated, width / regions, out[half : regions - half])
+
+
+@elementwise
+def _inverse_means(upper: Any, lower: Any, width: Any, out: Any) -> None:
+    """width / (upper - lower), and 0 where nothing lies between, or what is no number."""
+    vectorize()
+    for k in range(out.size):
+        result = width / (upper[k] - lower[k])
+        out[k] = result if result < np.inf else 0.0
+
+
+@scalar
+def inverse(density: Any) -> Any:
+    """1 / density, and 0 where nothing is, or what is no number."""
+    result = 1.0 / density
+    return result if result < np.inf else 0.0

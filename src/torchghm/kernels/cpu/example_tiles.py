@@ -1,0 +1,177 @@
+"""Tiles of sigmoid examples: logits with the sign of their target, targets, weights, and what is no example hidden."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from torchghm.kernels.cpu.simd.intrinsics import scalar, summing, vectorize
+from torchghm.kernels.cpu.simd.loads_and_stores import FLOAT32, FLOAT64, TILE, array_at, load, tile
+
+HIDDEN = -1e4
+"""The logit of what is no example: with target 0 its g, L and gradient are 0."""
+
+SPARSE = 64
+"""Of so many logits at most one may be at the labelled class for them to be read where they lie."""
+
+
+class Tiles(NamedTuple):
+    """What a tile of examples is worked on in; [TILE] each, of the dtype of the arithmetic or int32."""
+
+    own: Any
+    """Logits, where they can't be read as they lie."""
+    targets: Any
+    weight: Any
+    flipped: Any
+    """Places of logits at the labelled class: their sign is to be changed."""
+    index: Any
+    """Regions."""
+    gradient: Any
+    """Where it can't be written to its place at once."""
+
+
+@scalar
+def tiles_in(reals: Any, integers: Any, real: Any) -> Any:
+    """Tiles in memory for four of reals and two of integers."""
+    return Tiles(
+        own=tile(reals, 0, real),
+        targets=tile(reals, 1, real),
+        weight=tile(reals, 2, real),
+        flipped=tile(integers, 0, np.int32),
+        index=tile(integers, 1, np.int32),
+        gradient=tile(reals, 3, real),
+    )
+
+
+@scalar
+def prepare(a: Any, real: Any, start: Any, end: Any, tiles: Any) -> tuple[Any, Any, Any, Any, Any, Any]:
+    """Examples from ``start`` on, before ``end``: their logits, and what ``tiles`` hold of them.
+
+    Returns:
+        The logits: ``own``, or several tiles of the tensor itself where no more than a few signs in them have to be
+        changed, so that they must not be written to; how many examples they are; how many logits are hidden, with what
+        fills the tile up; how many targets are invalid (a row counts in the tile that its first logit is in); how many
+        logits are at the labelled class: ``flipped`` holds their places; and whether their sign was changed in ``own``.
+    """
+    own, targets, weight, flipped = tiles.own, tiles.targets, tiles.weight, tiles.flipped
+    whole, positives = _tiles_as_they_lie(a, own.itemsize, start, end, flipped)
+    if whole > 0:
+        return array_at(a.logits, real, start, whole * TILE), whole * TILE, 0, 0, positives, False
+    count = min(TILE, end - start)
+    load(a.storage, a.logits, start, count, own)
+    own[count:] = real(HIDDEN)
+    if a.weight:
+        _load_weight(a, real, start, count, weight)
+    if a.target_storage < 0:
+        hidden, invalid, positives = _flip_and_hide(a, real, start, count, own, weight, flipped)
+        return own, count, TILE - count + hidden, invalid, positives, True
+    load(a.target_storage, a.targets, start, count, targets)
+    targets[count:] = real(0)
+    return own, count, TILE - count, count_outside(targets), 0, True
+
+
+@scalar
+def _tiles_as_they_lie(a: Any, width: Any, start: Any, end: Any, flipped: Any) -> tuple[Any, Any]:
+    """How many whole tiles need no conversion, no weight, and no change but of a few signs; and how many signs."""
+    if a.storage != (FLOAT32 if width == 4 else FLOAT64):
+        return 0, 0
+    if a.target_storage >= 0 or a.weight or a.leave_out_nonfinite or a.ignore_index == -1:
+        return 0, 0
+    begin, positives = start // a.columns * a.columns - start, 0
+    for label in _labels(a, start, end - start):
+        if label != -1:
+            place = begin + label
+            valid = 0 <= label < a.columns and label != a.ignore_index
+            if not valid or positives == TILE or (place >= 0 and positives * SPARSE > place):
+                break
+            if 0 <= place < end - start:  # else another chunk's
+                flipped[positives] = place
+                positives += 1
+        begin += a.columns
+    whole = min(begin, end - start) // TILE
+    while positives and flipped[positives - 1] >= whole * TILE:
+        positives -= 1
+    return whole, positives
+
+
+@scalar
+def _labels(a: Any, start: Any, count: Any) -> Any:
+    """Class indices of the rows that these examples are in."""
+    first = start // a.columns
+    return array_at(a.targets, np.int64, first, (start + count - 1) // a.columns - first + 1)
+
+
+@scalar
+def _load_weight(a: Any, real: Any, start: Any, count: Any, weight: Any) -> None:
+    weight[count:] = real(0)
+    if not a.row_weight:
+        weight[:count] = array_at(a.weight, real, start, count)
+        return
+    first = start // a.columns
+    rows = (start + count - 1) // a.columns - first + 1
+    row_weight = array_at(a.weight, real, first, rows)
+    for row in range(rows):
+        begin = (first + row) * a.columns - start
+        weight[max(begin, 0) : min(begin + a.columns, count)] = row_weight[row]
+
+
+@scalar
+def _flip_and_hide(
+    a: Any, real: Any, start: Any, count: Any, logits: Any, weight: Any, flipped: Any
+) -> tuple[Any, Any, Any]:
+    """Class indices: change the sign at the labelled class, hide rows that are ignored or out of range."""
+    hidden, invalid, positives = 0, 0, 0
+    first = start // a.columns
+    for row, label in enumerate(_labels(a, start, count)):
+        if label == -1 and a.ignore_index != -1:
+            continue
+        begin = (first + row) * a.columns - start
+        if 0 <= label < a.columns and label != a.ignore_index:
+            place = begin + label
+            if 0 <= place < count:
+                logits[place] = -logits[place]
+                flipped[positives] = place
+                positives += 1
+            continue
+        if label != a.ignore_index and begin >= 0:
+            invalid += 1
+        for place in range(max(begin, 0), min(begin + a.columns, count)):
+            logits[place] = real(HIDDEN)
+            if a.weight:
+                weight[place] = real(0)
+            hidden += 1
+    return hidden, invalid, positives
+
+
+@summing
+def count_outside(targets: Any) -> Any:
+    """How many soft targets are not in [0, 1]."""
+    vectorize()
+    count = np.int32(0)
+    for j in range(targets.size):
+        count = np.int32(count + (np.int32(0) if (targets[j] >= 0) & (targets[j] <= 1) else np.int32(1)))
+    return count
+
+
+@summing
+def count_nonfinite(numbers: Any) -> Any:
+    """How many numbers are NaN or infinite."""
+    vectorize()
+    count = np.int32(0)
+    for j in range(numbers.size):
+        count = np.int32(count + (np.int32(0) if abs(numbers[j]) < np.inf else np.int32(1)))
+    return count
+
+
+@scalar
+def hide_nonfinite(a: Any, numbers: Any, logits: Any, targets: Any, weight: Any, infinite: Any) -> Any:
+    """Hide the logits where ``numbers`` are NaN, or infinite where that is asked for; returns how many."""
+    hidden = 0
+    for j in range(TILE):
+        if np.isnan(numbers[j]) or (infinite and np.isinf(numbers[j])):
+            logits[j], targets[j] = HIDDEN, 0
+            if a.weight:
+                weight[j] = 0
+            hidden += 1
+    return hidden

@@ -1,0 +1,165 @@
+"""The two passes on a CPU, by Numba kernels. Their meaning is that of `torchghm.kernels.ops`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from torchghm.functional.examples import Activation
+from torchghm.kernels.checks import check_examples, check_residual, check_table
+from torchghm.kernels.cpu import residual, sigmoid, softmax
+from torchghm.kernels.cpu.density_step import density_step
+from torchghm.kernels.cpu.gradient_memory import empty_gradient
+from torchghm.kernels.cpu.kernel_sequence import steps
+from torchghm.kernels.cpu.launch import Arguments, chunking, compile_kernel, run
+from torchghm.kernels.cpu.residual_median import median_float32, median_float64
+from torchghm.kernels.cpu.simd.loads_and_stores import STORAGE, TILE
+
+_ARITHMETIC = {dtype: torch.promote_types(dtype, torch.float32) for dtype in STORAGE}
+_SOURCES = {"sigmoid": sigmoid, "softmax": softmax, "residual": residual}
+
+
+def _by_kind_and_dtype(name: str) -> dict[tuple[str, torch.dtype], Callable[..., None]]:
+    """The kernels of one pass, by what they are for and the dtype that they read."""
+    suffix = {torch.float32: "float32", torch.float64: "float64"}
+    return {
+        (kind, dtype): getattr(source, f"{name}_{suffix[arithmetic]}")
+        for kind, source in _SOURCES.items()
+        for dtype, arithmetic in _ARITHMETIC.items()
+    }
+
+
+HISTOGRAM = _by_kind_and_dtype("histogram")
+LOSS = _by_kind_and_dtype("loss")
+"""Passes 1 and 2."""
+MEDIAN = {torch.float32: median_float32, torch.float64: median_float64}
+
+
+def classification_histogram(
+    logits: Tensor,
+    targets: Tensor,
+    weight: Tensor | None,
+    regions: int,
+    activation: Activation,
+    ignore_index: int,
+    leave_out_nonfinite: bool,
+) -> Tensor:
+    """Pass 1 of GHM-C: [regions + 2] float64."""
+    logits, targets, weight = check_examples(logits, targets, weight, activation)
+    arguments = tell_examples(logits, targets, weight, activation, ignore_index, leave_out_nonfinite)
+    return _histogram(HISTOGRAM[activation, logits.dtype], arguments, regions)
+
+
+def classification_loss_and_gradient(
+    logits: Tensor,
+    targets: Tensor,
+    weight: Tensor | None,
+    table: Tensor,
+    activation: Activation,
+    ignore_index: int,
+    leave_out_nonfinite: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Pass 2 of GHM-C: the loss, the sums [3], and the loss's gradient by the logits."""
+    logits, targets, weight = check_examples(logits, targets, weight, activation)
+    arguments = tell_examples(logits, targets, weight, activation, ignore_index, leave_out_nonfinite)
+    return _loss(LOSS[activation, logits.dtype], arguments, table, logits)
+
+
+def regression_histogram(
+    residual: Tensor, weight: Tensor | None, regions: int, mu: float, leave_out_nonfinite: bool
+) -> Tensor:
+    """Pass 1 of GHM-R: [regions + 2] float64."""
+    residual, weight = check_residual(residual, weight)
+    arguments = tell_residual(residual, weight, mu, leave_out_nonfinite)
+    return _histogram(HISTOGRAM["residual", residual.dtype], arguments, regions)
+
+
+def regression_loss_and_gradient(
+    residual: Tensor, weight: Tensor | None, table: Tensor, mu: float, leave_out_nonfinite: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Pass 2 of GHM-R: the loss, the sums [3], and the loss's gradient by the residual."""
+    residual, weight = check_residual(residual, weight)
+    arguments = tell_residual(residual, weight, mu, leave_out_nonfinite)
+    return _loss(LOSS["residual", residual.dtype], arguments, table, residual)
+
+
+def compile_ahead(dtypes: tuple[torch.dtype, ...] = (torch.float32,)) -> None:
+    """Compile the kernels now, and keep them on disk, instead of at the first call.
+
+    Arguments:
+        dtypes: of the arithmetic: ``torch.float32`` (also for bfloat16 and float16) and ``torch.float64``.
+    """
+    for kernels in (HISTOGRAM, LOSS):
+        for (_, dtype), function in kernels.items():
+            if dtype in dtypes:
+                compile_kernel(function)
+    compile_kernel(density_step)
+    compile_kernel(steps)
+    for dtype in dtypes:
+        compile_kernel(MEDIAN[dtype])
+
+
+def tell_examples(
+    logits: Tensor,
+    targets: Tensor,
+    weight: Tensor | None,
+    activation: Activation,
+    ignore_index: int,
+    leave_out_nonfinite: bool,
+) -> Arguments:
+    """What both passes are told; the tensors must be contiguous, and outlive it."""
+    rows, columns = logits.shape
+    arguments = Arguments(
+        logits=logits.data_ptr(),
+        storage=STORAGE[logits.dtype],
+        rows=rows,
+        columns=columns,
+        targets=targets.data_ptr(),
+        target_storage=STORAGE.get(targets.dtype, -1),
+        ignore_index=ignore_index,
+        leave_out_nonfinite=leave_out_nonfinite,
+    )
+    if weight is not None:
+        arguments.weight, arguments.row_weight = weight.data_ptr(), weight.dim() == 1
+    if activation == "softmax":
+        arguments.chunks, arguments.chunk_size = chunking(rows if columns else 0, max(columns, 1), 1)
+    else:
+        arguments.chunks, arguments.chunk_size = chunking(rows * columns, 1, TILE)
+    return arguments
+
+
+def tell_residual(residual: Tensor, weight: Tensor | None, mu: float, leave_out_nonfinite: bool) -> Arguments:
+    """The same for GHM-R."""
+    chunks, chunk_size = chunking(residual.numel(), 1, TILE)
+    return Arguments(
+        chunks=chunks,
+        chunk_size=chunk_size,
+        logits=residual.data_ptr(),
+        storage=STORAGE[residual.dtype],
+        rows=residual.numel(),
+        weight=0 if weight is None else weight.data_ptr(),
+        mu=mu,
+        leave_out_nonfinite=leave_out_nonfinite,
+    )
+
+
+def _histogram(function: Callable[..., None], arguments: Arguments, regions: int) -> Tensor:
+    sums = torch.empty(regions + 2, dtype=torch.float64, device="cpu")
+    arguments.regions, arguments.width, arguments.pass_1_sums = regions, regions + 2, sums.data_ptr()
+    run(arguments, pass_1=function)
+    return sums
+
+
+def _loss(
+    function: Callable[..., None], arguments: Arguments, table: Tensor, logits: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    table = check_table(table, logits).to(torch.float64)
+    loss = torch.empty((), dtype=_ARITHMETIC[logits.dtype], device="cpu")
+    sums = torch.empty(4, dtype=torch.float64, device="cpu")
+    gradient = empty_gradient(logits)
+    arguments.regions, arguments.table = table.numel(), table.data_ptr()
+    arguments.loss, arguments.gradient, arguments.pass_2_sums = loss.data_ptr(), gradient.data_ptr(), sums.data_ptr()
+    run(arguments, pass_2=function)
+    return loss, sums[:3], gradient

@@ -1,0 +1,202 @@
+"""How numbers lie in memory: vectors in and out of arrays, tiles of any dtype in and out of tensors.
+
+What can't be read where it lies goes through tiles that stay in the processor's first cache; low precision is converted
+there, in vectors, and never as a whole tensor.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
+
+from torchghm.kernels.cpu.simd.intrinsics import (
+    carray,
+    element,
+    elementwise,
+    intrinsic,
+    overload,
+    scalar,
+    vectorize,
+)
+from torchghm.kernels.cpu.simd.vectors import LANES, LLVM_TYPE, NUMBERS, Vector, bits, from_bits
+
+TILE = 512
+"""Numbers in a tile: enough for vector loops, and so few that in a 32 KiB cache the buffers leave room for tables."""
+TILE_BYTES = 8 * TILE + 64
+"""Memory for a tile of any dtype, and a cache line."""
+STREAMED = 2**23
+"""From so many float32 on a tensor is written past the caches: 32 MiB, more than most processors' caches hold."""
+
+FLOAT32, FLOAT64, BFLOAT16, FLOAT16 = 0, 1, 2, 3
+STORAGE = {torch.float32: FLOAT32, torch.float64: FLOAT64, torch.bfloat16: BFLOAT16, torch.float16: FLOAT16}
+"""Code of every dtype that the kernels read and write."""
+
+
+def load_numbers(array: Any, start: Any) -> Any:
+    """What begins at number ``start``: a vector of float32, or one float64."""
+    return array[start]
+
+
+@overload(load_numbers)
+def _load_numbers(array: Any, start: Any) -> Any:
+    if array.dtype == types.float64:
+        return lambda array, start: array[start]
+    return lambda array, start: _load(array, start)
+
+
+@intrinsic
+def _load(typing_context: Any, array: Any, start: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(vector_at(context, builder, NUMBERS, signature.args[0], *arguments), align=4)
+
+    return NUMBERS(array, types.int64), generate
+
+
+def store_numbers(array: Any, start: Any, numbers: Any) -> None:
+    """Write a vector, or a single number, to number ``start`` and on."""
+    array[start] = numbers
+
+
+@overload(store_numbers)
+def _store_numbers(array: Any, start: Any, numbers: Any) -> Any:
+    def one(array: Any, start: Any, numbers: Any) -> None:
+        array[start] = numbers
+
+    return (lambda array, start, numbers: _store(array, start, numbers)) if isinstance(numbers, Vector) else one
+
+
+@intrinsic
+def _store(typing_context: Any, array: Any, start: Any, numbers: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store(arguments[2], vector_at(context, builder, numbers, signature.args[0], *arguments[:2]), align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, numbers), generate
+
+
+def stream_numbers(array: Any, start: Any, numbers: Any) -> None:
+    """`store_numbers` past the caches, to a place that a vector may begin at; float64 are stored as ever."""
+    array[start] = numbers
+
+
+@overload(stream_numbers)
+def _stream_numbers(array: Any, start: Any, numbers: Any) -> Any:
+    def one(array: Any, start: Any, numbers: Any) -> None:
+        array[start] = numbers
+
+    return (lambda array, start, numbers: _stream(array, start, numbers)) if numbers == NUMBERS else one
+
+
+@intrinsic
+def _stream(typing_context: Any, array: Any, start: Any, numbers: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = vector_at(context, builder, numbers, signature.args[0], *arguments[:2])
+        instruction = builder.store(arguments[2], place, align=4 * LANES)
+        once = ir.Constant(ir.IntType(32), 1)
+        instruction.set_metadata("nontemporal", builder.module.add_metadata([once]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, numbers), generate
+
+
+def vector_at(context: Any, builder: Any, kind: Vector, array_type: Any, array: Any, start: Any) -> Any:
+    """Pointer to the vector in an array that begins at number ``start``."""
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [start]), LLVM_TYPE[kind].as_pointer())
+
+
+@scalar
+def tile(memory: Any, number: Any, dtype: Any) -> Any:
+    """Tile ``number`` of those of one dtype in the memory at that address, [TILE].
+
+    Each begins a cache line, and no two lie at the same distance from a page's start. Otherwise vectors straddle lines,
+    and a load waits for a store 4 KiB away, which the processor takes for the same.
+    """
+    line = 64 // np.empty(1, dtype).itemsize
+    return carray(element(memory, number * (TILE + line), dtype), (TILE,))
+
+
+@scalar
+def array_at(address: Any, dtype: Any, start: Any, count: Any) -> Any:
+    """``count`` numbers of a tensor, from number ``start`` on."""
+    return carray(element(address, start, dtype), (count,))
+
+
+@scalar
+def load(storage: Any, address: Any, start: Any, count: Any, tile: Any) -> None:
+    """Read ``count`` numbers from number ``start`` on into the tile."""
+    if storage == FLOAT32:
+        _convert(array_at(address, np.float32, start, count), tile)
+    elif storage == FLOAT64:
+        _convert(array_at(address, np.float64, start, count), tile)
+    elif storage == BFLOAT16:
+        _from_bfloat16(array_at(address, np.uint16, start, count), tile)
+    else:
+        _from_float16(array_at(address, np.uint16, start, count), tile)
+
+
+@scalar
+def store(storage: Any, address: Any, start: Any, count: Any, tile: Any) -> None:
+    """Write the tile's first ``count`` numbers to number ``start`` and on."""
+    if storage == FLOAT32:
+        _convert(tile[:count], array_at(address, np.float32, start, count))
+    elif storage == FLOAT64:
+        _convert(tile[:count], array_at(address, np.float64, start, count))
+    elif storage == BFLOAT16:
+        _to_bfloat16(tile[:count], array_at(address, np.uint16, start, count))
+    else:
+        _to_float16(tile[:count], array_at(address, np.uint16, start, count))
+
+
+@elementwise
+def _convert(source: Any, destination: Any) -> None:
+    vectorize()
+    for j in range(source.size):
+        destination[j] = source[j]
+
+
+@elementwise
+def _from_bfloat16(source: Any, tile: Any) -> None:
+    vectorize()
+    for j in range(source.size):
+        tile[j] = from_bits(np.int32(np.int32(source[j]) << 16))
+
+
+@elementwise
+def _to_bfloat16(tile: Any, destination: Any) -> None:
+    vectorize()
+    for j in range(tile.size):
+        number = np.uint32(bits(np.float32(tile[j])))
+        rounded = np.uint32(number + np.uint32(0x7FFF) + ((number >> np.uint32(16)) & np.uint32(1)))  # to even
+        nan = np.uint32(number & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000)
+        destination[j] = np.uint16(np.uint32(0x7FC0) if nan else rounded >> np.uint32(16))
+
+
+@elementwise
+def _from_float16(source: Any, tile: Any) -> None:
+    vectorize()
+    for j in range(source.size):
+        half = np.int32(source[j])
+        # Exponent and mantissa at float32's places; the product by 2^112 moves the bias and makes subnormals normal.
+        size = from_bits(np.int32((half & np.int32(0x7FFF)) << 13)) * np.float32(2.0**112)
+        special = np.int32(0x7F800000) if np.int32(half & np.int32(0x7C00)) == np.int32(0x7C00) else np.int32(0)
+        sign = np.int32((half & np.int32(0x8000)) << 16)
+        tile[j] = from_bits(np.int32(bits(size) | special | sign))
+
+
+@elementwise
+def _to_float16(tile: Any, destination: Any) -> None:
+    vectorize()
+    for j in range(tile.size):
+        number = bits(np.float32(tile[j]))
+        size = np.int32(number & np.int32(0x7FFFFFFF))
+        normal = np.int32((size - 0x38000000 + 0xFFF + ((size >> 13) & 1)) >> 13)  # to even
+        subnormal = np.int32(bits(from_bits(size) + np.float32(0.5)) - 0x3F000000)  # the sum rounds at 2^-24
+        half = subnormal if size < np.int32(0x38800000) else normal
+        half = half if size < np.int32(0x47800000) else np.int32(0x7C00)
+        half = half if size <= np.int32(0x7F800000) else np.int32(0x7E00)
+        destination[j] = np.uint16(half | ((number >> 16) & 0x8000))

@@ -1,0 +1,63 @@
+"""Regions of g = sigmoid(s) by where their edges lie on the axis of s, which takes no exponential and no division.
+
+g >= k/M where s >= log(k / (M - k)). In pass 1 a polynomial says which edge is nearest to s, in pass 2 g does, which is
+known there; and one comparison says on which side of it s lies. The comparison decides: so both passes find the same
+region, although the polynomial is off by up to a quarter of one.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from torchghm.kernels.cpu.simd.arithmetic import region_scale
+from torchghm.kernels.cpu.simd.intrinsics import elementwise, scalar
+from torchghm.kernels.cpu.simd.register_tables import ENTRIES, TWO_REGISTERS, look_up_in_registers
+from torchghm.kernels.cpu.simd.vectors import as_index, as_int32, select
+
+# s (a + b s^2 + c s^4) is sigmoid(s) - 1/2 within 0.0071 for |s| <= 4.3, and beyond within as much of its value there.
+_BOUND = 4.3
+_A, _B, _C = 0.23630479, -0.01208227, 0.00029804
+
+
+@scalar
+def load_edges(a: Any, real: Any) -> Any:
+    """s of the lower edge of every region, -inf of the first, NaN above the last; no edges where they are not used.
+
+    They are used where two registers hold them: to look them up in four takes longer than to find regions by g.
+
+    Comparing with NaN steps below: so +inf and NaN, whose nearest edge is above the last, fall in the last region.
+    """
+    usable = TWO_REGISTERS and np.empty(1, real).itemsize == 4
+    usable = usable and a.target_storage < 0 and not a.weight and a.regions < ENTRIES
+    edges = np.full(ENTRIES if usable else 0, np.nan, real)
+    for k in range(a.regions if usable else 0):
+        edges[k] = math.log(k / (region_scale(np.float32, a.regions) - k)) if k else -np.inf
+    return edges
+
+
+@elementwise
+def region_by_edges(real: Any, s: Any, edges: Any, regions: Any) -> Any:
+    """The region of g = sigmoid(s)."""
+    number = regions.number
+    a, b, c = real(number * _A), real(number * _B), real(number * _C)
+    inner = select(s < real(_BOUND), s, real(_BOUND))
+    inner = select(inner > real(-_BOUND), inner, real(-_BOUND))
+    square = inner * inner
+    return _step_below(s, edges, as_int32(((c * square + b) * square + a) * inner + real(0.5 * number + 0.5)))
+
+
+@elementwise
+def region_below_edge(real: Any, s: Any, norm: Any, edges: Any, regions: Any) -> Any:
+    """The same where g is known."""
+    position = norm * regions.scale + real(0.5)
+    above_last = real(regions.number)
+    return _step_below(s, edges, as_index(select(position < above_last, position, above_last)))
+
+
+@elementwise
+def _step_below(s: Any, edges: Any, nearest: Any) -> Any:
+    """The region that begins at the nearest edge, or the one before if s does not reach it."""
+    return select(s >= look_up_in_registers(edges, nearest), nearest, nearest - np.int32(1))

@@ -1,0 +1,1 @@
+"""The two passes as Triton kernels, for GPUs."""

@@ -1,0 +1,135 @@
+"""Methods of a comparison, each a few values of the recipe by the method's name, and the packaged presets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from torchghm.training.recipes.values import flattened, nearest, read_yaml
+
+Values = Mapping[str, Any]
+"""Values of a recipe, by dotted key."""
+Methods = Mapping[str, Values] | Sequence[tuple[str, str]]
+"""Values by the method's name; or pairs of a classification and a box loss, which are named after their losses."""
+
+# A folder of the comparison is named after the method.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+=@-]*")
+_KEYS = ["recipe", "baseline", "methods"]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A comparison to be made on any data set.
+
+    Attributes:
+        methods: values of the recipe by method.
+        recipe: values that all methods share.
+        baseline: the method that the others are measured by.
+    """
+
+    methods: dict[str, dict[str, Any]]
+    recipe: dict[str, Any]
+    baseline: str
+
+
+def named_methods(methods: Methods) -> dict[str, dict[str, Any]]:
+    """Return the values of every method by its name.
+
+    Raises:
+        ValueError: no method, the same twice, or a name that is no folder's.
+
+    Example:
+        >>> named_methods([("focal", "smooth_l1")])
+        {'focal+smooth_l1': {'loss.cls': 'focal', 'loss.box': 'smooth_l1'}}
+    """
+    if isinstance(methods, Mapping):
+        named = [(name, dict(values)) for name, values in methods.items()]
+    else:
+        named = []
+        for method in methods:
+            if isinstance(method, str) or len(method) != 2 or not all(str(loss).isidentifier() for loss in method):
+                raise ValueError(
+                    f"Expected argument `methods` to be pairs of a classification and a box loss, but got {method!r}."
+                )
+            named.append(("+".join(method), {"loss.cls": method[0], "loss.box": method[1]}))
+    names = [name for name, _ in named]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"Expected every method once, but {twice[0]} is named twice.")
+    if not names:
+        raise ValueError(f"Expected argument `methods` to be at least one, each once, but got {names}.")
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise ValueError(
+                "Expected the names in argument `methods` to be letters, digits and _ . + = @ -, beginning with a "
+                f"letter or a digit, but got {name!r}."
+            )
+    return dict(named)
+
+
+def preset_names() -> list[str]:
+    """Return the names of the presets that come with the library."""
+    folder = files("torchghm").joinpath("recipes", "comparisons")
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def load_preset(preset: str | Path) -> Preset:
+    """Return a preset.
+
+    Arguments:
+        preset: the name of one that comes with the library, or a YAML file with the keys ``methods`` (by name, the
+            recipe's values that differ), and, if wanted, ``recipe`` (values that all share) and ``baseline`` (else the
+            first method).
+
+    Raises:
+        FileNotFoundError: no such name or file.
+        ValueError: a file of another form; it is named, with the key.
+
+    Example:
+        >>> load_preset("one_stage_classification").baseline
+        'focal+smooth_l1'
+    """
+    if str(preset) in preset_names():
+        source, text = f"preset {preset}", _packaged(str(preset))
+    elif Path(preset).is_file():
+        source = f"preset {preset}"
+        try:
+            text = Path(preset).read_text("utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{source}: is not UTF-8 text: {error}") from error
+    else:
+        raise FileNotFoundError(
+            f"there is no preset and no preset file {str(preset)!r}{nearest(str(preset), preset_names())}"
+        )
+    try:
+        content = read_yaml(text)
+    except ValueError as error:
+        raise ValueError(f"{source}: is not YAML: {error}") from error
+    content = _mapping(content, source)
+    for key in content:
+        if key not in _KEYS:
+            raise ValueError(f"{source}: unknown key {key!r}{nearest(key, _KEYS)}")
+    listed = _mapping(content.get("methods"), f"{source}: methods")
+    try:
+        methods = named_methods(
+            {name: flattened(_mapping(values, f"{source}: methods.{name}")) for name, values in listed.items()}
+        )
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
+    baseline = content.get("baseline", next(iter(methods)))
+    if baseline not in methods:
+        raise ValueError(f"{source}: expected baseline to be one of {', '.join(methods)}, got {baseline!r}")
+    return Preset(methods, flattened(_mapping(content.get("recipe", {}), f"{source}: recipe")), baseline)
+
+
+def _packaged(name: str) -> str:
+    return files("torchghm").joinpath("recipes", "comparisons", f"{name}.yaml").read_text("utf-8")
+
+
+def _mapping(value: Any, source: str) -> dict[str, Any]:
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise ValueError(f"{source}: expected keys and values, got {value!r}")
+    return value

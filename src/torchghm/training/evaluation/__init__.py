@@ -1,0 +1,1 @@
+"""Trained detectors put to use: average precision, predictions on images, sample images, gradient norms."""

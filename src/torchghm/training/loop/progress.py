@@ -1,0 +1,141 @@
+"""Progress of a run: a bar in a terminal, a line an epoch in a log file."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+
+from torchghm.training.loop.datamodule import Batch
+from torchghm.training.loop.history import History
+from torchghm.training.loop.module import DetectorModule
+
+
+class TrainingProgress(ProgressBar):
+    """Shows epoch, AP, losses, images per second and time left.
+
+    Arguments:
+        history: whose rows are shown; it has to come before this among the callbacks.
+        console: where; by default the standard error, so that results can be piped.
+    """
+
+    SECONDS_BETWEEN_LOSSES = 1.0
+    """Reading a loss waits for the device."""
+
+    def __init__(self, history: History, console: Console | None = None) -> None:
+        super().__init__()
+        self.history = history
+        self.console = console or Console(stderr=True)
+        self._enabled = True
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+        self._started = 0.0
+        self._first_step = 0
+        self._images = 0
+        self._losses_read = 0.0
+
+    def disable(self) -> None:
+        """Show nothing: on all processes but the first."""
+        self._enabled = False
+
+    def enable(self) -> None:
+        """Show again."""
+        self._enabled = True
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the bar."""
+        self._started = time.perf_counter()
+        self._first_step = trainer.global_step
+        self._images = 0
+        if not self._enabled or not self.console.is_terminal:
+            return
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[ap]}{task.fields[losses]}{task.fields[speed]}"),
+            console=self.console,
+            transient=True,
+        )
+        self._task = self._bar.add_task(
+            self._epoch(trainer), total=_total_steps(trainer), completed=trainer.global_step, ap="", losses="", speed=""
+        )
+        self._bar.start()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        """Move the bar."""
+        self._images += len(batch[0]) * trainer.world_size
+        if self._bar is None:
+            return
+        now = time.perf_counter()
+        if now - self._losses_read >= self.SECONDS_BETWEEN_LOSSES:
+            self._losses_read = now
+            assert isinstance(pl_module, DetectorModule)
+            parts = (("loss", "loss"), ("cls", "classification"), ("box", "bbox_regression"))
+            loss = "".join(f" {name} {float(pl_module.newest[f'train/{key}']):.3f}" for name, key in parts)
+            speed = f" {self._images / (now - self._started):.1f} images/s, {self._left(trainer)} left"
+            self._bar.update(self._task, losses=loss, speed=speed)
+        self._bar.update(self._task, completed=trainer.global_step, description=self._epoch(trainer))
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say why the bar stands still."""
+        if self._bar is not None:
+            self._bar.update(self._task, description=f"{self._epoch(trainer)} validation")
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Print the epoch's line."""
+        if not self._enabled:
+            return
+        row = self.history.row
+        values = [
+            (name, row.get(key))
+            for name, key in (
+                ("AP", "val/ap"),
+                ("AP50", "val/ap50"),
+                ("loss", "train/loss"),
+                ("cls", "train/classification"),
+                ("box", "train/bbox_regression"),
+                ("cross entropy", "train/cls_plain_loss"),
+            )
+        ]
+        shown = [f"{name} {value:.3f}" for name, value in values if value is not None]
+        shown.append(f"{row['images_per_second']:.1f} images/s")
+        shown.append(f"{self._left(trainer)} left")
+        self.console.print(f"{self._epoch(trainer)}  " + "  ".join(shown), highlight=False, soft_wrap=True)
+        if self._bar is not None and row.get("val/ap") is not None:
+            self._bar.update(self._task, ap=f"AP {row['val/ap']:.3f}")
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the bar away."""
+        self._stop()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Give the terminal back."""
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _epoch(self, trainer: Trainer) -> str:
+        return f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+
+    def _left(self, trainer: Trainer) -> str:
+        done = trainer.global_step - self._first_step
+        seconds = (time.perf_counter() - self._started) / max(1, done) * (_total_steps(trainer) - trainer.global_step)
+        minutes, seconds = divmod(int(seconds), 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours}:{minutes:02}:{seconds:02}"
+
+
+def _total_steps(trainer: Trainer) -> int:
+    module = trainer.lightning_module
+    assert isinstance(module, DetectorModule)
+    return module.total_steps

@@ -1,0 +1,135 @@
+"""How kernels are called: threads, chunks, compilation, and the memory that gradients live in."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import threading
+
+import numba
+import pytest
+import torch
+from tests.kernels.batches import random_examples, threads_and_chunks
+
+from torchghm.kernels.cpu import launch, passes, residual, sigmoid, threads
+
+
+def both_passes(inputs, regions=30):
+    table = torch.linspace(1, 2, regions, dtype=torch.float64)
+    return (
+        passes.classification_histogram(*inputs, regions, "sigmoid", -100, False),
+        *passes.classification_loss_and_gradient(*inputs, table, "sigmoid", -100, False),
+    )
+
+
+@pytest.fixture
+def inputs():
+    return random_examples(
+        1, activation="sigmoid", rows=500, classes=80, dtype=torch.float32, soft=False, weight="none"
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "numbers", "multiple"),
+    [(0, 1, 1024), (1, 1, 1024), (10**6, 1, 1024), (2**40, 1, 1024), (65_536, 1000, 1)],
+)
+def test_chunks_cover_everything(count, numbers, multiple):
+    chunks, size = launch.chunking(count, numbers, multiple)
+    assert size % multiple == 0
+    assert (chunks - 1) * size < count <= chunks * size or count == chunks == 0
+    assert chunks <= launch.MAX_CHUNKS
+
+
+@pytest.mark.parametrize("count", [65_536, 65_537, 131_073, 140_000, 262_145, 400_000, 10**6, 3 * 10**7])
+def test_chunks_are_even_and_as_many_for_two_threads_and_four(count):
+    chunks, size = launch.chunking(count, 1, 512)
+    assert chunks in (1, 2) or chunks % 4 == 0
+    assert (chunks == 1) == (count <= launch.MIN_CHUNK)
+    last = count - (chunks - 1) * size
+    assert size - last < 512 * chunks  # what is left over once each chunk is a multiple
+
+
+def test_without_openmp_python_threads_do_the_same(inputs, monkeypatch):
+    with threads_and_chunks(3, chunk=1024):
+        expected = both_passes(inputs)
+        with monkeypatch.context() as without:
+            without.setattr(ctypes, "CDLL", lambda path: object())  # a library without OpenMP
+            assert threads.openmp_team.__wrapped__() == 0
+        monkeypatch.setattr(launch, "openmp_team", lambda: 0)
+        start, started = threading.Thread.start, []
+        monkeypatch.setattr(threading.Thread, "start", lambda thread: started.append(thread) or start(thread))
+        for one, other in zip(both_passes(inputs), expected, strict=True):
+            assert torch.equal(one, other)
+    assert len(started) == 2 * 3  # for two passes, each on one apart and two more
+
+
+@pytest.mark.parametrize("allowed", [[False], [True, False], [True, True, False]])
+def test_without_openmp_and_without_a_thread_to_spare_the_same(inputs, monkeypatch, allowed):
+    with threads_and_chunks(3, chunk=1024):
+        expected = both_passes(inputs)
+        monkeypatch.setattr(launch, "openmp_team", lambda: 0)
+        start, answers = threading.Thread.start, itertools.cycle(allowed)
+
+        def start_if_allowed(thread):
+            if not next(answers):
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", start_if_allowed)
+        for one, other in zip(both_passes(inputs), expected, strict=True):
+            assert torch.equal(one, other)
+
+
+def test_called_from_many_threads_at_once(inputs):
+    expected = both_passes(inputs)
+    results = []
+    with threads_and_chunks(2, chunk=1024):
+        callers = [threading.Thread(target=lambda: results.append(both_passes(inputs))) for _ in range(6)]
+        for thread in callers:
+            thread.start()
+        for thread in callers:
+            thread.join()
+    assert len(results) == 6
+    for result in results:
+        assert torch.equal(result[0], expected[0])
+        assert torch.equal(result[3], expected[3])
+
+
+def test_compiled_once_where_no_folder_can_be_written(monkeypatch):
+    def cfunc(signature, cache=False):
+        if cache:
+            raise RuntimeError("cannot cache function 'f': no locator available for file 'f.py'")
+        return numba.cfunc(signature)
+
+    monkeypatch.setattr(launch, "cfunc", cfunc)
+    kernel = launch.compile_kernel.__wrapped__(residual.histogram_float32)
+    distance, sums = torch.tensor([0.0, 5.0]), torch.empty(4, dtype=torch.float64)
+    counter = ctypes.c_int64(0)
+    arguments = launch.Arguments(
+        counter=ctypes.addressof(counter),
+        chunks=1,
+        chunk_size=1024,
+        logits=distance.data_ptr(),
+        rows=2,
+        regions=2,
+        sums=sums.data_ptr(),
+        width=4,
+        mu=0.02,
+    )
+    kernel.call(ctypes.addressof(arguments))
+    assert sums.tolist() == [1, 1, 0, 0]
+
+
+def test_other_errors_of_the_compiler_are_not_hidden(monkeypatch):
+    def cfunc(signature, cache=False):
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr(launch, "cfunc", cfunc)
+    with pytest.raises(RuntimeError, match="something else"):
+        launch.compile_kernel.__wrapped__(residual.histogram_float32)
+
+
+def test_a_second_process_finds_the_compiled_kernel(inputs):
+    both_passes(inputs)
+    kernel = launch.compile_kernel.__wrapped__(sigmoid.histogram_float32)
+    assert kernel.function.cache_hits == 1

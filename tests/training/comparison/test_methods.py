@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+
+from torchghm.report.figures.palette import method_colors, method_dash
+from torchghm.training.comparison.methods import load_preset, named_methods, preset_names
+from torchghm.training.recipes.files import load_recipe
+from torchghm.training.recipes.loss_section import build_losses
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_method_of_a_preset_is_a_recipe_whose_losses_build(name):
+    preset = load_preset(name)
+    base = load_recipe("bccd", preset.recipe)
+    recipes = [base.with_values(values) for values in preset.methods.values()]
+    for recipe in recipes:
+        build_losses(recipe.loss)
+    assert preset.baseline in preset.methods
+    assert all(one != other for i, one in enumerate(recipes) for other in recipes[:i])
+
+
+def test_names_say_which_losses_they_are_of():
+    """The page takes colours, dashes and labels from the names."""
+    for name in preset_names():
+        preset = load_preset(name)
+        for method, values in preset.methods.items():
+            loss = load_recipe("bccd", preset.recipe | values).loss
+            assert method.partition("@")[0] == f"{loss.cls}+{loss.box}"
+
+
+def test_every_method_of_a_preset_has_a_look_of_its_own():
+    for name in preset_names():
+        methods = load_preset(name).methods
+        colors = method_colors(methods)
+        assert len({(colors[method], method_dash(method)) for method in methods}) == len(methods)
+
+
+def test_a_preset_of_ones_own(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("methods:\n  a: {loss: {cls: ce}}\n  b: {loss: {cls: ghmc, cls_options: {bins: 9}}}\n")
+    preset = load_preset(path)
+    assert preset.methods == {"a": {"loss.cls": "ce"}, "b": {"loss.cls": "ghmc", "loss.cls_options.bins": 9}}
+    assert (preset.baseline, preset.recipe) == ("a", {})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[", "is not YAML"),
+        ("- a", "expected keys and values"),
+        ("methods: {}", "at least one"),
+        ("recipe: {}", "methods: expected keys and values, got None"),
+        ("methods: {a: 3}", "methods.a: expected keys and values, got 3"),
+        ("methods: {a/b: {}}", "letters, digits"),
+        ("method: {a: {}}", "unknown key 'method'.*'methods'"),
+        ("methods: {a: {}}\nbaseline: b", "expected baseline to be one of a, got 'b'"),
+        ("methods: {a: {}}\nrecipe: 5", "recipe: expected keys and values"),
+    ],
+)
+def test_a_preset_of_another_form_is_refused(tmp_path, text, message):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=rf"preset .*mine\.yaml: .*{message}"):
+        load_preset(path)
+
+
+def test_an_unknown_preset():
+    with pytest.raises(FileNotFoundError, match="'momentun'; the nearest known one is 'momentum'"):
+        load_preset("momentun")
+
+
+def test_pairs_are_named_after_their_losses():
+    assert list(named_methods([("ce", "l1"), ("ghmc", "ghmr")])) == ["ce+l1", "ghmc+ghmr"]
