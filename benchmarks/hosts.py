@@ -60,6 +60,7 @@ def _transformers(family: str) -> dict[str, Step]:
     from torchghm.integrations.transformers import harmonize
 
     backbone = transformers.RTDetrResNetConfig(
+        embedding_size=32,
         depths=[1, 1, 1, 1],
         layer_type="basic",
         hidden_sizes=[32, 64, 128, 256],
