@@ -1,4 +1,4 @@
-"""What a user says about data that do not say it themselves."""
+"""Assumptions that a user states about data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BOXES = tuple(f"{form}{unit}" for form in BOX_FORMS for unit in ("", "-pixels", 
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What the data are to be taken for.
+    """The assumptions under which data are read.
 
     Attributes:
         boxes: what four numbers are, one of `BOXES`; a form alone leaves the unit to the layout. With it nothing is

@@ -25,7 +25,7 @@ UNDECODED = (".arw", ".avif", ".cr2", ".dng", ".exr", ".hdr", ".heic", ".heif", 
 """Suffixes of images that are not decoded: convert them."""
 
 THINNEST = 100
-"""How many times the shorter side the longer one may be."""
+"""The largest ratio of the longer side to the shorter one."""
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

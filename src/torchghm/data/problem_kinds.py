@@ -134,6 +134,9 @@ KINDS: dict[str, Kind] = {
         "a class most of whose objects are crowds or difficult, which are not learned",
         "say --crowds objects, if they are objects",
     ),
+    "first-class-unused": _warning(
+        "every class but the first has objects, as if classes were counted from 1", "count from 0, if that is so"
+    ),
     "duplicate-object": _warning("objects listed again with the same class and box, dropped", "list each once"),
     "repeated-annotation": _warning("objects listed again with the same id and all else, dropped", "list each once"),
     "corners-swapped": _warning("boxes whose corners are exchanged, put in order", "none, if the count is right"),

@@ -1,4 +1,4 @@
-"""What is wrong with a data set, in words that name the file."""
+"""Problems of a data set, in words that name the file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def counted(problems: Iterable[Problem]) -> list[str]:
 
 
 class Sample(NamedTuple):
-    """Where a problem can be looked at: an image, and corners in its pixels, which need not be in order."""
+    """The place where a problem can be looked at: an image, and corners in its pixels, which need not be in order."""
 
     image: str
     box: tuple[float, ...] | None = None

@@ -48,7 +48,7 @@ class ImageRecord:
 
     @property
     def source(self) -> Path | Member:
-        """Where the pixels are, for `read_image`."""
+        """The source of the pixels, for `read_image`."""
         return self.path if self.member is None else self.member
 
 

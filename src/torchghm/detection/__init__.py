@@ -1,4 +1,4 @@
-"""Where logits come from: torchvision's detectors, harmonized."""
+"""Torchvision's detectors, harmonized."""
 
 from torchghm.detection.backbones.feature_pyramids import BACKBONES
 from torchghm.detection.build import DETECTORS, build_detector

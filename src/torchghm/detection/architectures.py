@@ -27,7 +27,7 @@ NORM_GROUPS = 32
 
 
 class Threshold(NamedTuple):
-    """Which detections are kept."""
+    """The limits by which detections are kept."""
 
     score: float
     detections: int

@@ -72,6 +72,13 @@ def pixels(label: str, box: Box) -> str:
 YOLO: list[Odd] = [
     ("a confidence", yolo(after(0.87)), reads("columns-told")),
     (
+        "classes counted from 1, and a name too many",
+        yolo(
+            lambda n, b: text(CLASSES.index(n) + 1, *fractions(b)), settings=YAML.replace("[hen, owl]", "[x, hen, owl]")
+        ),
+        reads("first-class-unused"),
+    ),
+    (
         "y before x",
         yolo(lambda n, b: text(CLASSES.index(n), *(fractions(b)[axis] for axis in (1, 0, 3, 2)))),
         Refused("axes-look-exchanged", "100% of them"),

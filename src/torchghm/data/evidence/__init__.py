@@ -1,1 +1,1 @@
-"""What files look like: what is told by all of them together is not guessed from one."""
+"""Recognise what files contain by all of them together, not by one."""

@@ -1,4 +1,4 @@
-"""Are boxes what their layout says? What all of them together look like: corners, sides, pixels, fractions.
+"""Recognise by all boxes together whether they are corners or sides, pixels or fractions.
 
 One box proves nothing: it may stick out of an image by a mistake, and a small object may be a pixel wide. So each
 question is asked of all boxes, and of the boxes of each class, which one person or tool may have written.

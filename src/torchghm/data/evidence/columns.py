@@ -1,4 +1,4 @@
-"""What the numbers of a YOLO line are, told by all lines with as many numbers.
+"""Recognise the numbers of a YOLO line by all lines with as many numbers.
 
 Five are class and box. More can be a box with a confidence, a track, key points or an angle, or the points of a
 polygon; nothing in a line says which. What decides is what the columns of all lines have in common.
@@ -20,7 +20,7 @@ MOST_POINTS = 0.85
 
 
 class Columns(NamedTuple):
-    """What lines of a certain length are.
+    """The meaning of lines of a certain length.
 
     Attributes:
         boxes: float64 `[lines, 4]`, centre and sides as fractions; None if the lines are not known to have a box.

@@ -1,4 +1,4 @@
-"""What is in a folder that no reader knows."""
+"""Describe a folder that no reader knows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a whole data set shows that none of its files does."""
+"""Problems that a whole data set shows and none of its files does."""
 
 from __future__ import annotations
 

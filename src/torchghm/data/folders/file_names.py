@@ -1,4 +1,4 @@
-"""How the same file is called by another system, another tool, or where it lay before."""
+"""Spellings of a file name by other systems, other tools, and in other places."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from urllib.parse import unquote
 
 
 def normal_name(name: str) -> str:
-    """The one spelling of a name: an accented letter is one code point or two, by the system that packed it."""
+    """Return the composed spelling of a name: by the system, an accented letter is one code point or two."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def loose_name(name: str) -> str:
-    """A name but for upper and lower case, percent signs for characters, and how accents are written."""
+    """Return a name without regard to case, percent signs for characters, and how accents are written."""
     try:
         plain = unquote(name, errors="strict") if "%" in name else name
     except UnicodeDecodeError:
@@ -22,7 +22,7 @@ def loose_name(name: str) -> str:
 
 
 def with_slashes(name: str) -> str:
-    r"""A name of Windows with slashes: `images\a.jpg` is `images/a.jpg`."""
+    r"""Return a name of Windows with slashes: `images\a.jpg` is `images/a.jpg`."""
     return name.replace("\\", "/")
 
 

@@ -1,4 +1,4 @@
-"""What is in a data folder, and which of its files a name stands for that was written elsewhere."""
+"""The content of a data folder, and the file that a name stands for that was written elsewhere."""
 
 from __future__ import annotations
 

@@ -12,14 +12,13 @@ from torchghm.data.problems import Problem
 from torchghm.data.reading import (
     coco,
     coco_places,
-    converted,
-    converted_places,
     csv_tables,
     voc,
     voc_places,
     yolo,
     yolo_sources,
 )
+from torchghm.data.reading.foreign import converted, converted_places
 from torchghm.data.records import Records
 from torchghm.data.shards import shard_reading
 

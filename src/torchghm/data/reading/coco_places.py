@@ -1,4 +1,4 @@
-"""Which files of a folder are COCO's, of which split, and where their images can be."""
+"""Find COCO's files in a folder, their splits, and the folders of their images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which label file belongs to which image.
+"""Find the label file of each image.
 
 An empty file says that there is nothing to see, a missing one says nothing.
 """

@@ -1,4 +1,4 @@
-"""Where Pascal VOC's XML files and their images are, and which splits they belong to."""
+"""Find Pascal VOC's XML files, their images and their splits."""
 
 from __future__ import annotations
 

@@ -64,6 +64,9 @@ def read_yolo(folder: DataFolder, assumptions: Assumptions, problems: list[Probl
     if not source.places and not problems:
         problems.append(Problem(file, "malformed-annotations", "expected images under the key 'train', got none"))
     records = annotations.records(problems)
+    if 0 not in records.labels and len(set(records.labels.tolist())) == len(source.classes) - 1 > 0:
+        detail = f"no line has class 0 ({source.classes[0]!r}), lines have all others: do they count from 1?"
+        problems.append(Problem(file, "first-class-unused", detail))
     return source.classes, in_split_order(
         {
             split: records.take(annotations.taken([indices[image] for image in of_split]))

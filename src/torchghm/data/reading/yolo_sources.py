@@ -1,4 +1,4 @@
-"""Where YOLO data say which classes and splits they have: YAML, Darknet's `obj.data`, or a list of classes alone."""
+"""Sources of the classes and splits of YOLO data: YAML, Darknet's `obj.data`, or a list of classes alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CLASS_SUFFIXES = (".names", ".labels")
 
 @dataclass(frozen=True)
 class YoloSource:
-    """What a settings file says.
+    """The content of a settings file.
 
     Attributes:
         file: the settings file.

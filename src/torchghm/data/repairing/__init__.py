@@ -1,1 +1,1 @@
-"""What is found in files, made into boxes that can be learned from; what cannot is dropped with a count."""
+"""Make boxes that can be learned from of the annotations in files; drop all others with a count."""

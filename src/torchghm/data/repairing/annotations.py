@@ -1,4 +1,4 @@
-"""Where the readers put what they find, and how it becomes records."""
+"""Annotations as the readers find them, and their conversion to records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which boxes can be learned from: finite, with an area, inside their image, each once."""
+"""Boxes that can be learned from: finite, with an area, inside their image, each once."""
 
 from __future__ import annotations
 

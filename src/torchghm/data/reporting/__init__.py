@@ -1,1 +1,1 @@
-"""What was found in a data set: counts and problems as tables, JSON and a page with pictures."""
+"""Results of a check: counts and problems as tables, JSON and a page with pictures."""

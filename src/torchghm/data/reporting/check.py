@@ -25,7 +25,7 @@ SMALL, MEDIUM = 32**2, 96**2
 
 @dataclass(frozen=True)
 class SplitCount:
-    """What a split holds; crowds are counted as crowds only.
+    """The counts of a split; crowds are counted as crowds only.
 
     Attributes:
         images: how many.
@@ -50,7 +50,7 @@ class SplitCount:
 
 @dataclass(frozen=True)
 class DataCheck:
-    """What `check_data` found.
+    """The result of `check_data`.
 
     Attributes:
         root: the data folder.

@@ -1,4 +1,4 @@
-"""What `check_data` found, as tables for a terminal."""
+"""Results of `check_data` as tables for a terminal."""
 
 from __future__ import annotations
 

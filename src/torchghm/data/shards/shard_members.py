@@ -79,7 +79,7 @@ class Member:
 
 
 class Members:
-    """Where the images of a split lie: four numbers an image.
+    """The places of a split's images: four numbers an image.
 
     Attributes:
         base: the folder or the URL of the shards.

@@ -1,4 +1,4 @@
-"""How data sets call their splits and folders, and how we do."""
+"""Names of splits and folders, as data sets have them and as this library has them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PLACES = frozenset(
         *("data", "default", "dataset", "obj", "xml", "xmls"),
     )
 )
-"""What folders within one data set are called; a folder of another name is a data set of its own."""
+"""Names of folders within one data set; a folder of another name is a data set of its own."""
 
 
 def split_of(name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What VOC's and YOLO's layouts have no place for, in a file beside them: ids of images, the order of classes."""
+"""A file beside VOC's and YOLO's layouts for what they have no place for: ids of images, the order of classes."""
 
 from __future__ import annotations
 

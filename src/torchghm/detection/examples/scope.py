@@ -1,4 +1,4 @@
-"""Over which anchors the density is measured: the whole batch, each level, or each level in turn."""
+"""The anchors over which the density is measured: the whole batch, each level, or each level in turn."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class LevelLosses(nn.Module):
 
     @property
     def diagnostics(self) -> object:
-        """What the first (finest, most crowded) level's loss saw."""
+        """The record of the first (finest, most crowded) level's loss."""
         return self.levels[0].diagnostics
 
 

@@ -13,8 +13,8 @@ from torchghm.data.folders.finding import FoundFiles
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.problems import FileError, Problem, examples, reported
 from torchghm.data.reading.coco_places import image_folders, may_be_of
-from torchghm.data.reading.converted_files import Annotated, read_file
-from torchghm.data.reading.converted_places import annotation_files, split_of_file
+from torchghm.data.reading.foreign.converted_files import Annotated, read_file
+from torchghm.data.reading.foreign.converted_places import annotation_files, split_of_file
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.splitting.split_names import split_of

@@ -1,4 +1,4 @@
-"""Which files of a folder are CVAT's, labelme's or VIA's, and of which split."""
+"""Find the files of CVAT, labelme and VIA in a folder, and their splits."""
 
 from __future__ import annotations
 

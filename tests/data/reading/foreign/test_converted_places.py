@@ -5,7 +5,7 @@ from tests.data.odd.converted import cvat_set, labelme_set, via_set
 from tests.data.odd.sets import write, write_coco, write_voc
 
 from torchghm.data.folders.folder import DataFolder
-from torchghm.data.reading.converted_places import LOOKED_FOR, annotation_files, split_of_file
+from torchghm.data.reading.foreign.converted_places import LOOKED_FOR, annotation_files, split_of_file
 
 MADE = {"cvat": cvat_set(), "labelme": labelme_set("{}.json", "{}.jpg"), "via": via_set()}
 FILES = {
