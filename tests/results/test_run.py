@@ -67,11 +67,11 @@ def test_no_results_is_no_run(tmp_path: Path):
     ("file", "content", "message"),
     [
         ("results.json", "[]", "the file in .*results.json to be an object"),
-        ("results.json", '{"box": "ghmr"}', "`cls` in .*results.json to be a string but got None"),
+        ("results.json", '{"box": "ghmr"}', "`cls` in .*results.json to be a string, but got None"),
         ("results.json", '{"cls": "a", "box": "b", "metrics": {"ap": "high"}}', r"`metrics`\['ap'\]"),
         ("results.json", '{"cls": "a", "box": "b", "classes": [1]}', "`classes` in .* a list of strings"),
         ("metrics.csv", "step\n1\n", "metrics.csv to have the columns epoch"),
-        ("metrics.csv", "epoch,val/ap\n0,0.1\n1,high\n", "metrics.csv, line 3, column `val/ap` but got 'high'"),
+        ("metrics.csv", "epoch,val/ap\n0,0.1\n1,high\n", "metrics.csv, line 3, column `val/ap`, but got 'high'"),
         ("metrics.csv", "epoch,val/ap\n,0.1\n", "column `epoch` in .*metrics.csv"),
         ("beta_history.csv", "loss,epoch,region\ncls,0,0\n", "beta_history.csv to have the columns"),
         ("beta_history.csv", "loss,epoch,region,beta\ncls,0,-1,1\n", "line 2 to give an epoch, a region from 0"),
@@ -101,7 +101,7 @@ def test_a_setting_out_of_range_names_the_file_and_itself(run_folder: Path, name
     with np.load(run_folder / "gradient_norms.npz") as stored:
         arrays = {**stored, name: np.float64(value)}
     np.savez(run_folder / "gradient_norms.npz", **arrays)
-    with pytest.raises(ValueError, match=f"`{name}` in .*gradient_norms.npz to be {expected} but got {value:g}"):
+    with pytest.raises(ValueError, match=f"`{name}` in .*gradient_norms.npz to be {expected}, but got {value:g}"):
         read_run(run_folder)
 
 

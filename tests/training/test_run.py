@@ -208,13 +208,13 @@ def test_a_run_killed_before_its_first_file_was_whole_is_started(tmp_path):
     ("changes", "says"),
     [
         ({"data.evaluate": "tset"}, "expected a split of .*got 'tset'"),
-        ({"data.batch_size": 64}, "data.batch_size: expected at most the 5 training images, got 64"),
-        ({"trainer.accumulate": 3}, "data.batch_size: expected a multiple of 1 .* x 3"),
+        ({"data.batch_size": 64}, "`data.batch_size` to be at most the 5 training images, but got 64"),
+        ({"trainer.accumulate": 3}, "`data.batch_size` to be a multiple of 1 .* x 3"),
         ({"model.weights": "/nope.pt"}, "weights.*nope.pt"),
         ({"trainer.accelerator": "gpu", "trainer.devices": 77}, "^trainer.accelerator=gpu, trainer.devices=77: "),
         (
             {"trainer.precision": "16-mixed"},
-            "^trainer.precision: expected 32-true or bf16-mixed on a CPU.*got '16-mixed'",
+            "^Expected `trainer.precision` to be 32-true or bf16-mixed on a CPU.*got '16-mixed'",
         ),
     ],
 )

@@ -154,8 +154,8 @@ def _trainer(recipe: Recipe, folder: RunFolder, *, progress: bool) -> tuple[Trai
         raise ValueError(f"{where}: {' '.join(str(error).split())}") from error
     if trainer.precision != settings.precision:  # which Lightning replaces with no more than a warning
         raise ValueError(
-            f"trainer.precision: expected 32-true or bf16-mixed on a CPU, where Lightning does not scale the loss as "
-            f"fp16 needs it, got {settings.precision!r}"
+            f"Expected `trainer.precision` to be 32-true or bf16-mixed on a CPU, where Lightning does not scale the "
+            f"loss as fp16 needs it, but got {settings.precision!r}"
         )
     on_cpu = trainer.strategy.root_device.type == "cpu"
     if settings.precision == "bf16-mixed" and on_cpu and is_first() and not _computes_in_bfloat16():

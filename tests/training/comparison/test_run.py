@@ -383,9 +383,11 @@ def test_losses_that_a_detector_does_not_take_are_refused_before_the_first_run(c
     recipe = RECIPE.with_values({"model.detector": "faster_rcnn_mobilenet", "loss.scope": "level", "loss.cls": "own"})
     methods = {"rpn": {"loss.box": "ghmr", "loss.stage": "rpn"}, "roi": {"loss.box": "ghmr", "loss.stage": "roi"}}
     train = FakeTrain()
-    with pytest.raises(ValueError, match="method roi: loss.scope: expected batch with loss.stage=roi"):
+    with pytest.raises(ValueError, match="method roi: Expected `loss.scope` to be batch with loss.stage=roi"):
         call(train, recipe=recipe, methods=methods)
-    with pytest.raises(ValueError, match="method large: data.batch_size: expected at most the 3 training images"):
+    with pytest.raises(
+        ValueError, match="method large: Expected `data.batch_size` to be at most the 3 training images"
+    ):
         call(train, methods={"usual": {"loss.cls": "ce"}, "large": {"data.batch_size": 8}})
     assert train.calls == []
 

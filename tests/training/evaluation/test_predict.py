@@ -64,9 +64,9 @@ def test_errors(trained, tmp_path):
         predict(trained.folder.last, [tmp_path / "none.png"], tmp_path / "out")
     with pytest.raises(FileNotFoundError, match=r"there is no checkpoint .*none\.ckpt"):
         predict(tmp_path / "none.ckpt", [Path(__file__)], tmp_path / "out")
-    with pytest.raises(ValueError, match="expected images, got none in"):
+    with pytest.raises(ValueError, match="to name at least one image, but got none in"):
         predict(trained.folder.last, [tmp_path], tmp_path / "out")
-    with pytest.raises(ValueError, match=r"`threshold` to be in \[0, 1\], got 3"):
+    with pytest.raises(ValueError, match=r"`threshold` to be in \[0, 1\], but got 3"):
         predict(trained.folder.last, [tmp_path], tmp_path / "out", threshold=3)
 
 

@@ -52,7 +52,7 @@ def predict(
         ValueError: an image that can't be read, or no images at all. Nothing is written then.
     """
     if not 0 <= threshold <= 1:
-        raise ValueError(f"expected argument `threshold` to be in [0, 1], got {threshold}")
+        raise ValueError(f"Expected argument `threshold` to be in [0, 1], but got {threshold}")
     out, files, device = Path(out), _image_files(images), usable_device(device)
     # An unreadable last image leaves nothing half-done.
     with new_folder(out, RESULTS_FILE, "predictions", overwrite=overwrite) as made:
@@ -87,7 +87,8 @@ def _image_files(images: Sequence[str | Path]) -> list[Path]:
         else:
             raise FileNotFoundError(f"there is no image or folder {str(path)!r}")
     if not files:
-        raise ValueError(f"expected images, got none in {', '.join(map(str, images)) or 'an empty list'}")
+        places = ", ".join(map(str, images)) or "an empty list"
+        raise ValueError(f"Expected argument `images` to name at least one image, but got none in {places}")
     return files
 
 
