@@ -288,7 +288,7 @@ def test_a_complete_run_is_evaluated_again_if_asked_in_another_way(tiny_data, ru
 
 @pytest.mark.parametrize("supported", [True, False])
 def test_bfloat16_on_a_processor_without_it_is_said(tiny_data, tmp_path, caplog, monkeypatch, supported):
-    monkeypatch.setattr("torchghm.training.run._computes_in_bfloat16", lambda: supported)
+    monkeypatch.setattr("torchghm.training.trainer._computes_in_bfloat16", lambda: supported)
     recipe = TINY.with_values({"trainer.precision": "bf16-mixed", "data.evaluate": "tset"})
     with pytest.raises(ValueError, match="tset"):
         train(tiny_data, recipe=recipe, out=tmp_path / "run")
