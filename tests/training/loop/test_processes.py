@@ -106,7 +106,7 @@ def test_what_one_process_knows_all_know(told):
 def test_processes_that_see_other_data_all_stop(told):
     (first, second), _ = told
     assert first["unlike"] == second["unlike"]
-    assert "expected the same data in every process, got a in the first and b in process 1" in first["unlike"]
+    assert "Expected data to be the same in every process, but got a in the first and b in process 1" in first["unlike"]
 
 
 def test_a_step_that_one_process_can_not_take_is_taken_by_none(told):
