@@ -345,7 +345,7 @@ def test_a_folder_of_something_else_is_not_touched(call, tmp_path, file, overwri
     [
         ({"baseline": "ohem+ghmr"}, r"`baseline`.*ce\+smooth_l1, focal\+smooth_l1, ghmc\+ghmr, but got 'ohem\+ghmr'"),
         ({"methods": []}, r"`methods`.*got \[\]"),
-        ({"methods": [CE, GHM, CE]}, "Expected every method once, but ce.smooth_l1 is named twice"),
+        ({"methods": [CE, GHM, CE]}, "`methods` to name every method once, but got ce.smooth_l1 twice"),
         ({"methods": {"a/b": {}}}, "names in argument `methods`.*got 'a/b'"),
         ({"methods": {"a": {"loss.clas": "ce"}}}, "method a.*loss.clas.*nearest known one is 'loss.cls'"),
         ({"methods": ["ce+smooth_l1"]}, r"`methods` to be pairs.*got 'ce\+smooth_l1'"),
