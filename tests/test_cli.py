@@ -65,9 +65,9 @@ def test_train_says_what_is_wrong(place, tmp_path):
     assert "the data folder" in refusal("train", "--data", tmp_path / "none", *out)
     assert "nearest known one is 'optimizer.lr'" in refusal("train", *data, *out, "--set", "optimizer.lrr=1")
     assert "nearest known one is 'bccd'" in refusal("train", *data, *out, "--recipe", "bcdd")
-    assert "expected --set key=value" in refusal("train", *data, *out, "--set", "optimizer.lr")
+    assert "Expected --set to be key=value" in refusal("train", *data, *out, "--set", "optimizer.lr")
     assert "holds another run" in refusal("train", *data, "--out", place / "run")
-    assert "--resume or --overwrite, got both" in refusal("train", *data, *out, "--resume", "--overwrite")
+    assert "--resume or --overwrite, but got both" in refusal("train", *data, *out, "--resume", "--overwrite")
     assert not (tmp_path / "new").exists()
     assert torchghm("train").exit_code == 2
 
@@ -109,7 +109,7 @@ def test_eval(place, tmp_path):
     assert result.exit_code == 0, result.output
     assert "on 2 images of test" in result.stdout
     assert json.loads((tmp_path / "a.json").read_text())["images"] == 2
-    assert "expected --out to be a file" in refusal("eval", place / "run", "--data", place / "data", "--out", tmp_path)
+    assert "Expected --out to be a file" in refusal("eval", place / "run", "--data", place / "data", "--out", tmp_path)
     assert "got ''" in refusal("eval", place / "run", "--data", place / "data", "--split", "")
     assert "holds no run" in refusal("eval", tmp_path, "--data", place / "data")
     assert "got 'nope'" in refusal("eval", place / "run", "--data", place / "data", "--split", "nope")
@@ -151,15 +151,16 @@ def test_compare(place):
     [
         (
             ["--cls", "fokal"],
-            "expected --cls (in --pairs: its part) to be of ce, ohem, focal, ghmc, ghmc_published, asymmetric, ",
+            "Expected --cls (in --pairs: its part) to be of ce, ohem, focal, ghmc, ghmc_published, asymmetric, ",
         ),
         (
             ["--box", "giou"],
-            "expected --box (in --pairs: its part) to be of smooth_l1, l1, asl1, ghmr, ghmr_published, own, got 'giou'",
+            "Expected --box (in --pairs: its part) to be of smooth_l1, l1, asl1, ghmr, ghmr_published, own, but got "
+            "'giou'",
         ),
-        (["--pairs", "ghmc"], "expected --pairs as CLS+BOX, for example ghmc+ghmr, got 'ghmc'"),
-        (["--pairs", "ghmc+ghmr", "--cls", "ce"], "expected --pairs, or --cls and --box, got both"),
-        (["--cls", ","], "expected names joined by commas, got ','"),
+        (["--pairs", "ghmc"], "Expected --pairs to be CLS+BOX, for example ghmc+ghmr, but got 'ghmc'"),
+        (["--pairs", "ghmc+ghmr", "--cls", "ce"], "Expected --pairs, or --cls and --box, but got both"),
+        (["--cls", ","], "Expected names joined by commas, but got ','"),
     ],
 )
 def test_compare_says_what_is_wrong(place, options, says):

@@ -67,11 +67,11 @@ def test_no_results_is_no_run(tmp_path: Path):
     ("file", "content", "message"),
     [
         ("results.json", "[]", "the file in .*results.json to be an object"),
-        ("results.json", '{"box": "ghmr"}', "`cls` in .*results.json to be a string but got None"),
+        ("results.json", '{"box": "ghmr"}', "`cls` in .*results.json to be a string, but got None"),
         ("results.json", '{"cls": "a", "box": "b", "metrics": {"ap": "high"}}', r"`metrics`\['ap'\]"),
         ("results.json", '{"cls": "a", "box": "b", "classes": [1]}', "`classes` in .* a list of strings"),
         ("metrics.csv", "step\n1\n", "metrics.csv to have the columns epoch"),
-        ("metrics.csv", "epoch,val/ap\n0,0.1\n1,high\n", "metrics.csv, line 3, column `val/ap` but got 'high'"),
+        ("metrics.csv", "epoch,val/ap\n0,0.1\n1,high\n", "metrics.csv, line 3, column `val/ap`, but got 'high'"),
         ("metrics.csv", "epoch,val/ap\n,0.1\n", "column `epoch` in .*metrics.csv"),
         ("beta_history.csv", "loss,epoch,region\ncls,0,0\n", "beta_history.csv to have the columns"),
         ("beta_history.csv", "loss,epoch,region,beta\ncls,0,-1,1\n", "line 2 to give an epoch, a region from 0"),
@@ -88,48 +88,10 @@ def test_a_malformed_file_names_itself_and_the_field(run_folder: Path, file: str
         read_run(run_folder)
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "expected"),
-    [
-        ("cls_max_weight", 0.0, "above 0"),
-        ("delta", -1.0, "at least 0"),
-        ("bins_cls", 0.0, "at least 1"),
-        ("mu", 0.0, "above 0"),
-    ],
-)
-def test_a_setting_out_of_range_names_the_file_and_itself(run_folder: Path, name: str, value: float, expected: str):
-    with np.load(run_folder / "gradient_norms.npz") as stored:
-        arrays = {**stored, name: np.float64(value)}
-    np.savez(run_folder / "gradient_norms.npz", **arrays)
-    with pytest.raises(ValueError, match=f"`{name}` in .*gradient_norms.npz to be {expected} but got {value:g}"):
-        read_run(run_folder)
-
-
 @pytest.mark.parametrize("file", ["recipe.yaml", "metrics.csv", "results.json"])
 def test_text_that_is_not_utf8_is_refused(run_folder: Path, file: str):
     (run_folder / file).write_bytes(b"epoch\n\xff\n")
     with pytest.raises(ValueError, match=file):
-        read_run(run_folder)
-
-
-@pytest.mark.parametrize(
-    ("array", "value", "message"),
-    [
-        ("cls_positive", np.array([-1.0]), "`cls_positive` in .* at least 0"),
-        ("cls_negative", np.array([[1.0]]), "`cls_negative` in .*shape"),
-        ("cls_negative", np.ones(7), "of one length"),
-        ("box_residual_edges", np.zeros(1001), "1001 ascending numbers"),
-        ("mu", np.ones(2), "single numbers"),
-        ("mu", np.array(["x"]), "gradient_norms.npz to hold"),
-        ("mu", np.array([{}], dtype=object), "gradient_norms.npz to hold"),  # a pickle must never be loaded
-    ],
-)
-def test_malformed_gradient_norms(run_folder: Path, array: str, value: np.ndarray, message: str):
-    path = run_folder / "gradient_norms.npz"
-    with np.load(path) as stored:
-        arrays = {**stored, array: value}
-    np.savez(path, **arrays)
-    with pytest.raises(ValueError, match=message):
         read_run(run_folder)
 
 
@@ -153,11 +115,6 @@ def test_a_picture_outside_the_folder_is_refused(run_folder: Path):
     edit(run_folder / "samples.json", lambda samples: [{**samples[0], "image": "../../secret.jpg"}])
     with pytest.raises(ValueError, match=r"samples\[0\].image` in .* a path inside the folder"):
         read_run(run_folder)
-
-
-def test_a_diverged_loss_is_a_gap(run_folder: Path):
-    (run_folder / "metrics.csv").write_text("epoch,train/classification\n0,1.0\n1,inf\n2,nan\n")
-    assert np.isnan(read_run(run_folder).history["train/classification"]).tolist() == [False, True, True]
 
 
 def test_names_are_made_printable(tmp_path: Path):

@@ -44,7 +44,7 @@ def advise(
         origin = f"after {steps} step{'' if steps == 1 else 's'} of focal + smooth L1"
     else:
         if recipe is not None or settings:
-            raise ValueError("expected a run, which has its recipe, or --recipe and --set, got both")
+            raise ValueError("Expected a run, which has its recipe, or --recipe and --set, but got both")
         saved = load_checkpoint(checkpoint_of(run))
         loaded = load_recipe_data(data, saved.recipe.data)
         saved.check_classes(loaded.classes)

@@ -64,7 +64,7 @@ def compare(
         chosen = load_recipe(recipe, values)
         methods = _methods(chosen, cls, box, pairs)
     elif cls is not None or box is not None or pairs is not None:
-        raise ValueError("expected --preset, or --cls, --box and --pairs, got both")
+        raise ValueError("Expected --preset, or --cls, --box and --pairs, but got both")
     else:
         found = load_preset(preset)
         chosen = load_recipe(load_recipe(recipe, found.recipe), values)
@@ -115,7 +115,7 @@ def _methods(recipe: Recipe, cls: str | None, box: str | None, pairs: str | None
     from torchghm.training.recipes.named_losses import BOX_LOSSES, CLS_LOSSES
 
     if pairs is not None and (cls is not None or box is not None):
-        raise ValueError("expected --pairs, or --cls and --box, got both")
+        raise ValueError("Expected --pairs, or --cls and --box, but got both")
     if pairs is not None:
         methods = [_pair(entry) for entry in _entries(pairs)]
     elif cls is None and box is None:
@@ -129,19 +129,21 @@ def _methods(recipe: Recipe, cls: str | None, box: str | None, pairs: str | None
     for cls_name, box_name in methods:
         for name, option, known in ((cls_name, "--cls", CLS_LOSSES), (box_name, "--box", BOX_LOSSES)):
             if name not in known:
-                raise ValueError(f"expected {option} (in --pairs: its part) to be of {', '.join(known)}, got {name!r}")
+                raise ValueError(
+                    f"Expected {option} (in --pairs: its part) to be of {', '.join(known)}, but got {name!r}"
+                )
     return methods
 
 
 def _entries(text: str) -> list[str]:
     entries = [entry.strip() for entry in text.split(",") if entry.strip()]
     if not entries:
-        raise ValueError(f"expected names joined by commas, got {text!r}")
+        raise ValueError(f"Expected names joined by commas, but got {text!r}")
     return entries
 
 
 def _pair(entry: str) -> Method:
     cls, plus, box = entry.partition("+")
     if not plus:
-        raise ValueError(f"expected --pairs as CLS+BOX, for example ghmc+ghmr, got {entry!r}")
+        raise ValueError(f"Expected --pairs to be CLS+BOX, for example ghmc+ghmr, but got {entry!r}")
     return cls.strip(), box.strip()

@@ -47,7 +47,7 @@ def train(
     from torchghm.training.run_folder import RunFolder
 
     if resume and overwrite:
-        raise ValueError("expected --resume or --overwrite, got both")
+        raise ValueError("Expected --resume or --overwrite, but got both")
     own = RunFolder(out).recipe if resume and recipe is None and out is not None else None
     base = own if own is not None and own.is_file() else recipe
     chosen = load_recipe(base, read_assignments([*settings, *(STRICT if strict else [])]))
@@ -78,7 +78,7 @@ def evaluate(
     from torchghm.training.loop.processes import is_first
 
     if out is not None and out.is_dir():
-        raise ValueError(f"expected --out to be a file, got the folder {str(out)!r}")
+        raise ValueError(f"Expected --out to be a file, but got the folder {str(out)!r}")
     results = run(checkpoint, data, split, device=device)
     if not is_first():
         return

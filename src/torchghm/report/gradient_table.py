@@ -23,9 +23,9 @@ def counts_array(counts: ArrayLike, argument: str) -> Array:
     """
     array = np.asarray(counts, dtype=np.float64)
     if array.ndim != 1 or array.size == 0:
-        raise ValueError(f"Expected argument `{argument}` to be a list of counts but got shape {array.shape}")
+        raise ValueError(f"Expected argument `{argument}` to be a list of counts, but got shape {array.shape}")
     if not np.isfinite(array).all() or (array < 0).any():
-        raise ValueError(f"Expected argument `{argument}` to hold finite counts of at least 0 but got {array.min()}")
+        raise ValueError(f"Expected argument `{argument}` to hold finite counts of at least 0, but got {array.min()}")
     return array
 
 
@@ -33,9 +33,9 @@ def all_counts(positive: ArrayLike, negative: ArrayLike) -> Array:
     """Return the counts of all examples, of at least one."""
     pos, neg = counts_array(positive, "positive"), counts_array(negative, "negative")
     if pos.shape != neg.shape:
-        raise ValueError(f"Expected argument `negative` to have {pos.size} counts as `positive` but got {neg.size}")
+        raise ValueError(f"Expected argument `negative` to have {pos.size} counts as `positive`, but got {neg.size}")
     if not (total := pos + neg).any():
-        raise ValueError("Expected arguments `positive` and `negative` to count at least one example but got none")
+        raise ValueError("Expected arguments `positive` and `negative` to count at least one example, but got none")
     return total
 
 
@@ -47,7 +47,7 @@ def cell_centres(n: int) -> Array:
 def region_of_cell(n: int, bins: int) -> NDArray[np.intp]:
     """Return the unit region, 0 to `bins - 1`, of each of `n` cells of [0, 1]."""
     if bins < 1:
-        raise ValueError(f"Expected argument `bins` to be at least 1 but got {bins}")
+        raise ValueError(f"Expected argument `bins` to be at least 1, but got {bins}")
     return np.minimum((cell_centres(n) * bins).astype(np.intp), bins - 1)
 
 
@@ -136,10 +136,10 @@ def residuals_to_gradient_norm(edges: ArrayLike, counts: ArrayLike, mu: float, c
     at = np.asarray(edges, dtype=np.float64)
     if at.shape != (of_residual.size + 1,) or not (np.diff(at) > 0).all():
         raise ValueError(
-            f"Expected argument `edges` to be {of_residual.size + 1} ascending numbers but got shape {at.shape}"
+            f"Expected argument `edges` to be {of_residual.size + 1} ascending numbers, but got shape {at.shape}"
         )
     if not mu > 0:
-        raise ValueError(f"Expected argument `mu` to be above 0 but got {mu}")
+        raise ValueError(f"Expected argument `mu` to be above 0, but got {mu}")
     below = np.concatenate([[0.0], np.cumsum(of_residual)])
     # Beyond the last edge the cumulative count stays at the total, so g = 1 (infinite |d|) takes all that is left.
     return np.diff(np.interp(residual_of(np.linspace(0.0, 1.0, cells + 1), mu), at, below))

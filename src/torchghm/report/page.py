@@ -52,7 +52,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     """
     folder = Path(folder)
     if out is not None and (Path(out).is_dir() or not Path(out).parent.is_dir()):
-        raise FileNotFoundError(f"Expected argument `out` to be a file in an existing folder but got {out}")
+        raise FileNotFoundError(f"Expected argument `out` to be a file in an existing folder, but got {out}")
     # Whatever the user's matplotlib settings: LaTeX, for one, would run what a class name says.
     with style.context("default"):
         html = _page(folder)

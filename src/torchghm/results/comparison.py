@@ -63,7 +63,7 @@ def read_comparison(folder: str | Path) -> Comparison:
     names = [method.name for method in methods]
     baseline = table.text("baseline")
     if not methods or not metrics or not seeds or None in seeds:
-        raise ValueError(f"Expected {path} to name at least one method, metric and seed but got {names}, {seeds}")
+        raise ValueError(f"Expected {path} to name at least one method, metric and seed, but got {names}, {seeds}")
     if baseline not in names or len(set(names)) < len(names):
         raise table.error("`baseline`", f"one of the different methods {names}", baseline)
     return Comparison(

@@ -63,17 +63,17 @@ def read_gradient_norms(path: Path) -> GradientNorms | None:
             options = [f.name for f in fields(GradientNorms) if f.default is not MISSING and f.name in stored]
             arrays = {name: np.asarray(stored[name], dtype=np.float64) for name in (*names, *options)}
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"Expected {path} to hold the arrays {', '.join(names)} but got: {error}") from error
+        raise ValueError(f"Expected {path} to hold the arrays {', '.join(names)}, but got: {error}") from error
     for name in names[:4]:
         array = arrays[name]
         if array.ndim != 1 or array.size == 0 or not np.isfinite(array).all() or (array < 0).any():
             raise ValueError(
-                f"Expected `{name}` in {path} to be a list of finite numbers of at least 0 but got shape {array.shape}"
+                f"Expected `{name}` in {path} to be a list of finite numbers of at least 0, but got shape {array.shape}"
             )
     edges, counts = arrays["box_residual_edges"], arrays["box_residual_counts"]
     if edges.size != counts.size + 1 or not (np.diff(edges) > 0).all():
         raise ValueError(
-            f"Expected `box_residual_edges` in {path} to be {counts.size + 1} ascending numbers but got {edges.size}"
+            f"Expected `box_residual_edges` in {path} to be {counts.size + 1} ascending numbers, but got {edges.size}"
         )
     if arrays["cls_positive"].size != arrays["cls_negative"].size:
         raise ValueError(f"Expected `cls_positive` and `cls_negative` in {path} to be of one length")
@@ -83,5 +83,5 @@ def read_gradient_norms(path: Path) -> GradientNorms | None:
         lowest, above = _LOWEST.get(name, (-math.inf, False))
         if array.size == 1 and (array.item() < lowest or (above and array.item() == lowest)):
             expected = f"{'above' if above else 'at least'} {lowest:g}"
-            raise ValueError(f"Expected `{name}` in {path} to be {expected} but got {array.item():g}")
+            raise ValueError(f"Expected `{name}` in {path} to be {expected}, but got {array.item():g}")
     return GradientNorms(**{n: a if n in names[:4] else a.item() for n, a in arrays.items()})  # type: ignore[arg-type]

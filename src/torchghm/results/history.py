@@ -29,10 +29,10 @@ def _read_rows(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
             reader = csv.DictReader(file, restval="")
             columns = list(reader.fieldnames or [])
             if not set(needed) <= set(columns):
-                raise ValueError(f"Expected {path} to have the columns {', '.join(needed)} but got {columns}")
+                raise ValueError(f"Expected {path} to have the columns {', '.join(needed)}, but got {columns}")
             return list(reader)
     except (csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"Expected {path} to be CSV in UTF-8 but got: {error}") from error
+        raise ValueError(f"Expected {path} to be CSV in UTF-8, but got: {error}") from error
 
 
 def _cell(path: Path, line: int, column: str, text: str) -> float:
@@ -41,7 +41,9 @@ def _cell(path: Path, line: int, column: str, text: str) -> float:
         number = float(text) if text.strip() else math.nan
         return number if math.isfinite(number) else math.nan
     except ValueError:
-        raise ValueError(f"Expected a number in {path}, line {line}, column `{column}` but got {text[:40]!r}") from None
+        raise ValueError(
+            f"Expected a number in {path}, line {line}, column `{column}`, but got {text[:40]!r}"
+        ) from None
 
 
 def read_metrics(path: Path) -> dict[str, Array]:
@@ -53,7 +55,7 @@ def read_metrics(path: Path) -> dict[str, Array]:
         for name in columns
     }
     if rows and not np.isfinite(history["epoch"]).all():
-        raise ValueError(f"Expected column `epoch` in {path} to be a number in each row but got an empty cell")
+        raise ValueError(f"Expected column `epoch` in {path} to be a number in each row, but got an empty cell")
     return history
 
 

@@ -19,7 +19,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, or nested beyond the parser's depth
-        raise ValueError(f"Expected {path} to be JSON in UTF-8 but got: {error}") from error
+        raise ValueError(f"Expected {path} to be JSON in UTF-8, but got: {error}") from error
 
 
 class Fields:
@@ -44,7 +44,7 @@ class Fields:
         """Return the error for a field that is not as expected."""
         shown = repr(came)
         return ValueError(
-            f"Expected {key} in {self.path} to be {expected} but got {shown if len(shown) <= 80 else shown[:79] + '…'}"
+            f"Expected {key} in {self.path} to be {expected}, but got {shown if len(shown) <= 80 else shown[:79] + '…'}"
         )
 
     def _name(self, key: str) -> str:

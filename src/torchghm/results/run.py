@@ -152,7 +152,7 @@ def _read_text(path: Path) -> str | None:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
-        raise ValueError(f"Expected {path} to be text in UTF-8 but got: {error}") from error
+        raise ValueError(f"Expected {path} to be text in UTF-8, but got: {error}") from error
     return "\n".join(printable(line.expandtabs(4)) for line in lines)
 
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import Trainer
 
 import torchghm
 from torchghm import mkl
@@ -21,10 +17,9 @@ from torchghm.training.evaluation.evaluate import evaluate_records
 from torchghm.training.evaluation.gradient_norms import write_gradient_norms
 from torchghm.training.evaluation.samples import write_samples
 from torchghm.training.label_memory import KeepLabelMemory
-from torchghm.training.loop.checkpoints import KeepCheckpoints, SafeCheckpointIO, SavedDetector, load_checkpoint
+from torchghm.training.loop.checkpoints import SavedDetector, load_checkpoint
 from torchghm.training.loop.data_order import check_batch_size
 from torchghm.training.loop.datamodule import DetectionDataModule
-from torchghm.training.loop.history import History
 from torchghm.training.loop.lightning_messages import without_lightning_messages
 from torchghm.training.loop.module import DetectorModule
 from torchghm.training.loop.nonfinite import NonFiniteGuard
@@ -32,16 +27,14 @@ from torchghm.training.loop.processes import (
     SameEverywhere,
     barrier,
     broadcast_object,
-    devices_and_machines,
     is_first,
     process_count,
 )
-from torchghm.training.loop.progress import TrainingProgress
 from torchghm.training.loop.recipe_data import annotations_digest, load_recipe_data, with_boxes
-from torchghm.training.loop.tensorboard import TensorBoardCurves
 from torchghm.training.recipes.files import load_recipe
 from torchghm.training.recipes.recipe import Recipe
 from torchghm.training.run_folder import RunFolder
+from torchghm.training.trainer import build_trainer, fit
 
 _log = logging.getLogger("torchghm")
 
@@ -84,7 +77,7 @@ def train(
     own = folder.recipe if resume and recipe is None and folder.recipe.is_file() else recipe
     recipe = load_recipe(own)
     with without_lightning_messages():
-        trainer, history = _trainer(recipe, folder, progress=progress)
+        trainer, history = build_trainer(recipe, folder, progress=progress)
     first = is_first()
     if first:
         folder.check(recipe, overwrite=overwrite, resume=resume)
@@ -123,70 +116,10 @@ def train(
         trainer.callbacks.insert(0, keep)  # type: ignore[attr-defined]
     trainer.callbacks.append(SameEverywhere(_facts(recipe, data, saved)))  # type: ignore[attr-defined]
     with without_lightning_messages():
-        _fit(trainer, module, datamodule, folder.last, resumed=saved is not None)
+        fit(trainer, module, datamodule, folder.last, resumed=saved is not None)
     if progress and first:
         print(f"evaluating on {recipe.data.evaluate}", file=sys.stderr)
     return _finish(folder, data, trainer.strategy.root_device, history.seconds)
-
-
-def _trainer(recipe: Recipe, folder: RunFolder, *, progress: bool) -> tuple[Trainer, History]:
-    settings = recipe.trainer
-    devices, machines = devices_and_machines(settings)
-    history = History(folder.metrics, folder.class_metrics, folder.betas)
-    callbacks = [history, *([TrainingProgress(history)] if progress else [])]
-    try:
-        trainer = Trainer(
-            max_epochs=settings.epochs,
-            accelerator=settings.accelerator,
-            devices=devices,
-            num_nodes=machines,
-            precision=settings.precision,
-            accumulate_grad_batches=settings.accumulate,
-            deterministic=settings.deterministic,
-            use_distributed_sampler=False,  # ours share the images out themselves
-            num_sanity_val_steps=0,
-            enable_model_summary=False,
-            enable_progress_bar=progress,
-            log_every_n_steps=1,
-            logger=TensorBoardCurves(folder.tensorboard),
-            callbacks=[*callbacks, KeepCheckpoints(folder.last, folder.best, settings.checkpoint_steps)],
-            plugins=[SafeCheckpointIO()],
-            default_root_dir=folder.path,
-        )
-    except MisconfigurationException as error:  # devices that this machine does not have, most of all
-        where = f"trainer.accelerator={settings.accelerator}, trainer.devices={settings.devices}"
-        raise ValueError(f"{where}: {' '.join(str(error).split())}") from error
-    if trainer.precision != settings.precision:  # which Lightning replaces with no more than a warning
-        raise ValueError(
-            f"trainer.precision: expected 32-true or bf16-mixed on a CPU, where Lightning does not scale the loss as "
-            f"fp16 needs it, got {settings.precision!r}"
-        )
-    on_cpu = trainer.strategy.root_device.type == "cpu"
-    if settings.precision == "bf16-mixed" and on_cpu and is_first() and not _computes_in_bfloat16():
-        _log.warning("trainer.precision: this processor has no bfloat16 arithmetic, 32-true is several times as fast")
-    return trainer, history
-
-
-def _computes_in_bfloat16() -> bool:
-    """Return whether the processor computes convolutions in bfloat16."""
-    supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)  # none in builds without oneDNN
-    return supported is not None and bool(supported())
-
-
-def _fit(
-    trainer: Trainer, module: DetectorModule, datamodule: DetectionDataModule, last: Path, *, resumed: bool
-) -> None:
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        trainer.fit(module, datamodule=datamodule, ckpt_path=last if resumed else None)
-    except SystemExit as exit_:
-        # Lightning turns Ctrl-C into this, after it has switched further ones off.
-        if not isinstance(exit_.__context__, KeyboardInterrupt):
-            raise
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, handler)
-        kept = f"; go on from {last} with --resume" if last.is_file() else ", before the first checkpoint"
-        raise KeyboardInterrupt(f"interrupted{kept}") from None
 
 
 def _finished(folder: RunFolder, recipe: Recipe, data: DetectionData, device: torch.device) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class RunFolder(RunFiles):
             ValueError: it is to be resumed with a recipe of other values; the message names them.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise FileExistsError(f"the output {str(self.path)!r} is a file, expected a folder or nothing")
+            raise FileExistsError(f"Expected the output {str(self.path)!r} to be a folder or nothing, but got a file")
         if not self.holds_run:
             if self.path.is_dir() and not all(LEFT_OVER.fullmatch(entry.name) for entry in self.path.iterdir()):
                 raise FileExistsError(f"the folder {str(self.path)!r} is not empty and holds no run: not written to")

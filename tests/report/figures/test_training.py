@@ -85,9 +85,9 @@ def test_malformed_weights_are_refused(beta: list):
 
 
 def test_lengths_must_agree():
-    with pytest.raises(ValueError, match="to have 3 epochs but got 2"):
+    with pytest.raises(ValueError, match="to have 3 epochs, but got 2"):
         plot_average_precision({"ce": [0.1, 0.2]}, epochs=[1, 2, 3])
-    with pytest.raises(ValueError, match="`plain_loss` to have 2 epochs but got 1"):
+    with pytest.raises(ValueError, match="`plain_loss` to have 2 epochs, but got 1"):
         plot_training_losses([1.0, 1.0], [1.0], epochs=[1, 2])
 
 

@@ -47,14 +47,14 @@ def test_a_preset_of_ones_own(tmp_path):
     ("text", "message"),
     [
         ("[", "is not YAML"),
-        ("- a", "expected keys and values"),
+        ("- a", "Expected keys and values"),
         ("methods: {}", "at least one"),
-        ("recipe: {}", "methods: expected keys and values, got None"),
-        ("methods: {a: 3}", "methods.a: expected keys and values, got 3"),
+        ("recipe: {}", "methods: Expected keys and values, but got None"),
+        ("methods: {a: 3}", "methods.a: Expected keys and values, but got 3"),
         ("methods: {a/b: {}}", "letters, digits"),
         ("method: {a: {}}", "unknown key 'method'.*'methods'"),
-        ("methods: {a: {}}\nbaseline: b", "expected baseline to be one of a, got 'b'"),
-        ("methods: {a: {}}\nrecipe: 5", "recipe: expected keys and values"),
+        ("methods: {a: {}}\nbaseline: b", "Expected `baseline` to be one of a, but got 'b'"),
+        ("methods: {a: {}}\nrecipe: 5", "recipe: Expected keys and values"),
     ],
 )
 def test_a_preset_of_another_form_is_refused(tmp_path, text, message):

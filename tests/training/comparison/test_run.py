@@ -345,7 +345,7 @@ def test_a_folder_of_something_else_is_not_touched(call, tmp_path, file, overwri
     [
         ({"baseline": "ohem+ghmr"}, r"`baseline`.*ce\+smooth_l1, focal\+smooth_l1, ghmc\+ghmr, but got 'ohem\+ghmr'"),
         ({"methods": []}, r"`methods`.*got \[\]"),
-        ({"methods": [CE, GHM, CE]}, "Expected every method once, but ce.smooth_l1 is named twice"),
+        ({"methods": [CE, GHM, CE]}, "`methods` to name every method once, but got ce.smooth_l1 twice"),
         ({"methods": {"a/b": {}}}, "names in argument `methods`.*got 'a/b'"),
         ({"methods": {"a": {"loss.clas": "ce"}}}, "method a.*loss.clas.*nearest known one is 'loss.cls'"),
         ({"methods": ["ce+smooth_l1"]}, r"`methods` to be pairs.*got 'ce\+smooth_l1'"),
@@ -383,9 +383,11 @@ def test_losses_that_a_detector_does_not_take_are_refused_before_the_first_run(c
     recipe = RECIPE.with_values({"model.detector": "faster_rcnn_mobilenet", "loss.scope": "level", "loss.cls": "own"})
     methods = {"rpn": {"loss.box": "ghmr", "loss.stage": "rpn"}, "roi": {"loss.box": "ghmr", "loss.stage": "roi"}}
     train = FakeTrain()
-    with pytest.raises(ValueError, match="method roi: loss.scope: expected batch with loss.stage=roi"):
+    with pytest.raises(ValueError, match="method roi: Expected `loss.scope` to be batch with loss.stage=roi"):
         call(train, recipe=recipe, methods=methods)
-    with pytest.raises(ValueError, match="method large: data.batch_size: expected at most the 3 training images"):
+    with pytest.raises(
+        ValueError, match="method large: Expected `data.batch_size` to be at most the 3 training images"
+    ):
         call(train, methods={"usual": {"loss.cls": "ce"}, "large": {"data.batch_size": 8}})
     assert train.calls == []
 

@@ -55,8 +55,8 @@ def test_the_command_advises_on_data_and_on_a_run(data, tmp_path):
 def test_the_command_refuses(data, tmp_path):
     for arguments, message in (
         ([str(tmp_path / "none"), "--data", str(data)], "none"),
-        (["--data", str(data), "--set", "data.batch_size=99"], "expected at most the 5 training images, got 99"),
-        ([str(tmp_path), "--data", str(data), "--recipe", "demo"], "expected a run, which has its recipe"),
+        (["--data", str(data), "--set", "data.batch_size=99"], "to be at most the 5 training images, but got 99"),
+        ([str(tmp_path), "--data", str(data), "--recipe", "demo"], "Expected a run, which has its recipe"),
     ):
         result = CliRunner().invoke(app, ["advise", *arguments])
         assert result.exit_code == 2

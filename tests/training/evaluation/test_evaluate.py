@@ -41,5 +41,5 @@ def test_errors(trained, tiny_data, tmp_path):
     with pytest.raises(ValueError, match="of other classes: it has .*the data have x, y, z"):
         evaluate(trained.folder.path, other)
     for device in ("cuda:77", "gpu"):
-        with pytest.raises(ValueError, match=f"`device` to be one of this machine, got '{device}': "):
+        with pytest.raises(ValueError, match=f"`device` to be one of this machine, but got '{device}': "):
             evaluate(trained.folder.path, tiny_data, device=device)

@@ -4,6 +4,7 @@ from benchmarks.evaluation import CLASSES as MANY_CLASSES
 from benchmarks.evaluation import for_pycocotools, pycocotools_stats, synthetic
 from torchmetrics.detection import MeanAveragePrecision
 
+from torchghm.results.average_precision import METRIC_LABELS
 from torchghm.training.loop.average_precision import (
     IOU_THRESHOLDS,
     RECALL_THRESHOLDS,
@@ -42,6 +43,10 @@ def images(count=12):
             {"boxes": found, "labels": torch.cat([labels, wrong]), "scores": torch.rand(9, generator=generator)}
         )
     return detections, targets
+
+
+def test_every_metric_has_a_label():
+    assert list(TORCHMETRICS_NAMES) == list(METRIC_LABELS)
 
 
 def test_equals_torchmetrics_with_its_evaluation_of_every_class():

@@ -34,9 +34,9 @@ def test_processes_and_parts_share_the_same_steps(processes, accumulate):
 
 
 def test_batches_that_can_not_be_are_refused():
-    with pytest.raises(ValueError, match=r"data.batch_size: expected a multiple of 3 \(processes\) x 1"):
+    with pytest.raises(ValueError, match=r"`data.batch_size` to be a multiple of 3 \(processes\) x 1"):
         check_batch_size(11, 4, processes=3, accumulate=1)
-    with pytest.raises(ValueError, match=r"data.batch_size: expected at most the 3 training images, got 4"):
+    with pytest.raises(ValueError, match=r"`data.batch_size` to be at most the 3 training images, but got 4"):
         check_batch_size(3, 4, processes=1, accumulate=1)
 
 

@@ -106,7 +106,7 @@ def test_what_one_process_knows_all_know(told):
 def test_processes_that_see_other_data_all_stop(told):
     (first, second), _ = told
     assert first["unlike"] == second["unlike"]
-    assert "expected the same data in every process, got a in the first and b in process 1" in first["unlike"]
+    assert "Expected data to be the same in every process, but got a in the first and b in process 1" in first["unlike"]
 
 
 def test_a_step_that_one_process_can_not_take_is_taken_by_none(told):
@@ -152,12 +152,16 @@ def test_a_launcher_decides_what_the_recipe_leaves_open(monkeypatch):
 
 def test_launches_that_do_not_fit_are_refused(monkeypatch):
     under_torchrun(monkeypatch, 2, 2)
-    with pytest.raises(ValueError, match=r"trainer.devices: torchrun started 2 processes .* expected 2 or auto, got 3"):
+    with pytest.raises(
+        ValueError, match=r"`trainer.devices` to be 2 or auto, because torchrun started 2 processes .* but got 3"
+    ):
         devices_and_machines(asked(devices=3))
-    with pytest.raises(ValueError, match=r"trainer.num_nodes: .*on each of 1 machines, expected 1 or auto, got 2"):
+    with pytest.raises(ValueError, match=r"`trainer.num_nodes` to be 1 or auto, .*on each of 1 machines, but got 2"):
         devices_and_machines(asked(num_nodes=2))
     under_torchrun(monkeypatch, 5, 2)
-    with pytest.raises(ValueError, match="torchrun: expected the same number of processes on every machine, got 5"):
+    with pytest.raises(
+        ValueError, match="Expected torchrun to start the same number of processes on every machine, but got 5"
+    ):
         launch()
 
 

@@ -52,7 +52,7 @@ def test_box_losses_by_name(name, kind, weight):
 def test_a_detector_s_own_losses_are_none():
     losses = build(cls="own", box="own", warmup="ce")
     assert losses == (None, None, 1, 1, "batch")
-    with pytest.raises(ValueError, match=r"cls_options: expected none for 'own', the detector's own"):
+    with pytest.raises(ValueError, match=r"cls_options` to be empty for 'own', the detector's own"):
         build(cls="own", cls_options={"bins": 3})
 
 
@@ -127,7 +127,9 @@ def test_a_warm_up_takes_parts_of_the_training():
 
 
 def test_a_warm_up_that_can_not_be():
-    with pytest.raises(ValueError, match="loss.warmup: expected none with loss.scope=level, got 'focal'"):
+    with pytest.raises(ValueError, match="`loss.warmup` to be none with loss.scope=level, but got 'focal'"):
         build(warmup="focal", scope="level")
-    with pytest.raises(ValueError, match=r"loss.warmup_until: expected the smaller part first, got \[0.5, 0.25\]"):
+    with pytest.raises(
+        ValueError, match=r"`loss.warmup_until` to be two parts, the smaller first, but got \[0.5, 0.25\]"
+    ):
         build(warmup="focal", warmup_until=[0.5, 0.25])

@@ -51,7 +51,7 @@ def plot_gradient_norm_distribution(
         'log'
     """
     if not counts:
-        raise ValueError("Expected argument `counts` to name at least one group of examples but got none")
+        raise ValueError("Expected argument `counts` to name at least one group of examples, but got none")
     fig, ax = axes_for(ax)
     tallest = 1.0
     for index, (name, values) in enumerate(counts.items()):

@@ -121,7 +121,7 @@ def figure_of(ax: Axes) -> Figure:
     while isinstance(fig, SubFigure):
         fig = fig.figure
     if fig is None:
-        raise ValueError("Expected argument `ax` to belong to a figure but got axes that were removed from theirs")
+        raise ValueError("Expected argument `ax` to belong to a figure, but got axes that were removed from theirs")
     return fig
 
 

@@ -63,7 +63,7 @@ def plot_reweighted_regression(
     """
     of_g = residuals_to_gradient_norm(edges, counts, mu)
     if not of_g.any():
-        raise ValueError("Expected argument `counts` to count at least one residual but got none")
+        raise ValueError("Expected argument `counts` to count at least one residual, but got none")
     g = cell_centres(of_g.size)
     curves = {
         "asl1": g,
@@ -109,9 +109,9 @@ def plot_regression_losses(*, mu: float = 0.02, delta: float = 1 / 9, ax: Axes |
         5
     """
     if not 0 < mu < float("inf"):
-        raise ValueError(f"Expected argument `mu` to be above 0 and finite but got {mu}")
+        raise ValueError(f"Expected argument `mu` to be above 0 and finite, but got {mu}")
     if not 0 <= delta < float("inf"):
-        raise ValueError(f"Expected argument `delta` to be at least 0 and finite but got {delta}")
+        raise ValueError(f"Expected argument `delta` to be at least 0 and finite, but got {delta}")
     fig, ax = axes_for(ax)
     d = np.linspace(0.0, 4 * max(delta, mu), 401)
     smooth = np.where(d < delta, d * d / (2 * (delta or 1.0)), d - delta / 2)

@@ -53,7 +53,7 @@ def plot_paired_differences(
         ['GHM-C + GHM-R']
     """
     if not differences:
-        raise ValueError("Expected argument `differences` to hold at least one method but got none")
+        raise ValueError("Expected argument `differences` to hold at least one method, but got none")
     fig, ax = axes_for(ax, height=1.3 + 0.36 * len(differences))
     colors = colors or method_colors(differences)
     for row, (method, (mean, low, high)) in enumerate(differences.items()):
@@ -98,7 +98,7 @@ def plot_per_class_average_precision(
     """
     classes = list(dict.fromkeys(name for of_class in values.values() for name in of_class))
     if not classes:
-        raise ValueError("Expected argument `values` to hold at least one class but got none")
+        raise ValueError("Expected argument `values` to hold at least one class, but got none")
     fig, ax = axes_for(ax, height=1.0 + (0.26 + 0.05 * len(values)) * len(classes) + 0.12 * len(values))
     colors = method_colors(values)
     rows = {name: row for row, name in enumerate(classes)}

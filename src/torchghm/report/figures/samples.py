@@ -74,7 +74,7 @@ def plot_samples(
         >>> fig, ax = plot_samples(read_run("runs/first").samples[:3])  # doctest: +SKIP
     """
     if not samples:
-        raise ValueError("Expected argument `samples` to hold at least one image but got none")
+        raise ValueError("Expected argument `samples` to hold at least one image, but got none")
     columns = min(columns, len(samples))
     rows = -(-len(samples) // columns)
     gap = 0.0 if len(samples) == 1 else 0.08 * max(sample.width for sample in samples)
@@ -143,7 +143,7 @@ def read_image(sample: Sample) -> Image.Image:
         with Image.open(sample.image) as picture:
             return picture.convert("RGB")
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"Expected {sample.image} to be a readable image but got: {error}") from error
+        raise ValueError(f"Expected {sample.image} to be a readable image, but got: {error}") from error
 
 
 def _overlap(a: LabelledBox, b: LabelledBox) -> float:

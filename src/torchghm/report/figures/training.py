@@ -204,5 +204,5 @@ def _epochs(epochs: Sequence[float] | None, length: int, argument: str) -> NDArr
     """Return the epochs' numbers, as many as an argument has values."""
     at = np.arange(1.0, length + 1) if epochs is None else np.asarray(epochs, dtype=np.float64)
     if at.size != length:
-        raise ValueError(f"Expected argument `{argument}` to have {at.size} epochs but got {length}")
+        raise ValueError(f"Expected argument `{argument}` to have {at.size} epochs, but got {length}")
     return at

@@ -58,7 +58,7 @@ def named_methods(methods: Methods) -> dict[str, dict[str, Any]]:
             named.append(("+".join(method), {"loss.cls": method[0], "loss.box": method[1]}))
     names = [name for name, _ in named]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"Expected every method once, but {twice[0]} is named twice.")
+        raise ValueError(f"Expected argument `methods` to name every method once, but got {twice[0]} twice.")
     if not names:
         raise ValueError(f"Expected argument `methods` to be at least one, each once, but got {names}.")
     for name in names:
@@ -121,7 +121,7 @@ def load_preset(preset: str | Path) -> Preset:
         raise ValueError(f"{source}: {error}") from error
     baseline = content.get("baseline", next(iter(methods)))
     if baseline not in methods:
-        raise ValueError(f"{source}: expected baseline to be one of {', '.join(methods)}, got {baseline!r}")
+        raise ValueError(f"{source}: Expected `baseline` to be one of {', '.join(methods)}, but got {baseline!r}")
     return Preset(methods, flattened(_mapping(content.get("recipe", {}), f"{source}: recipe")), baseline)
 
 
@@ -131,5 +131,5 @@ def _packaged(name: str) -> str:
 
 def _mapping(value: Any, source: str) -> dict[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise ValueError(f"{source}: expected keys and values, got {value!r}")
+        raise ValueError(f"{source}: Expected keys and values, but got {value!r}")
     return value

@@ -56,7 +56,7 @@ def dry_pass(data: DetectionData, recipe: Recipe, device: torch.device, *, steps
         ValueError: no boxes, fewer training images than a batch has, steps or batches out of range.
     """
     if steps < 1:
-        raise ValueError(f"expected argument `steps` to be at least 1, got {steps}")
+        raise ValueError(f"Expected argument `steps` to be at least 1, but got {steps}")
     recipe = recipe.with_values(NEUTRAL)
     loader = _loader(data, recipe)
     module = DetectorModule(recipe, data.classes, steps_per_epoch=steps).to(device)
@@ -85,7 +85,7 @@ def count_examples(module: DetectorModule, data: DetectionData, device: torch.de
         batches: at least 2; images come again where there are fewer.
     """
     if batches < 2:
-        raise ValueError(f"expected argument `batches` to be at least 2, got {batches}")
+        raise ValueError(f"Expected argument `batches` to be at least 2, but got {batches}")
     module.eval()
     positive: list[Tensor] = []
     negative: list[Tensor] = []
@@ -104,7 +104,8 @@ def _loader(data: DetectionData, recipe: Recipe) -> DataLoader[Any]:
     records = with_boxes(data, "train")
     if len(records) < recipe.data.batch_size:
         raise ValueError(
-            f"data.batch_size: expected at most the {len(records)} training images, got {recipe.data.batch_size}"
+            f"Expected `data.batch_size` to be at most the {len(records)} training images, "
+            f"but got {recipe.data.batch_size}"
         )
     return DataLoader(
         DetectionDataset(records, data.classes, evaluation_transforms(), training=True),

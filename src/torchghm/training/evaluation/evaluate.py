@@ -107,5 +107,5 @@ def usable_device(device: str | torch.device | None) -> torch.device:
     except (RuntimeError, AssertionError) as error:  # an unknown name, no such GPU, a build of torch without any
         reason = str(error).strip().split("\n")[0]
         raise ValueError(
-            f"expected argument `device` to be one of this machine, got {str(device)!r}: {reason}"
+            f"Expected argument `device` to be one of this machine, but got {str(device)!r}: {reason}"
         ) from error

@@ -56,7 +56,7 @@ def predict(
             then.
     """
     if not 0 <= threshold <= 1:
-        raise ValueError(f"expected argument `threshold` to be in [0, 1], got {threshold}")
+        raise ValueError(f"Expected argument `threshold` to be in [0, 1], but got {threshold}")
     out, files, device = Path(out), _image_files(images), usable_device(device)
     whole = None if data is None else load_data(data, val_fraction=0, test_fraction=0)
     ids = ids_by_name(files) if whole is None else ids_of_data(whole, files)
@@ -93,7 +93,8 @@ def _image_files(images: Sequence[str | Path]) -> list[Path]:
         else:
             raise FileNotFoundError(f"there is no image or folder {str(path)!r}")
     if not files:
-        raise ValueError(f"expected images, got none in {', '.join(map(str, images)) or 'an empty list'}")
+        places = ", ".join(map(str, images)) or "an empty list"
+        raise ValueError(f"Expected argument `images` to name at least one image, but got none in {places}")
     return files
 
 

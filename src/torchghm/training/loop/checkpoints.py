@@ -78,7 +78,7 @@ def load_checkpoint(path: Path) -> SavedDetector:
         raise ValueError(f"the checkpoint {str(path)!r} can't be read: {why_unreadable(path, error)}") from error
     about = content.get(CHECKPOINT_KEY) if isinstance(content, dict) else None
     if about is None:
-        raise ValueError(f"expected a checkpoint of `torchghm train`, got {str(path)!r}, which is of something else")
+        raise ValueError(f"Expected {str(path)!r} to be a checkpoint of `torchghm train`, but got another file")
     try:
         values, classes = about["recipe"], tuple(about["classes"])
         epochs = content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]

@@ -73,11 +73,11 @@ def check_batch_size(images: int, batch_size: int, *, processes: int, accumulate
     """
     if batch_size % (processes * accumulate):
         raise ValueError(
-            f"data.batch_size: expected a multiple of {processes} (processes) x {accumulate} (trainer.accumulate), "
-            f"got {batch_size}"
+            f"Expected `data.batch_size` to be a multiple of {processes} (processes) x {accumulate} "
+            f"(trainer.accumulate), but got {batch_size}"
         )
     if images < batch_size:
-        raise ValueError(f"data.batch_size: expected at most the {images} training images, got {batch_size}")
+        raise ValueError(f"Expected `data.batch_size` to be at most the {images} training images, but got {batch_size}")
 
 
 def batch_seed(seed: int, epoch: int, batch: int, rank: int) -> int:

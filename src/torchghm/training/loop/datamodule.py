@@ -95,7 +95,7 @@ class DetectionDataModule(LightningDataModule):
     @property
     def _running_trainer(self) -> Any:
         if self.trainer is None:
-            raise RuntimeError("expected a data module that a trainer runs")
+            raise RuntimeError("Expected the data module to be run by a trainer, but got none")
         return self.trainer
 
 

@@ -44,13 +44,14 @@ def launch() -> Launch | None:
         launcher, processes = "SLURM", int(os.environ["SLURM_NTASKS"])
         machines = int(os.environ.get("SLURM_NNODES", "1"))
         if processes > 1 and "SLURM_NTASKS_PER_NODE" not in os.environ:
-            raise ValueError("SLURM: expected the job to set --ntasks-per-node, got --ntasks alone")
+            raise ValueError("Expected the SLURM job to set --ntasks-per-node, but got --ntasks alone")
         devices = processes // machines
     else:
         return None
     if devices * machines != processes:
         raise ValueError(
-            f"{launcher}: expected the same number of processes on every machine, got {processes} on {machines}"
+            f"Expected {launcher} to start the same number of processes on every machine, "
+            f"but got {processes} on {machines}"
         )
     return Launch(launcher, devices, machines)
 
@@ -70,8 +71,8 @@ def devices_and_machines(recipe: TrainerRecipe) -> tuple[int | Literal["auto"], 
     ):
         if asked not in ("auto", there):
             raise ValueError(
-                f"trainer.{key}: {started.launcher} started {started.devices} processes on each of {started.machines} "
-                f"machines, expected {there} or auto, got {asked}"
+                f"Expected `trainer.{key}` to be {there} or auto, because {started.launcher} started {started.devices} "
+                f"processes on each of {started.machines} machines, but got {asked}"
             )
     return started.devices, started.machines
 
@@ -174,6 +175,6 @@ class SameEverywhere(Callback):
             for name, value in facts.items():
                 if value != first[name]:
                     raise ValueError(
-                        f"expected the same {name} in every process, got {first[name]} in the first and {value} in "
-                        f"process {rank}: all machines need the same command, data and output folder"
+                        f"Expected {name} to be the same in every process, but got {first[name]} in the first "
+                        f"and {value} in process {rank}: all machines need the same command, data and output folder"
                     )

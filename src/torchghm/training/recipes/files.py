@@ -76,12 +76,12 @@ def _read(recipe: str | Path, folder: Path, chain: tuple[str, ...]) -> tuple[str
         raise ValueError(f"{source}: is not YAML: {error}") from error
     values = {} if values is None else values
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise ValueError(f"{source}: expected keys and values, got {type(values).__name__}")
+        raise ValueError(f"{source}: Expected keys and values, but got {type(values).__name__}")
     base = values.pop("base", None)
     values = {"name": name, **values}
     if base is not None:
         if not isinstance(base, str):
-            raise ValueError(f"{source}: expected a recipe's name or file under the key 'base', got {base!r}")
+            raise ValueError(f"{source}: Expected `base` to be a recipe's name or file, but got {base!r}")
         values = apply_changes(_read(base, place, (*chain, source))[1], values)
     checked(Recipe, values, source)  # here, so that the message names the file whose fault it is
     return source, values

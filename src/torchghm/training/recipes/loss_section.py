@@ -61,7 +61,7 @@ class LossRecipe(Section):
     @classmethod
     def _one_after_the_other(cls, value: tuple[float, float]) -> tuple[float, float]:
         if value[0] > value[1]:
-            raise ValueError(f"loss.warmup_until: expected the smaller part first, got {list(value)}")
+            raise ValueError(f"Expected `loss.warmup_until` to be two parts, the smaller first, but got {list(value)}")
         return value
 
     @model_validator(mode="after")
@@ -102,7 +102,7 @@ def build_losses(recipe: LossRecipe, calls: int = 0) -> DetectionLosses:
     cls_loss = _build(cls, recipe.cls, recipe.cls_options, "loss.cls_options")
     if cls_loss is not None and recipe.warmup != "none" and recipe.cls in HARMONIZED:
         if scope != "batch":
-            raise ValueError(f"loss.warmup: expected none with loss.scope={scope}, got {recipe.warmup!r}")
+            raise ValueError(f"Expected `loss.warmup` to be none with loss.scope={scope}, but got {recipe.warmup!r}")
         before = CrossEntropyLoss if recipe.warmup == "ce" else FocalLoss
         start, end = (round(fraction * calls) for fraction in recipe.warmup_until)
         settings: dict[str, Any] = {"activation": cls_loss.activation}
@@ -119,7 +119,9 @@ def build_losses(recipe: LossRecipe, calls: int = 0) -> DetectionLosses:
 def _build(choice: LossChoice, name: str, options: Mapping[str, Any], key: str) -> nn.Module | None:
     if choice.build is None:
         if options:
-            raise ValueError(f"{key}: expected none for {name!r}, the detector's own loss, got {dict(options)}")
+            raise ValueError(
+                f"Expected `{key}` to be empty for {name!r}, the detector's own loss, but got {dict(options)}"
+            )
         return None
     named = [*inspect.signature(choice.build.__init__).parameters]
     if issubclass(choice.build, UnharmonizedLoss):

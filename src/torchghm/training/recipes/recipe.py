@@ -42,27 +42,30 @@ class Recipe(Section):
         detector, activation = self.model.detector, activation_of(self.loss.cls, self.loss.cls_options)
         if self.data.image_size is not None and not has_option(detector, "image_size"):
             size = list(self.data.image_size)
-            raise ValueError(f"data.image_size: {detector} reads images of one size, expected null, got {size}")
+            raise ValueError(
+                f"Expected `data.image_size` to be null for {detector}, which reads images of one size, but got {size}"
+            )
         if self.loss.stage is not None and detector not in TWO_STAGE_DETECTORS:
             raise ValueError(
-                f"loss.stage: expected null for {detector}, which has one, got {self.loss.stage!r}; "
+                f"Expected `loss.stage` to be null for {detector}, which has one stage, but got {self.loss.stage!r}; "
                 f"{', '.join(TWO_STAGE_DETECTORS)} have two"
             )
         density = {self.loss.cls, self.loss.box} & HARMONIZED
         if self.loss.stage == "roi" and self.loss.scope != "batch" and density:
             raise ValueError(
-                f"loss.scope: expected batch with loss.stage=roi, where no level is, got {self.loss.scope!r}"
+                f"Expected `loss.scope` to be batch with loss.stage=roi, which has no levels, "
+                f"but got {self.loss.scope!r}"
             )
         if self.loss.stage == "roi":
             if self.loss.cls != "own" and activation != "softmax":
                 raise ValueError(
-                    "loss.cls_options.activation: expected softmax with loss.stage=roi (or loss.cls=own), got "
-                    f"{activation!r}"
+                    "Expected `loss.cls_options.activation` to be softmax with loss.stage=roi (or loss.cls=own), "
+                    f"but got {activation!r}"
                 )
         elif activation == "softmax" and detector not in SOFTMAX_DETECTORS:
             raise ValueError(
-                f"loss.cls_options.activation: expected sigmoid for {detector}, got {activation!r} of the loss "
-                f"{self.loss.cls!r}, which {' and '.join(SOFTMAX_DETECTORS)} have"
+                f"Expected `loss.cls_options.activation` to be sigmoid for {detector}, but got {activation!r} "
+                f"of the loss {self.loss.cls!r}, which {' and '.join(SOFTMAX_DETECTORS)} have"
             )
         return self
 

@@ -95,7 +95,9 @@ class DataRecipe(Section):
     @classmethod
     def _in_order(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
         if value is not None and value[0] > value[1]:
-            raise ValueError(f"data.scale_jitter: expected the smaller factor first, got {list(value)}")
+            raise ValueError(
+                f"Expected `data.scale_jitter` to be two factors, the smaller first, but got {list(value)}"
+            )
         return value
 
 
@@ -153,7 +155,9 @@ class ModelRecipe(Section):
     @classmethod
     def _known(cls, value: str | None) -> str | None:
         if value is not None and value not in BACKBONES and not value.startswith(TIMM):
-            raise ValueError(f"model.backbone: expected one of {', '.join(BACKBONES)}, {TIMM}<name>, got {value!r}")
+            raise ValueError(
+                f"Expected `model.backbone` to be one of {', '.join(BACKBONES)}, {TIMM}<name>, but got {value!r}"
+            )
         return value
 
     @model_validator(mode="after")
@@ -161,7 +165,10 @@ class ModelRecipe(Section):
         for option in DETECTOR_OPTIONS:
             value = getattr(self, option)
             if value is not None and not has_option(self.detector, option):
-                raise ValueError(f"model.{option}: {self.detector} has no such option, expected null, got {value!r}")
+                raise ValueError(
+                    f"Expected `model.{option}` to be null for {self.detector}, which has no such option, "
+                    f"but got {value!r}"
+                )
         return self
 
 

@@ -54,7 +54,7 @@ def read_assignments(assignments: list[str]) -> Values:
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():
-            raise ValueError(f"expected --set key=value, for example optimizer.lr=1e-3, got {assignment!r}")
+            raise ValueError(f"Expected --set to be key=value, for example optimizer.lr=1e-3, but got {assignment!r}")
         try:
             values[key.strip()] = read_yaml(text)
         except ValueError as error:
@@ -115,7 +115,7 @@ def checked(model: type[Model], values: Mapping[str, Any], source: str) -> Model
     for path in _unknown(model, values):
         raise ValueError(f"{source}: unknown key {path!r}{nearest(path, list(_keys(model)))}")
     for path, value in _flags(model, values):
-        raise ValueError(f"{source}: {path}: expected no true or false, got {str(value).lower()}")
+        raise ValueError(f"{source}: Expected `{path}` to be no true or false, but got {str(value).lower()}")
     try:
         return model.model_validate(values)
     except ValidationError as error:
