@@ -176,12 +176,14 @@ def test_beside_every_detector(name):
     columns = memory.columns()
     assert columns["seen"].tolist() == [1, 1, 0]
     had_positives = (columns["seen"] - columns["unmatched"]) > 0  # a Faster R-CNN draws its proposals
-    assert had_positives.any() and (had_positives[:2].all() or name == "faster_rcnn")
+    assert had_positives.any()
+    assert had_positives[:2].all() or name == "faster_rcnn"
     assert torch.equal((columns["gradient_norm"] > 0) & (columns["gradient_norm"] <= 1), had_positives)
     assert torch.equal(columns["rival"] >= 0, had_positives)
     if name != "faster_rcnn":  # whose second stage has no anchors to look for places among
         places = memory.places.columns()
-        assert len(places["score"]) and ((places["box"] >= 0) & (places["box"] <= 1)).all()
+        assert len(places["score"])
+        assert ((places["box"] >= 0) & (places["box"] <= 1)).all()
 
 
 def test_rows_of_a_classifier():

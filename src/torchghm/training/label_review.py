@@ -8,20 +8,61 @@ from pathlib import Path
 import torch
 
 from torchghm.data import Records
+from torchghm.data.new_folder import new_folder
 from torchghm.review.agreement import Detections
 from torchghm.review.digests import check_same_annotations
 from torchghm.review.evidence import Evidence, Memory, gather_evidence
+from torchghm.review.exports import EXPORTS
+from torchghm.review.findings import CSV_FILE, JSON_FILE, Finding, write_coco_findings, write_csv
 from torchghm.review.memory import LabelMemory
+from torchghm.review.page import PAGE_FILE, write_page
+from torchghm.review.verdict import find_wrong_labels
 from torchghm.training.checkpoints import SavedDetector, load_checkpoint
 from torchghm.training.datamodule import evaluation_loader, to_floats, with_boxes
 from torchghm.training.evaluation import checkpoint_of, load_recipe_data, usable_device
 from torchghm.training.label_memory import LABELS_KEY
 from torchghm.training.module import DetectorModule
 
+WITHOUT_MEMORY = (
+    "the run has no memory of labels: this review is from its final model alone, which may have learned wrong labels "
+    "by heart; train with trainer.label_memory=true for a better one"
+)
 LOWEST_SCORE = 0.01
 """Of a detection that is looked at; a model that was told that there is nothing still says so softly."""
 
 _log = logging.getLogger("torchghm")
+
+
+def review(
+    run: str | Path, out: str | Path, data: str | Path | None = None, *, device: str | torch.device | None = None
+) -> list[Finding]:
+    """Write which training labels of a run are probably wrong: a table, COCO's form, other tools' forms, and a page.
+
+    Arguments:
+        run: folder of the run, or a checkpoint.
+        out: folder to make; there must be none, or an empty one.
+        data: folder of the data set; by default the one that the run was trained on.
+        device: by default a GPU if there is one.
+
+    Returns:
+        The findings, worst first.
+
+    Raises:
+        FileNotFoundError: no such run or data.
+        FileExistsError: ``out`` is there and not empty.
+        ValueError: annotations or classes that differ from the run's, or no data named.
+    """
+    out = Path(out)
+    with new_folder(out, None, "a review") as made:
+        evidence, records, classes, memory = run_evidence(run, data, device=device)
+        findings = find_wrong_labels(records, evidence, _arrays(memory))
+        write_csv(made / CSV_FILE, findings, records, classes)
+        write_coco_findings(made / JSON_FILE, findings, records, classes)
+        for name, write in EXPORTS.items():
+            write(made / name, findings, records, classes)
+        note = "" if memory is not None else f"{WITHOUT_MEMORY}."
+        write_page(made / PAGE_FILE, findings, records, classes, title=f"{records.root}", note=note, place=out)
+    return findings
 
 
 def run_evidence(
@@ -51,11 +92,7 @@ def run_evidence(
     records = with_boxes(found, "train")
     memory = None
     if kept is None:
-        _log.warning(
-            "the run %s has no memory of labels: this review is from its final model alone, which may have learned "
-            "wrong labels by heart; train with trainer.label_memory=true for a better one",
-            run,
-        )
+        _log.warning("%s: %s", run, WITHOUT_MEMORY)
     else:
         check_same_annotations(records, found.classes, kept["digests"])
         memory = LabelMemory.from_state(kept["memory"])
