@@ -49,7 +49,7 @@ class HarmonizedFasterRCNN(HarmonizedDetector, FasterRCNN):  # type: ignore[misc
         return head.box_loss  # type: ignore[no-any-return]
 
     @property
-    def observer(self) -> Observer | None:  # type: ignore[override]
+    def observer(self) -> Observer | None:
         """Who else sees what the second stage's losses see."""
         return self.roi_heads.observer  # type: ignore[no-any-return]
 

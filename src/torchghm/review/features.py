@@ -86,4 +86,5 @@ def class_medians(values: Floats, labels: Whole) -> dict[int, float]:
 
 def _beside(values: Floats, medians: dict[int, float], labels: Whole) -> Floats:
     scale = np.array([medians.get(int(label), medians[-1]) for label in labels])
-    return np.minimum(values / np.maximum(scale, _LEAST), 2.0)
+    parts: Floats = np.minimum(values / np.maximum(scale, _LEAST), 2.0)
+    return parts

@@ -11,7 +11,7 @@ from torchghm.data import Records
 from torchghm.data.new_folder import new_folder
 from torchghm.review.agreement import Detections
 from torchghm.review.digests import check_same_annotations
-from torchghm.review.evidence import Evidence, Memory, gather_evidence
+from torchghm.review.evidence import Memory, gather_evidence
 from torchghm.review.exports import EXPORTS
 from torchghm.review.findings import CSV_FILE, JSON_FILE, Finding, write_coco_findings, write_csv
 from torchghm.review.memory import LabelMemory
@@ -54,8 +54,8 @@ def review(
     """
     out = Path(out)
     with new_folder(out, None, "a review") as made:
-        evidence, records, classes, memory = run_evidence(run, data, device=device)
-        findings = find_wrong_labels(records, evidence, _arrays(memory))
+        records, classes, detections, memory = run_comparison(run, data, device=device)
+        findings = find_wrong_labels(records, gather_evidence(records, detections, memory), memory)
         write_csv(made / CSV_FILE, findings, records, classes)
         write_coco_findings(made / JSON_FILE, findings, records, classes)
         for name, write in EXPORTS.items():
@@ -65,10 +65,10 @@ def review(
     return findings
 
 
-def run_evidence(
+def run_comparison(
     run: str | Path, data: str | Path | None = None, *, device: str | torch.device | None = None
-) -> tuple[Evidence, Records, tuple[str, ...], LabelMemory | None]:
-    """Compare the training labels of a run with what its model sees.
+) -> tuple[Records, tuple[str, ...], list[Detections], Memory | None]:
+    """Return what is to be compared: the training labels of a run, what its model sees, and what the training saw.
 
     Arguments:
         run: folder of the run, or a checkpoint.
@@ -76,7 +76,7 @@ def run_evidence(
         device: by default a GPU if there is one.
 
     Returns:
-        The evidence, the training images, the classes, and the memory of the labels, None if the run has none.
+        The training images, the classes, detections in each image, and the memory, None if the run has none.
 
     Raises:
         FileNotFoundError: no such run or data.
@@ -97,7 +97,7 @@ def run_evidence(
         check_same_annotations(records, found.classes, kept["digests"])
         memory = LabelMemory.from_state(kept["memory"])
     detections = detect(saved, records, usable_device(device))
-    return gather_evidence(records, detections, _arrays(memory)), records, found.classes, memory
+    return records, found.classes, detections, _arrays(memory)
 
 
 @torch.no_grad()
