@@ -142,7 +142,8 @@ def show(name: str, method: str, case: dict[str, Any], objects: Any, places: Any
     figures += [average_precision_score(kinds == kind, by_kind[kind - 1]) for kind in (1, 2, 3)]
     if places is not None:
         figures.append(average_precision_score(case["missing"][known] == 1, places[known]))
-    print(f"| {name} | {method} | " + " | ".join(f"{figure:.3f}" for figure in figures) + " |", flush=True)
+    cells = [f"{figure:.3f}" for figure in figures] + ["" if places is None else None]
+    print(f"| {name} | {method} | " + " | ".join(cell for cell in cells if cell is not None) + " |", flush=True)
 
 
 if __name__ == "__main__":
