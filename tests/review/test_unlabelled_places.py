@@ -62,7 +62,7 @@ def test_the_frame_undoes_every_transform():
     for seed in range(30):
         torch.manual_seed(seed)
         frame = torch.tensor([[0.0, 0, 64, 48], [0, 0, 32, 24]])
-        _image, target = transforms(
+        _, target = transforms(
             tv_tensors.Image(torch.zeros(3, 96, 128, dtype=torch.uint8)),
             {
                 "boxes": tv_tensors.BoundingBoxes(box, format="XYXY", canvas_size=(96, 128)),

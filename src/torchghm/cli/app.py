@@ -8,6 +8,7 @@ from torchghm.cli.advice import advise
 from torchghm.cli.comparison import compare, report
 from torchghm.cli.data import data
 from torchghm.cli.errors import show_tracebacks
+from torchghm.cli.review import review
 from torchghm.cli.training import evaluate, predict, train
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app.command("predict")(predict)
 app.command("advise")(advise)
 app.command("compare")(compare)
 app.command("report")(report)
+app.command("review")(review)
 app.add_typer(data, name="data")
 
 

@@ -84,7 +84,7 @@ class DetectionDataset(Dataset[Item]):
             target["ignored_boxes"] = tv_tensors.BoundingBoxes(
                 ignored, format="XYXY", canvas_size=(record.height, record.width)
             )
-            target["annotations"] = torch.from_numpy(int(self._first[index]) + np.arange(len(record.labels))[kept])
+            target["annotations"] = torch.from_numpy(int(self._first[index]) + np.flatnonzero(~record.crowd))
             sides = torch.tensor([0.0, 0.0, record.width, record.height])
             target["frame_boxes"] = tv_tensors.BoundingBoxes(
                 torch.stack([sides / 2, sides / 4]),

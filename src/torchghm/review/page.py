@@ -33,7 +33,14 @@ MARGIN = 0.4
 
 
 def write_page(
-    path: Path, findings: Sequence[Finding], records: Records, classes: Sequence[str], *, title: str, note: str = ""
+    path: Path,
+    findings: Sequence[Finding],
+    records: Records,
+    classes: Sequence[str],
+    *,
+    title: str,
+    note: str = "",
+    place: Path | None = None,
 ) -> None:
     """Write the page of these findings, in their order.
 
@@ -44,13 +51,14 @@ def write_page(
         classes: names of the labels.
         title: above all.
         note: a sentence below it.
+        place: the folder that the page will be in, if it is written elsewhere first.
 
     Raises:
         WriteError: it can't be written.
     """
     crops, of_finding = _crops(findings, records)
     images = list(dict.fromkeys(found.image for found in findings))
-    place = {image: index for index, image in enumerate(images)}
+    position = {image: index for index, image in enumerate(images)}
     content = {
         "form": FORM,
         "kinds": KINDS,
@@ -60,7 +68,7 @@ def write_page(
                 records.name(image),
                 int(records.widths[image]),
                 int(records.heights[image]),
-                _address(records, image, path),
+                _address(records, image, place or path.parent),
             ]
             for image in images
         ],
@@ -70,7 +78,7 @@ def write_page(
                 found.name,
                 KINDS.index(found.kind),
                 round(found.score, 3),
-                place[found.image],
+                position[found.image],
                 found.annotation,
                 found.label,
                 _rounded(found.box),
@@ -140,12 +148,12 @@ def _crop(pixels: Image.Image, found: Finding) -> list[Any]:
     return [*view, base64.b64encode(file.getvalue()).decode("ascii")]
 
 
-def _address(records: Records, image: int, page: Path) -> str | None:
+def _address(records: Records, image: int, folder: Path) -> str | None:
     """Where the page finds the image's own file; None in a tar shard."""
     record = records[image]
     if record.member is not None:
         return None
-    return quote(os.path.relpath(record.path.absolute(), page.absolute().parent).replace(os.sep, "/"), errors="replace")
+    return quote(os.path.relpath(record.path.absolute(), folder.absolute()).replace(os.sep, "/"), errors="replace")
 
 
 def _rounded(box: Box | None) -> list[float] | None:

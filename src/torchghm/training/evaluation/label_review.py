@@ -8,10 +8,15 @@ from pathlib import Path
 import torch
 
 from torchghm.data import Records
+from torchghm.data.new_folder import new_folder
 from torchghm.review.agreement import Detections
 from torchghm.review.digests import check_same_annotations
-from torchghm.review.evidence import Evidence, Memory, gather_evidence
+from torchghm.review.evidence import Memory, gather_evidence
+from torchghm.review.exports import EXPORTS
+from torchghm.review.findings import CSV_FILE, JSON_FILE, Finding, write_coco_findings, write_csv
 from torchghm.review.memory import LabelMemory
+from torchghm.review.page import PAGE_FILE, write_page
+from torchghm.review.verdict import find_wrong_labels
 from torchghm.training.evaluation.evaluate import checkpoint_of, usable_device
 from torchghm.training.label_memory import LABELS_KEY
 from torchghm.training.loop.checkpoints import SavedDetector, load_checkpoint
@@ -19,16 +24,52 @@ from torchghm.training.loop.datamodule import evaluation_loader, to_floats
 from torchghm.training.loop.module import DetectorModule
 from torchghm.training.loop.recipe_data import load_recipe_data, with_boxes
 
+WITHOUT_MEMORY = (
+    "the run has no memory of labels: this review is from its final model alone, which may have learned wrong labels "
+    "by heart; train with trainer.label_memory=true for a better one"
+)
 LOWEST_SCORE = 0.01
 """Of a detection that is looked at; a model that was told that there is nothing still says so softly."""
 
 _log = logging.getLogger("torchghm")
 
 
-def run_evidence(
+def review(
+    run: str | Path, out: str | Path, data: str | Path | None = None, *, device: str | torch.device | None = None
+) -> list[Finding]:
+    """Write which training labels of a run are probably wrong: a table, COCO's form, other tools' forms, and a page.
+
+    Arguments:
+        run: folder of the run, or a checkpoint.
+        out: folder to make; there must be none, or an empty one.
+        data: folder of the data set; by default the one that the run was trained on.
+        device: by default a GPU if there is one.
+
+    Returns:
+        The findings, worst first.
+
+    Raises:
+        FileNotFoundError: no such run or data.
+        FileExistsError: ``out`` is there and not empty.
+        ValueError: annotations or classes that differ from the run's, or no data named.
+    """
+    out = Path(out)
+    with new_folder(out, None, "a review") as made:
+        records, classes, detections, memory = run_comparison(run, data, device=device)
+        findings = find_wrong_labels(records, gather_evidence(records, detections, memory), memory)
+        write_csv(made / CSV_FILE, findings, records, classes)
+        write_coco_findings(made / JSON_FILE, findings, records, classes)
+        for name, write in EXPORTS.items():
+            write(made / name, findings, records, classes)
+        note = "" if memory is not None else f"{WITHOUT_MEMORY}."
+        write_page(made / PAGE_FILE, findings, records, classes, title=f"{records.root}", note=note, place=out)
+    return findings
+
+
+def run_comparison(
     run: str | Path, data: str | Path | None = None, *, device: str | torch.device | None = None
-) -> tuple[Evidence, Records, tuple[str, ...], LabelMemory | None]:
-    """Compare the training labels of a run with what its model sees.
+) -> tuple[Records, tuple[str, ...], list[Detections], Memory | None]:
+    """Return what is to be compared: the training labels of a run, what its model sees, and what the training saw.
 
     Arguments:
         run: folder of the run, or a checkpoint.
@@ -36,7 +77,7 @@ def run_evidence(
         device: by default a GPU if there is one.
 
     Returns:
-        The evidence, the training images, the classes, and the memory of the labels, None if the run has none.
+        The training images, the classes, detections in each image, and the memory, None if the run has none.
 
     Raises:
         FileNotFoundError: no such run or data.
@@ -52,16 +93,12 @@ def run_evidence(
     records = with_boxes(found, "train")
     memory = None
     if kept is None:
-        _log.warning(
-            "the run %s has no memory of labels: this review is from its final model alone, which may have learned "
-            "wrong labels by heart; train with trainer.label_memory=true for a better one",
-            run,
-        )
+        _log.warning("%s: %s", run, WITHOUT_MEMORY)
     else:
         check_same_annotations(records, found.classes, kept["digests"])
         memory = LabelMemory.from_state(kept["memory"])
     detections = detect(saved, records, usable_device(device))
-    return gather_evidence(records, detections, _arrays(memory)), records, found.classes, memory
+    return records, found.classes, detections, _arrays(memory)
 
 
 @torch.no_grad()

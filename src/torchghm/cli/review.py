@@ -1,0 +1,59 @@
+"""`torchghm review`: which training labels are wrong, and a corrected copy of the data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from torchghm.cli.errors import plain_errors
+from torchghm.cli.training import Device
+
+
+@plain_errors
+def review(
+    places: Annotated[
+        list[Path], typer.Argument(metavar="RUN | DATA OUT", help="A run; with --apply the data and the copy to make.")
+    ],
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder of the data; by default the one that the run was trained on.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the findings and the page.")] = None,
+    decisions: Annotated[
+        Path | None, typer.Option("--apply", metavar="DECISIONS", help="File of decisions that the page saved.")
+    ] = None,
+    device: Device = None,
+) -> None:
+    """Find wrong labels from how the training went for each; or write a corrected copy.
+
+    `torchghm review RUN --out DIR` writes review.html, findings.csv, findings.json, and the same for FiftyOne, Label
+    Studio and CVAT. `torchghm review --apply DECISIONS DATA OUT` writes a copy with the accepted findings corrected.
+    """
+    if decisions is not None:
+        if len(places) != 2 or data is not None or out is not None:
+            raise ValueError("expected `torchghm review --apply DECISIONS DATA OUT`: two folders, no other option")
+        _apply(decisions, *places)
+        return
+    if len(places) != 1 or out is None:
+        raise ValueError("expected `torchghm review RUN --out DIR`: one run, and the folder to make")
+    from torchghm.training.evaluation.label_review import review as run
+
+    findings = run(places[0], out, data, device=device)
+    for kind, count in Counter(found.kind for found in findings).most_common():
+        typer.echo(f"{kind}: {count} findings, {sum(f.kind == kind and f.score > 0.5 for f in findings)} above 0.5")
+    typer.echo(f"review: {out / 'review.html'}")
+
+
+def _apply(decisions: Path, data: Path, out: Path) -> None:
+    from torchghm.data import load_data
+    from torchghm.data.problems import counted
+    from torchghm.review.correcting import LOG_FILE, read_decisions, write_corrected
+
+    decided = read_decisions(decisions)
+    loaded = load_data(data, val_fraction=0, test_fraction=0)
+    for line in counted(loaded.problems):
+        typer.echo(f"{loaded.root}: {line}", err=True)
+    made = write_corrected(loaded, decided, out)
+    typer.echo(f"data: {made}, changes in {made / LOG_FILE}")
