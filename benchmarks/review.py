@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
-from torchghm.training.evaluation.label_review import run_comparison
 
 from benchmarks.review_truth import load_truth
 from torchghm.review.evidence import Evidence, gather_evidence
 from torchghm.review.features import is_strongest, object_features, place_features
 from torchghm.review.verdict import object_scores, place_scores
+from torchghm.training.evaluation.label_review import run_comparison
 
 KINDS = ("", "class", "shifted", "spurious")
 
