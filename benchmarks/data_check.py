@@ -135,8 +135,8 @@ def _write_voc(root: Path, splits: dict[str, list[int]]) -> None:
             _link_image(root, root / "JPEGImages" / f"{image}.jpg", image)
             boxes = [
                 f"<object><name>class {one.label}</name><difficult>0</difficult><bndbox>"
-                f"<xmin>{int(one.left) + 1}</xmin><ymin>{int(one.top) + 1}</ymin>"
-                f"<xmax>{int(one.left + one.width) + 1}</xmax><ymax>{int(one.top + one.height) + 1}</ymax></bndbox></object>"
+                f"<xmin>{int(one.left) + 1}</xmin><xmax>{int(one.left + one.width) + 1}</xmax>"
+                f"<ymin>{int(one.top) + 1}</ymin><ymax>{int(one.top + one.height) + 1}</ymax></bndbox></object>"
                 for one in objects
             ]
             size = f"<size><width>{WIDTH}</width><height>{HEIGHT}</height><depth>3</depth></size>"
