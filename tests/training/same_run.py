@@ -12,6 +12,8 @@ import torch
 from torchghm.training.run_folder import RunFolder
 
 TIMES = ("images_per_second", "seconds")
+PLACES = ("/torchghm_labels/root",)
+"""Of a checkpoint: where the data were, which may be tar shards of the same images."""
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, Any]:
@@ -26,7 +28,8 @@ def state(path: Path) -> dict[str, Any]:
     """What a checkpoint holds of weights, losses' state, optimiser, schedule, scaler and best AP so far."""
     content = torch.load(path, weights_only=True)
     kept = ("epoch", "global_step", "state_dict", "optimizer_states", "lr_schedulers", "callbacks", "torchghm_labels")
-    return {name: leaf for name, leaf in flat({key: content.get(key) for key in kept}).items() if "seconds" not in name}
+    leaves = flat({key: content.get(key) for key in kept})
+    return {name: leaf for name, leaf in leaves.items() if "seconds" not in name and name not in PLACES}
 
 
 def rows(path: Path) -> list[dict[str, str]]:
