@@ -121,7 +121,8 @@ def _opened(source: Path | Member) -> Iterator[Image.Image]:
         raise ImageError(
             "does not exist" if isinstance(source, Path) else f"does not exist at {source.base}", path
         ) from error
-    except UnidentifiedImageError as error:
+    # Ultralytics replaces Image.open by one that asks for another package where Pillow recognises nothing.
+    except (UnidentifiedImageError, ImportError) as error:
         raise ImageError("cannot be recognised as an image", path) from error
     except MemoryError as error:
         raise ImageError("does not fit into memory", path) from error
