@@ -25,7 +25,9 @@ def records(tmp_path):
 def test_an_item_for_training_leaves_crowds_out(records):
     image, target = DetectionDataset(records, CLASSES, training=True)[0]
     assert (image.shape, image.dtype, type(image)) == ((3, 30, 40), torch.uint8, torch.Tensor)
-    assert set(target) == {"boxes", "labels", "image_id", "ignored_boxes"}
+    assert set(target) == {"boxes", "labels", "image_id", "ignored_boxes", "annotations", "frame_boxes"}
+    assert target["annotations"].tolist() == [1]  # the second object of all
+    assert target["frame_boxes"].tolist() == [[0, 0, 20, 15], [0, 0, 10, 7.5]]
     assert target["ignored_boxes"].tolist() == [[1, 2, 11, 12]]
     assert type(target["ignored_boxes"]) is torch.Tensor
     assert target["boxes"].tolist() == [[5, 5, 30, 25]]
