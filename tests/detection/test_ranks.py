@@ -110,4 +110,4 @@ def test_two_ranks_equal_one(ranks, name, case):
             # The second term for gradients that are 0 but for rounding: FCOS has biases in front of a normalisation.
             rounding = 1e-9 if name == "focal" else 1e-5
             atol = rounding * float(expected.abs().max()) + (1e-14 * everywhere if "FCOS" in name else 0.0)
-            torch.testing.assert_close(first[key], expected, rtol=1e-5, atol=atol, msg=lambda m: f"{key}, step {step}: {m}")
+            torch.testing.assert_close(first[key], expected, rtol=1e-5, atol=atol, msg=f"{key}, step {step}")
