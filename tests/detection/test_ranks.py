@@ -106,7 +106,7 @@ def test_two_ranks_equal_one(ranks, name, case):
         everywhere = max(float(gradient.abs().max()) for gradient in joint[step].values())
         for key, expected in joint[step].items():
             assert torch.equal(first[key], second[key])
-            # Two ranks sum and average in torch, one in a compiled step: beta, a table of float32, is rounded otherwise.
+            # Two ranks average in torch, one in a compiled step: beta, a table of float32, is rounded otherwise.
             # The second term for gradients that are 0 but for rounding: FCOS has biases in front of a normalisation.
             rounding = 1e-9 if name == "focal" else 1e-5
             atol = rounding * float(expected.abs().max()) + (1e-14 * everywhere if "FCOS" in name else 0.0)
