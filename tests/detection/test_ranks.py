@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from tests.ranks import on_ranks
@@ -21,12 +23,18 @@ BATCHES = {
     "unequal objects": ((3, 3, 1, 0), 2),
     "a rank without an object": ((2, 1, 0, 0), 2),
 }
+# Several ranks take the two passes. So does one rank here: the fused step rounds beta otherwise, by a part in 1e7.
+GHMC, GHMR = partial(GHMCLoss, backend="eager"), partial(GHMRLoss, backend="eager")
 LOSSES = {
-    "GHM": (GHMCLoss, GHMRLoss, "batch"),
-    "exact GHM": (lambda: GHMCLoss(density="exact"), lambda: GHMRLoss.published(density="exact"), "batch"),
-    "GHM by level": (GHMCLoss, GHMRLoss, "level"),
+    "GHM": (GHMC, GHMR, "batch"),
+    "exact GHM": (
+        partial(GHMC, density="exact"),
+        lambda: GHMRLoss.published(density="exact", backend="eager"),
+        "batch",
+    ),
+    "GHM by level": (GHMC, GHMR, "level"),
     "focal": (FocalLoss, lambda: SmoothL1Loss(average="boxes"), "batch"),
-    "GHM in FCOS": (GHMCLoss, GHMRLoss, "batch"),  # whose centerness is torchvision's
+    "GHM in FCOS": (GHMC, GHMR, "batch"),  # whose centerness is torchvision's
 }
 CASES = [
     *(("GHM", case) for case in BATCHES),
@@ -106,8 +114,6 @@ def test_two_ranks_equal_one(ranks, name, case):
         everywhere = max(float(gradient.abs().max()) for gradient in joint[step].values())
         for key, expected in joint[step].items():
             assert torch.equal(first[key], second[key])
-            # Two ranks average in torch, one in a compiled step: beta, a table of float32, is rounded otherwise.
             # The second term for gradients that are 0 but for rounding: FCOS has biases in front of a normalisation.
-            rounding = 1e-9 if name == "focal" else 1e-5
-            atol = rounding * float(expected.abs().max()) + (1e-14 * everywhere if "FCOS" in name else 0.0)
+            atol = 1e-9 * float(expected.abs().max()) + (1e-14 * everywhere if "FCOS" in name else 0.0)
             torch.testing.assert_close(first[key], expected, rtol=1e-5, atol=atol, msg=f"{key}, step {step}")
