@@ -195,6 +195,15 @@ def test_decompression_bombs_are_refused_before_they_are_decoded(tmp_path, side)
             read(path)
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_the_limit_stands_where_another_package_has_lifted_pillows(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    path = tmp_path / "bomb.png"
+    path.write_bytes(png(10_000, 10_000))
+    with pytest.raises(ImageError, match=r"10000 x 10000 pixels, more than the limit 89478485"):
+        read_image(path)
+
+
 def test_another_size_than_annotated_is_refused(tmp_path):
     path = save(tmp_path / "x.png", Image.fromarray(CORNERS))
     assert read_image(path, expected_size=(3, 2)).shape == (2, 3, 3)

@@ -24,6 +24,8 @@ UNUSUAL = (".jfif", ".jpe")
 UNDECODED = (".arw", ".avif", ".cr2", ".dng", ".exr", ".hdr", ".heic", ".heif", ".jxl", ".nef", ".psd", ".raw", ".svg")
 """Suffixes of images that are not decoded: convert them."""
 
+PIXEL_LIMIT = 1024 * 1024 * 1024 // 4 // 3
+"""Pillow's own limit against decompression bombs; it stands where another package has lifted Pillow's for everybody."""
 THINNEST = 100
 """The largest ratio of the longer side to the shorter one."""
 _ORIENTATION_TAG = 0x0112
@@ -80,7 +82,7 @@ def read_image(source: Path | Member, expected_size: tuple[int, int] | None = No
 
     Raises:
         ImageError: the file is missing, truncated, no image, of another size than expected, or larger than
-            Pillow's limit against decompression bombs (`PIL.Image.MAX_IMAGE_PIXELS`).
+            Pillow's limit against decompression bombs (`PIL.Image.MAX_IMAGE_PIXELS`, a number to raise or lower).
     """
     with _opened(source) as image:
         orientation = _orientation(image)
@@ -109,8 +111,8 @@ def _opened(source: Path | Member) -> Iterator[Image.Image]:
             raise ImageError("is not a file", path)
         file = source if isinstance(source, Path) else io.BytesIO(source.read())
         with Image.open(file, formats=FORMATS) as image:
-            limit = Image.MAX_IMAGE_PIXELS
-            if limit is not None and image.width * image.height > limit:
+            limit = Image.MAX_IMAGE_PIXELS or PIXEL_LIMIT
+            if image.width * image.height > limit:
                 raise ImageError(f"has {image.width} x {image.height} pixels, more than the limit {limit}", path)
             if max(image.size) > THINNEST * min(image.size):  # scaled to fit, nothing would be left of it
                 raise ImageError(f"is {image.width} x {image.height}, more than {THINNEST} times as long as wide", path)

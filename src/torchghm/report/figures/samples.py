@@ -142,7 +142,8 @@ def read_image(sample: Sample) -> Image.Image:
     try:
         with Image.open(sample.image) as picture:
             return picture.convert("RGB")
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    # Ultralytics, once imported, asks for another package where Pillow recognises nothing.
+    except (OSError, SyntaxError, ImportError, Image.DecompressionBombError) as error:
         raise ValueError(f"Expected {sample.image} to be a readable image, but got: {error}") from error
 
 
