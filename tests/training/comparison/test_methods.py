@@ -65,8 +65,8 @@ def test_a_preset_of_another_form_is_refused(tmp_path, text, message):
 
 
 def test_an_unknown_preset():
-    with pytest.raises(FileNotFoundError, match="'momentun'; the nearest known one is 'momentum'"):
-        load_preset("momentun")
+    with pytest.raises(FileNotFoundError, match="'densty'; the nearest known one is 'density'"):
+        load_preset("densty")
 
 
 def test_pairs_are_named_after_their_losses():
