@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from torchghm.data.assumptions import Assumptions
+from torchghm.data.evidence.other_tools import other_tool
 from torchghm.data.evidence.seen import what_is_there
 from torchghm.data.evidence.sets import (
     class_problems,
@@ -198,8 +199,10 @@ def _recognise(root: Path, layout: str | None) -> tuple[DataFolder, str]:
             raise refuse(root, [Problem(str(root), "unusable-folder", detail)])
         places = [inner for place in places for inner in _inner_folders(place)] if level < 2 else []
     looked_for = "; ".join(f"{name}: {LAYOUTS[name].looked_for}" for name in wanted)
+    folder = DataFolder(root)
     detail = (
-        f"expected one of these layouts, in the folder or in one in it, got {what_is_there(DataFolder(root))} "
+        other_tool(folder)
+        or f"expected one of these layouts, in the folder or in one in it, got {what_is_there(folder)} "
         f"(looked for {looked_for})"
     )
     raise refuse(root, [Problem(str(root), "unusable-folder", detail)])

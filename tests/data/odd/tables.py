@@ -18,6 +18,12 @@ def keras(name: str, label: str, box: tuple[float, ...]) -> str:
     return ",".join(map(str, (name, *box, label)))
 
 
+def open_images(name: str, label: str, box: tuple[float, ...]) -> str:
+    x1, y1, x2, y2 = box
+    group = int((name, label) == ("p", "owl"))
+    return f"{name},xclick,{label},1,{x1 / WIDTH},{x2 / WIDTH},{y1 / HEIGHT},{y2 / HEIGHT},0,0,{group},0,0"
+
+
 def lines(stems: tuple[str, ...], form: object = tensorflow, name: str = "{}.jpg") -> str:
     return "".join(f"{form(name.format(stem), label, box)}\n" for stem in stems for label, box in TRUTH[stem])  # type: ignore[operator]
 
@@ -41,9 +47,18 @@ def one(header: str, change: object = str, **how: object) -> Make:
     return make
 
 
+OPEN_IMAGES = (
+    "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf,IsDepiction,IsInside\n"
+)
+
 CSV: list[Odd] = [
     ("TensorFlow's", tables("{}_labels.csv", "images/{}.jpg"), reads()),
     ("a table in each folder", tables("{}/_annotations.csv", "{split}/{}.jpg"), reads()),
+    (
+        "Open Images'",
+        tables("{}-annotations-bbox.csv", "{split}/{}.jpg", OPEN_IMAGES, form=open_images, name="{}"),
+        reads(objects={"p": TRUTH["p"][:1]}, crowds=1),
+    ),
     ("Keras's", one("", form=keras, name="images/{}.jpg"), reads(whole=True)),
     ("Keras's, of names elsewhere", one("", form=keras, name="/home/x/images/{}.jpg"), reads(NAME, whole=True)),
     ("semicolons", one(HEADER, lambda text: text.replace(",", ";")), reads(whole=True)),

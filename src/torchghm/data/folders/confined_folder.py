@@ -89,6 +89,17 @@ class ConfinedFolder:
         except (OSError, MemoryError) as error:
             raise FileError(f"cannot be read: {error}") from error
 
+    def head(self, name: str, length: int) -> bytes:
+        """Return the first bytes of a file, none of one that cannot be read: enough to tell what it is."""
+        try:
+            found = self.file(name)
+            if found is None:
+                return b""
+            with (self.root / found).open("rb") as content:
+                return content.read(length)
+        except (FileError, OSError):
+            return b""
+
     def read_text(self, name: str, limit: int) -> str:
         """Return what a file of text holds, UTF-8 or UTF-16 that says so; raises as `read` does."""
         try:

@@ -1,4 +1,4 @@
-"""CSV as TensorFlow's and Keras's tools write it: a line an object, with image, two corners and class."""
+"""CSV as the tools of TensorFlow, Keras and Open Images write it: a line an object, with image, corners and class."""
 
 from __future__ import annotations
 
@@ -22,26 +22,38 @@ LOOKED_FOR = "CSV files with the columns filename, class, xmin, ymin, xmax, ymax
 LARGEST_TABLE = 256 * 2**20
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 ALIASES = {
-    "image": ("filename", "file_name", "image", "image_path", "image_name", "path", "file", "imagename"),
-    "class": ("class", "label", "class_name", "name", "category"),
+    "image": ("filename", "file_name", "image", "image_path", "image_name", "path", "file", "imagename", "imageid"),
+    "class": ("class", "label", "class_name", "name", "category", "labelname"),
     "xmin": ("xmin", "x1", "x_min", "left"),
     "ymin": ("ymin", "y1", "y_min", "top"),
     "xmax": ("xmax", "x2", "x_max", "right"),
     "ymax": ("ymax", "y2", "y_max", "bottom"),
     "width": ("width",),
     "height": ("height",),
+    "crowd": ("isgroupof",),
 }
+OPEN_IMAGES = {"imageid", "labelname"}
+"""Columns of Open Images: its corners are fractions, its images are named without `.jpg`, its groups are crowds."""
 KERAS = {"image": 0, "xmin": 1, "ymin": 2, "xmax": 3, "ymax": 4, "class": 5}
 TENSORFLOW = {"image": 0, "width": 1, "height": 2, "class": 3, "xmin": 4, "ymin": 5, "xmax": 6, "ymax": 7}
 
 
 class Table(NamedTuple):
-    """A CSV file: which column is what, what stands between columns, and whether the first line names them."""
+    """A CSV file.
+
+    Attributes:
+        file: relative to the root.
+        columns: which column is what.
+        delimiter: what stands between columns.
+        has_header: whether the first line names the columns.
+        unit: of the corners, "pixels" or "fractions" of the image's sides.
+    """
 
     file: str
     columns: dict[str, int]
     delimiter: str
     has_header: bool
+    unit: str = "pixels"
 
 
 def csv_tables(folder: DataFolder) -> dict[str, Table]:
@@ -84,7 +96,7 @@ def read_csv(
     classes = tuple(sorted(names - {""}))
     splits = {}
     for split, of_split in lines.items():
-        annotations = Annotations(folder.root, "line", ("xyxy", "pixels"), assumptions)
+        annotations = Annotations(folder.root, "line", ("xyxy", tables[split].unit), assumptions)
         _add(folder, split, tables[split], of_split, classes, annotations, problems)
         records = annotations.records(problems)
         splits[split] = annotations.remaining(records)
@@ -127,7 +139,8 @@ def _add(
         if not known or not name:
             annotations.add_lost(indices[image])
         else:
-            annotations.add_box(indices[image], corners, label[name], number, partly=len(known) < 4)
+            crowd = _cell(cells, columns.get("crowd")) == "1"
+            annotations.add_box(indices[image], corners, label[name], number, crowd, partly=len(known) < 4)
     if incomplete:
         detail = f"{len(incomplete)}: {examples(incomplete)}"
         problems.append(Problem(table.file, "box-incomplete", detail, len(incomplete)))
@@ -152,7 +165,7 @@ def _table(folder: DataFolder, file: str) -> Table | None:
         if any(alias in names for alias in aliases)
     }
     if {"image", "class", *CORNERS} <= set(columns):
-        return Table(file, columns, delimiter, True)
+        return Table(file, columns, delimiter, True, "fractions" if set(names) >= OPEN_IMAGES else "pixels")
     for known in (KERAS, TENSORFLOW):
         numbers = [_number(cells[known[corner]]) if len(cells) == len(known) else nan for corner in CORNERS]
         if all(number == number for number in numbers):
@@ -168,7 +181,10 @@ def _lines(folder: DataFolder, table: Table) -> Iterator[tuple[int, list[str]]]:
         for number, cells in enumerate(reader, start=1):
             if number == 1 and table.has_header:
                 continue
-            if len(cells) > table.columns["image"] and cells[table.columns["image"]].strip():
+            column = table.columns["image"]
+            if len(cells) > column and cells[column].strip():
+                if table.unit == "fractions":
+                    cells[column] += ".jpg"
                 yield number, cells
     except csv.Error as error:
         raise FileError(f"is not CSV that can be read: {error}") from error

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.images import SUFFIXES
-from torchghm.data.problems import FileError
 from torchghm.data.splitting.split_names import is_within, split_of, split_of_path
 
 LOOKED_FOR = {
@@ -28,7 +27,7 @@ def annotation_files(layout: str, folder: DataFolder) -> list[str]:
     found = []
     for place, names in sorted(folder.tree().items()):
         files = folder.files(place, (suffix,)) if is_within(place) else []
-        told = [file for file in files if _TOLD_BY[layout](_head(folder, file))]
+        told = [file for file in files if _TOLD_BY[layout](folder.head(file, HEAD))]
         if told and layout == "labelme":
             images = {posixpath.splitext(name)[0] for name in names if posixpath.splitext(name)[1].lower() in SUFFIXES}
             told = [file for file in files if file in told or posixpath.splitext(posixpath.basename(file))[0] in images]
@@ -41,17 +40,6 @@ def split_of_file(layout: str, file: str) -> str:
     place, name = posixpath.split(file)
     told = None if layout == "labelme" else split_of(posixpath.splitext(name)[0])  # labelme's have names of images
     return told or split_of_path(place) or "all"
-
-
-def _head(folder: DataFolder, file: str) -> bytes:
-    try:
-        found = folder.file(file)
-        if found is None:
-            return b""
-        with (folder.root / found).open("rb") as content:
-            return content.read(HEAD)
-    except (FileError, OSError):
-        return b""
 
 
 def _is_cvat(head: bytes) -> bool:

@@ -1,0 +1,60 @@
+import json
+import re
+
+import pytest
+
+from torchghm.data import check_data
+from torchghm.data.evidence.other_tools import other_tool
+from torchghm.data.folders.folder import DataFolder
+
+CREATE_ML = [
+    {"image": "a.jpg", "annotations": [{"label": "cat", "coordinates": {"x": 1, "y": 2, "width": 3, "height": 4}}]}
+]
+DATUMARO = {"info": {}, "categories": {"label": {}}, "items": [{"id": "a", "annotations": []}]}
+SUPERVISELY = {"size": {"height": 80, "width": 100}, "objects": [{"classTitle": "cat", "geometryType": "rectangle"}]}
+LABEL_STUDIO = [{"data": {"image": "a.jpg"}, "annotations": [{"result": [{"from_name": "label", "value": {}}]}]}]
+LABELBOX = {"data_row": {"id": "1"}, "media_attributes": {}, "projects": {}}
+BDD = [{"name": "a.jpg", "labels": [{"category": "car", "box2d": {"x1": 1, "y1": 2, "x2": 3, "y2": 4}}]}]
+KITTI = """cat 0.00 0 -1.57 5.00 15.00 45.00 60.00 1.5 1.6 3.9 1.8 1.5 8.4 0.01
+DontCare -1 -1 -10 5 9 7 9 -1 -1 -1 -1 -1 -1 -1
+"""
+RECORD = (500).to_bytes(8, "little") + bytes(4) + b"\x0a\x13\x0a\x0dimage/encoded"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("labels/a.txt", KITTI, r"labels/a\.txt looks like KITTI's label files, not read; convert it with Datumaro"),
+        ("annotations/default.json", json.dumps(DATUMARO), "Datumaro's own JSON"),
+        ("train/_annotations.createml.json", json.dumps(CREATE_ML), "Create ML"),
+        ("ds0/ann/a.jpg.json", json.dumps(SUPERVISELY), "Supervisely"),
+        ("export.json", json.dumps(LABEL_STUDIO), "Label Studio"),
+        ("export.ndjson.json", json.dumps(LABELBOX), "Labelbox"),
+        ("det_train.json", json.dumps(BDD), "BDD100K"),
+        ("train.tfrecord", RECORD, "TFRecord"),
+        ("train.parquet", b"PAR1....", "Parquet"),
+    ],
+)
+def test_a_layout_of_another_tool_is_named_with_a_remedy(tmp_path, name, content, told):
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    (problem,) = check_data(tmp_path).problems
+    assert problem.what == "unusable-folder"
+    assert re.search(told, problem.detail), problem.detail
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.txt", "0 0.1 0.2 0.3 0.4\n"), ("notes.txt", "hello\n"), ("empty.txt", ""), ("a.json", "{}"), ("a.csv", "")],
+)
+def test_anything_else_is_not(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    assert other_tool(DataFolder(tmp_path)) == ""
+
+
+def test_a_link_out_of_the_folder_is_not_looked_at(tmp_path):
+    (tmp_path / "outside.txt").write_text(KITTI)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a.txt").symlink_to(tmp_path / "outside.txt")
+    assert other_tool(DataFolder(tmp_path / "data")) == ""
