@@ -33,14 +33,19 @@ def advise(
     from torchghm.training.evaluation.dry_pass import count_examples, dry_pass
     from torchghm.training.evaluation.evaluate import checkpoint_of, usable_device
     from torchghm.training.loop.checkpoints import load_checkpoint
-    from torchghm.training.loop.recipe_data import load_recipe_data
+    from torchghm.training.loop.recipe_data import load_fitting, load_recipe_data
     from torchghm.training.recipes.files import load_recipe
     from torchghm.training.recipes.values import read_assignments
 
     where = usable_device(device)
     if run is None:
-        chosen = load_recipe(recipe, read_assignments(settings))
-        counts = dry_pass(load_recipe_data(data, chosen.data), chosen, where, steps=steps, batches=batches)
+        values = read_assignments(settings)
+        if recipe is None:
+            loaded, chosen = load_fitting(data, values)
+        else:
+            chosen = load_recipe(recipe, values)
+            loaded = load_recipe_data(data, chosen.data)
+        counts = dry_pass(loaded, chosen, where, steps=steps, batches=batches)
         origin = f"after {steps} step{'' if steps == 1 else 's'} of focal + smooth L1"
     else:
         if recipe is not None or settings:

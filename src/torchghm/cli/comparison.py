@@ -61,7 +61,12 @@ def compare(
     values = read_assignments([*settings, *(STRICT if strict else [])])
     methods: Methods
     if preset is None:
-        chosen = load_recipe(recipe, values)
+        if recipe is None:
+            from torchghm.training.loop.recipe_data import load_fitting
+
+            _, chosen = load_fitting(data, values)
+        else:
+            chosen = load_recipe(recipe, values)
         methods = _methods(chosen, cls, box, pairs)
     elif cls is not None or box is not None or pairs is not None:
         raise ValueError("Expected --preset, or --cls, --box and --pairs, but got both")

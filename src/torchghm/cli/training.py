@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from torchghm.cli.errors import plain_errors
 
+if TYPE_CHECKING:
+    from torchghm.data import DetectionData
+
 Data = Annotated[Path, typer.Option("--data", help="Folder of the data set: COCO, Pascal VOC, YOLO or shards.")]
-RecipeName = Annotated[str | None, typer.Option("--recipe", help="A recipe's name or YAML file.")]
+RecipeName = Annotated[
+    str | None, typer.Option("--recipe", help="A recipe's name or YAML file; the one that fits the data by default.")
+]
 Settings = Annotated[
     list[str],
     typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe; as often as you like."),
@@ -50,13 +55,20 @@ def train(
         raise ValueError("Expected --resume or --overwrite, but got both")
     own = RunFolder(out).recipe if resume and recipe is None and out is not None else None
     base = own if own is not None and own.is_file() else recipe
-    chosen = load_recipe(base, read_assignments([*settings, *(STRICT if strict else [])]))
+    values = read_assignments([*settings, *(STRICT if strict else [])])
+    found: Path | DetectionData = data
+    if base is None:
+        from torchghm.training.loop.recipe_data import load_fitting
+
+        found, chosen = load_fitting(data, values)
+    else:
+        chosen = load_recipe(base, values)
     out = out or Path("runs", chosen.name)
 
     from torchghm.cli.tables import print_metrics
     from torchghm.training.run import train as run
 
-    results = run(data, recipe=chosen, out=out, overwrite=overwrite, resume=resume, progress=progress)
+    results = run(found, recipe=chosen, out=out, overwrite=overwrite, resume=resume, progress=progress)
     if results:  # only the first of several processes has any
         epochs = "1 epoch" if results["epochs"] == 1 else f"{results['epochs']} epochs"
         print_metrics(results, f"{results['name']} on {results['split']}, after {epochs}")

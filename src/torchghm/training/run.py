@@ -30,8 +30,9 @@ from torchghm.training.loop.processes import (
     is_first,
     process_count,
 )
-from torchghm.training.loop.recipe_data import annotations_digest, load_recipe_data, with_boxes
+from torchghm.training.loop.recipe_data import annotations_digest, load_fitting, load_recipe_data, with_boxes
 from torchghm.training.recipes.files import load_recipe
+from torchghm.training.recipes.fitting import fitting_recipe
 from torchghm.training.recipes.recipe import Recipe
 from torchghm.training.run_folder import RunFolder
 from torchghm.training.trainer import build_trainer, fit
@@ -52,7 +53,8 @@ def train(
 
     Arguments:
         data: the data set, or its folder, read as the recipe says.
-        recipe: a recipe, its name or its file; None is "default", or when a run is resumed the run's own.
+        recipe: a recipe, its name or its file; None is the one that fits the data, or when a run is resumed the run's
+            own.
         out: folder of the run, see docs/run-folder.md.
         overwrite: replace the run that it holds.
         resume: go on with the run that it holds, from its last checkpoint; a complete one is left as it is. Start it
@@ -75,7 +77,12 @@ def train(
     """
     folder = RunFolder(out)
     own = folder.recipe if resume and recipe is None and folder.recipe.is_file() else recipe
-    recipe = load_recipe(own)
+    if own is not None:
+        recipe = load_recipe(own)
+    elif isinstance(data, DetectionData):
+        recipe = fitting_recipe(len(data.select("train")))
+    else:
+        data, recipe = load_fitting(data)
     with without_lightning_messages():
         trainer, history = build_trainer(recipe, folder, progress=progress)
     first = is_first()

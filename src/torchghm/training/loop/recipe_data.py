@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from torchghm.data import DetectionData, Records, load_data
 from torchghm.data.problems import counted
 from torchghm.training.loop.processes import is_first
+from torchghm.training.recipes.fitting import fitting_recipe
+from torchghm.training.recipes.recipe import Recipe
 from torchghm.training.recipes.sections import DataRecipe
 
 _log = logging.getLogger("torchghm")
@@ -32,6 +36,25 @@ def load_recipe_data(root: str | Path, recipe: DataRecipe) -> DetectionData:
     for line in counted(data.problems) if is_first() else ():
         _log.warning("%s: %s", data.root, line)
     return data
+
+
+def load_fitting(root: str | Path, values: Mapping[str, Any] | None = None) -> tuple[DetectionData, Recipe]:
+    """Read a data set for which no recipe is said, and return it with the recipe that fits it.
+
+    Arguments:
+        root: folder of the data.
+        values: of the recipe, by dotted key.
+    """
+    data = load_recipe_data(root, fitting_recipe(1, values).data)
+    images = len(data.select("train"))
+    recipe = fitting_recipe(images, values)
+    if is_first():
+        epochs = recipe.trainer.epochs
+        chosen = f"recipe {recipe.name}, {epochs} epochs, for {images} training images"
+        _log.warning(
+            "%s; --recipe NAME for another one, --set trainer.epochs=%d for half the time", chosen, (epochs + 1) // 2
+        )
+    return data, recipe
 
 
 def with_boxes(data: DetectionData, split: str) -> Records:
