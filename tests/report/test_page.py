@@ -22,6 +22,7 @@ from torchghm.report import plot_reweighted_classification, plot_reweighted_regr
 
 SECTIONS = [
     "over-epochs",
+    "samples",
     "per-class",
     "losses",
     "norm-cls",
@@ -31,7 +32,6 @@ SECTIONS = [
     "norm-box",
     "reweighted-box",
     "curves",
-    "samples",
 ]
 
 
@@ -75,7 +75,7 @@ def test_a_run_shows_every_figure(run_page: Path):
     # AP and AP50; classes; 2 losses; 3 of classification; 2 weights; 3 of boxes; 2 images.
     assert sum(attrs.get("class") == "plot" for _, attrs in page.elements) == 2 + 1 + 2 + 3 + 2 + 3 + 2
     assert "AP50" in page.text
-    assert "0.800" in page.text
+    assert "80.0" in page.text
     assert "# <b>a comment</b>" in page.text
     assert "2.11.0" in page.text
 
@@ -84,8 +84,8 @@ def test_a_comparison_shows_the_table_and_each_method(comparison_page: Path):
     page = Page(comparison_page)
     assert page.sections() == ["differences", *SECTIONS]
     assert page.count("table") == 1
-    assert "0.490 ± 0.011" in page.text
-    assert "−0.010 [−0.030, +0.010]" in page.text
+    assert "49.0 ± 1.1" in page.text
+    assert "−1.0 [−3.0, +1.0]" in page.text
     assert "for GHM-C + GHM-R no difference is shown" in page.text
     # differences; AP, AP50; classes; 2 x 2 losses; 3 x 2; 2 weights of one method; 2 x 2 and the curves; 2 images.
     assert sum(attrs.get("class") == "plot" for _, attrs in page.elements) == 1 + 2 + 1 + 4 + 6 + 2 + 5 + 2
@@ -153,6 +153,28 @@ def test_one_seed_gives_no_verdict(tmp_path: Path):
     page = Page(write_report(write_comparison(tmp_path / "c", seeds=(0,), epochs=1)))
     assert "one seed: no interval" in page.text
     assert "how much of a difference to CE + smooth L1 is chance" in page.text
+    assert "--seeds 5" not in page.text  # a table that no command made
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_one_seed_tells_the_command_for_more(tmp_path: Path):
+    folder = write_comparison(tmp_path / "c", seeds=(0,), epochs=1)
+    table = json.loads((folder / "comparison.json").read_text())
+    table["command"] = "torchghm compare --data 'my data' --seeds 1 --out c"
+    (folder / "comparison.json").write_text(json.dumps(table))
+    assert "torchghm compare --data 'my data' --out c --seeds 5" in Page(write_report(folder)).text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_gradients_are_folded_and_terms_explained(run_folder: Path):
+    page = Page(write_report(run_folder))
+    order = [
+        (tag, attrs.get("id")) for tag, attrs in page.elements if tag in ("section", "details") and attrs.get("id")
+    ]
+    folded = order.index(("details", "gradients"))
+    assert order.index(("section", "losses")) < folded < order.index(("section", "norm-cls"))
+    assert order[-1] == ("section", "glossary")
+    assert "harmonizing weight β" in page.text
     assert "±" not in page.text
     assert "better" not in page.text
 

@@ -44,6 +44,7 @@ def write_run(
         "seconds": 41.5 * epochs,
         "classes": list(classes),
         "metrics": {**{name: round(float(value), 4) for name, value in metrics.items()}, "ap_small": None},
+        "boxes_per_class": {name: 40 - 9 * row for row, name in enumerate(classes)},
         "per_class": {name: round(ap * 1.2 / (1 + row / 4), 4) for row, name in enumerate(classes)},
     }
     (folder / "results.json").write_text(json.dumps(results), encoding="utf-8")

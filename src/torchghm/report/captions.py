@@ -17,14 +17,15 @@ AVERAGE_PRECISION = (
 )
 PER_CLASS = (
     "Average precision by class",
-    "Look at the rare and the small classes: a loss that re-balances examples should help there first.",
+    "In brackets, how many boxes a class has there: the fewer, the less its AP says. Look at the rare and the small "
+    "classes: a loss that re-balances examples should help there first.",
 )
 LOSSES = (
     "Is it learning?",
-    "Coloured: the loss that was minimised; dashed: the plain loss, the mean over the same examples without "
-    "weights. The value of a harmonized loss says little, as published it is nearly constant by construction: each "
-    "region's mean loss is pinned by its range of gradient norm. Whether the model learns shows in the plain loss: "
-    "look at whether the dashed line falls.",
+    "Coloured: the loss that was minimised; dashed: the plain loss, the same examples without weights. Each is divided "
+    "by its first value, because the one is a mean over positives and the other over all examples. The value of a "
+    "harmonized loss says little: each region's mean loss is pinned by its range of gradient norm. Whether the model "
+    "learns shows in the plain loss: look at whether the dashed line falls.",
 )
 NORMS_CLS = (
     "Where the examples are: classification",
@@ -79,3 +80,22 @@ SAMPLES = (
     "its class by at least half (IoU 0.5); orange: a prediction that matches no label; yellow, dashed: a label that "
     "was missed. An orange box on a real object is a missing label, not a mistake of the model.",
 )
+GRADIENTS = (
+    "Gradients, for the curious",
+    "Where the trained model's examples are, and what each loss makes of them.",
+)
+GLOSSARY = (
+    ("AP", "average precision in points (0 to 100), mean over IoU thresholds from 0.5 to 0.95"),
+    ("AP50, AP75", "the same at an IoU of 0.5, of 0.75"),
+    ("IoU", "intersection over union: how well two boxes overlap, from 0 to 1"),
+    ("anchor", "a place and size at which a detector looks for an object"),
+    ("example", "a pair of an anchor and a class; for boxes, one of the four coordinates of an anchor with an object"),
+    ("positive", "an anchor that holds an object, for the object's class"),
+    ("gradient norm g", "how wrong an example is: |p − p*| for classes, |d| / √(d² + μ²) for boxes"),
+    ("unit region", "one of the M equal parts of the range of g"),
+    ("gradient density", "how many examples have about the same g"),
+    ("harmonizing weight β", "what GHM multiplies an example's loss by: less where the density is high"),
+    ("seed", "number from which initialisation, order of the images and augmentation follow"),
+    ("95 % interval", "range that holds the true mean difference for 95 of 100 such comparisons"),
+)
+"""Terms of the page, a line each."""

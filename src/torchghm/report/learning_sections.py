@@ -24,7 +24,7 @@ from torchghm.results.comparison import Comparison
 from torchghm.results.run import Run
 
 SCORE_THRESHOLD = 0.3
-MOST_IMAGES = 12
+MOST_IMAGES = 6
 
 
 def differences_section(comparison: Comparison) -> Section | None:
@@ -73,7 +73,13 @@ def per_class_section(methods: Methods, split: str) -> Section | None:
     title, caption = captions.PER_CLASS
     where = f" on the {split} split" if split else ""
     mean = ", mean over seeds" if max(len(runs) for runs in methods.values()) > 1 else ""
-    fig, _ = plot_per_class_average_precision(values)
+    boxes = {
+        name: round(count)
+        for runs in methods.values()
+        for name, count in runs[0].boxes_per_class.items()
+        if count is not None
+    }
+    fig, _ = plot_per_class_average_precision(values, boxes=boxes)
     caption = f"Average precision of each class{where}{mean}. {caption}"
     return section("per-class", (title, caption), ("", [Tile(inline_svg(fig, title, "per-class"))]))
 

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from matplotlib import style
 
 from torchghm.atomic_files import write_text
+from torchghm.report import captions
 from torchghm.report.figures.palette import PALETTE, method_label, stylesheet_variables
 from torchghm.report.gradient_sections import classification_sections, regression_sections
 from torchghm.report.learning_sections import (
@@ -23,7 +24,7 @@ from torchghm.report.learning_sections import (
     samples_section,
     weights_section,
 )
-from torchghm.report.result_table import duration, lead, score, table_rows
+from torchghm.report.result_table import duration, lead, more_seeds, score, table_rows
 from torchghm.report.section import Methods, Section
 from torchghm.results.average_precision import METRIC_LABELS
 from torchghm.results.comparison import Comparison, read_comparison
@@ -90,6 +91,7 @@ def _run_page(run: Run) -> str:
         scores=[(METRIC_LABELS.get(name, name), score(value)) for name, value in run.metrics.items()],
         table=None,
         sections=_sections(methods, run.split),
+        gradients=_gradients(methods),
         folded=_recipes(methods),
     )
 
@@ -109,6 +111,7 @@ def _comparison_page(comparison: Comparison) -> str:
         "rows": table_rows(comparison),
         "baseline": method_label(comparison.baseline),
         "seeds": len(comparison.seeds),
+        "more_seeds": more_seeds(comparison),
     }
     differences = differences_section(comparison)
     return _render(
@@ -119,21 +122,25 @@ def _comparison_page(comparison: Comparison) -> str:
         scores=[],
         table=table,
         sections=[*([differences] if differences else []), *_sections(methods, comparison.split)],
+        gradients=_gradients(methods),
         folded=_recipes(methods),
     )
 
 
 def _sections(methods: Methods, split: str) -> list[Section]:
-    """Return the sections of both kinds of page, in a reader's order: how good, why, on which images."""
+    """Return the sections of both kinds of page, in a reader's order: how good, on which images, why."""
     sections = (
         average_precision_section(methods),
+        samples_section(methods),
         per_class_section(methods, split),
         losses_section(methods),
-        *classification_sections(methods),
-        weights_section(methods),
-        *regression_sections(methods),
-        samples_section(methods),
     )
+    return [section for section in sections if section is not None]
+
+
+def _gradients(methods: Methods) -> list[Section]:
+    """Return the sections that are folded: what the losses make of the gradients."""
+    sections = (*classification_sections(methods), weights_section(methods), *regression_sections(methods))
     return [section for section in sections if section is not None]
 
 
@@ -165,4 +172,5 @@ def _render(**content: object) -> str:
     digest = base64.b64encode(hashlib.sha256(stylesheet.encode("utf-8")).digest()).decode()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string((templates / "report.html.j2").read_text(encoding="utf-8"))
-    return template.render(stylesheet=Markup(stylesheet), style_digest=digest, **content)
+    words = {"gradients_words": captions.GRADIENTS, "glossary": captions.GLOSSARY}
+    return template.render(stylesheet=Markup(stylesheet), style_digest=digest, **words, **content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from torchghm.report.figures.palette import method_colors, method_label
@@ -47,7 +48,7 @@ def table_rows(comparison: Comparison) -> list[Row]:
 
 def _cell(method: Method, metric: str, seeds: int) -> Cell:
     mean, std, difference = method.mean.get(metric), method.std.get(metric), method.difference.get(metric)
-    value = score(mean) + (f" ± {std:.3f}" if seeds > 1 and std is not None and mean is not None else "")
+    value = score(mean) + (f" ± {100 * std:.1f}" if seeds > 1 and std is not None and mean is not None else "")
     if difference is None or difference.mean is None:
         return Cell(value)
     shown = f"{_signed(difference.mean)}"
@@ -83,13 +84,20 @@ def lead(comparison: Comparison) -> str:
     return f"Compared with {baseline} in {label} over {seeds} seeds (95% intervals): {'; '.join(said)}."
 
 
+def more_seeds(comparison: Comparison) -> str:
+    """Return the command that adds seeds to a comparison; empty if it was not made by a command."""
+    if not comparison.command.startswith("torchghm "):
+        return ""
+    return re.sub(r" --seeds[ =]\d+", "", comparison.command) + " --seeds 5"
+
+
 def score(value: float | None) -> str:
-    """Format an average precision, a dash where there is none."""
-    return "–" if value is None else f"{value:.3f}"
+    """Format an average precision in points, a dash where there is none."""
+    return "–" if value is None else f"{100 * value:.1f}"
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "−")
+    return f"{100 * value:+.1f}".replace("-", "−")
 
 
 def duration(runs: tuple[Run, ...]) -> str:

@@ -34,6 +34,8 @@ class Comparison:
     metrics: tuple[str, ...]
     methods: tuple[Method, ...]
     unfinished: str = ""
+    command: str = ""
+    """That made it."""
 
 
 def read_comparison(folder: str | Path) -> Comparison:
@@ -74,6 +76,7 @@ def read_comparison(folder: str | Path) -> Comparison:
         baseline=baseline,
         metrics=metrics,
         methods=methods,
+        command=table.text("command", default=""),
         unfinished=_unfinished(table.number("runs_finished"), table.number("runs_planned")),
     )
 

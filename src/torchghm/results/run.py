@@ -56,6 +56,7 @@ class Run:
     classes: tuple[str, ...]
     metrics: dict[str, float | None]
     per_class: dict[str, float | None]
+    boxes_per_class: dict[str, float | None] = field(default_factory=dict)
     history: dict[str, Array] = field(default_factory=dict)
     weights: dict[str, WeightHistory] = field(default_factory=dict)
     norms: GradientNorms | None = None
@@ -105,6 +106,7 @@ def read_run(folder: str | Path) -> Run:
         classes=of_run.texts("classes") if of_run.has("classes") else (),
         metrics=of_run.numbers("metrics"),
         per_class=of_run.numbers("per_class"),
+        boxes_per_class=of_run.numbers("boxes_per_class"),
         history=read_metrics(files.metrics),
         weights=read_weights(files.betas),
         norms=read_gradient_norms(files.gradient_norms),

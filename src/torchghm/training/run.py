@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 import torchghm
@@ -172,6 +173,13 @@ def _finish(folder: RunFolder, data: DetectionData, device: torch.device, second
         "classes": list(data.classes),
         "metrics": result.metrics,
         "per_class": result.per_class,
+        "boxes_per_class": dict(
+            zip(
+                data.classes,
+                np.bincount(records.labels[~records.crowd], minlength=len(data.classes)).tolist(),
+                strict=True,
+            )
+        ),
     }
     write_json(folder.results, results)
     barrier()

@@ -10,12 +10,12 @@ def test_differences_with_their_intervals():
     differences = {"focal+smooth_l1": (0.03, 0.01, 0.05), "ghmc+ghmr": (-0.02, None, None)}
     _, ax = plot_paired_differences(differences, baseline="ce+smooth_l1", metric="AP50")
     interval, known, unknown, zero = ax.get_lines()
-    assert list(interval.get_xdata()) == [0.01, 0.05]
+    assert list(interval.get_xdata()) == pytest.approx([1, 5])  # points
     assert list(known.get_xdata()) == [0.03]
     assert list(unknown.get_xdata()) == [-0.02]
     assert unknown.get_markerfacecolor() == "none"  # without an interval the point is hollow
     assert list(zero.get_xdata()) == [0, 0]
-    assert ax.get_xlabel() == "difference in AP50\nto CE + smooth L1"
+    assert ax.get_xlabel() == "difference in AP50, points,\nto CE + smooth L1"
     low, high = ax.get_xlim()
     assert low == -high
     assert high > 0.05
@@ -26,7 +26,7 @@ def test_classes_have_a_row_and_methods_a_point():
     fig, ax = plot_per_class_average_precision(values)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "<b>", "c"]
     first, second = ax.get_lines()
-    assert list(first.get_xdata()) == [0.1, 0.2]
+    assert list(first.get_xdata()) == pytest.approx([10, 20])
     assert list(second.get_xdata()) == [0.3, 0.4]
     assert [round(row) for row in second.get_ydata()] == [1, 2]
     assert (first.get_color(), second.get_color()) == (color("ce"), color("ghmc"))
@@ -48,4 +48,9 @@ def test_variants_have_the_colours_that_they_have_beside_the_baseline():
     _, ax = plot_paired_differences(differences, baseline=names[0], colors=colors)
     drawn = [line.get_color() for line in ax.lines if line.get_marker() == "D"]
     assert drawn == [color(colors[name]) for name in names[1:]]
-    assert ax.get_xlabel() == "difference in AP\nto focal + GHM-R, mu=0.02"
+    assert ax.get_xlabel() == "difference in AP, points,\nto focal + GHM-R, mu=0.02"
+
+
+def test_classes_tell_how_many_boxes_they_have():
+    _, ax = plot_per_class_average_precision({"ce+smooth_l1": {"WBC": 0.7, "RBC": 0.5}}, boxes={"WBC": 1204})
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["WBC (1,204)", "RBC"]

@@ -56,7 +56,10 @@ def plot_paired_differences(
         raise ValueError("Expected argument `differences` to hold at least one method, but got none")
     fig, ax = axes_for(ax, height=1.3 + 0.36 * len(differences))
     colors = colors or method_colors(differences)
-    for row, (method, (mean, low, high)) in enumerate(differences.items()):
+    points = {
+        method: tuple(None if end is None else 100 * end for end in values) for method, values in differences.items()
+    }
+    for row, (method, (mean, low, high)) in enumerate(points.items()):
         line_color = color(colors[method])
         if low is not None and high is not None:
             ax.plot([low, high], [row, row], color=line_color, linewidth=2.4, solid_capstyle="butt")
@@ -66,22 +69,27 @@ def plot_paired_differences(
     ax.axvline(0.0, color=color("ink"), linewidth=1.2)
     ax.set_yticks(range(len(differences)), [literal(method_label(method)) for method in differences])
     ax.set_ylim(len(differences) - 0.4, -0.6)  # the first method on top, as in the table
-    reach = 1.15 * max(abs(end) for values in differences.values() for end in values if end is not None) or 0.01
+    reach = 1.15 * max(abs(end) for values in points.values() for end in values if end is not None) or 1.0
     ax.set_xlim(-reach, reach)
     ax.xaxis.set_major_locator(MaxNLocator(5))
-    style_axes(ax, f"difference in {metric}\nto {literal(method_label(baseline))}", grid="x")
+    style_axes(ax, f"difference in {metric}, points,\nto {literal(method_label(baseline))}", grid="x")
     ax.tick_params(axis="y", labelcolor=color("ink"), length=0)
     ax.spines["left"].set_visible(False)
     return fig, ax
 
 
 def plot_per_class_average_precision(
-    values: Mapping[str, Mapping[str, float]], *, metric: str = "AP", ax: Axes | None = None
+    values: Mapping[str, Mapping[str, float]],
+    *,
+    boxes: Mapping[str, int] | None = None,
+    metric: str = "AP",
+    ax: Axes | None = None,
 ) -> tuple[Figure, Axes]:
     """Draw the average precision of each class, a point a method.
 
     Arguments:
         values: method -> class name -> AP in [0, 1]; classes in the order of the first method, others after them.
+        boxes: class name -> how many boxes it has, to stand behind its name.
         metric: what the horizontal axis is called.
         ax: axes to draw on; new ones by default, as high as the classes need.
 
@@ -106,15 +114,17 @@ def plot_per_class_average_precision(
         # Methods of nearly equal AP would hide each other: each has its own height within the class's row.
         offset = 0.6 * ((index + 0.5) / len(values) - 0.5)
         ax.plot(
-            list(of_class.values()),
+            [100 * value for value in of_class.values()],
             [rows[name] + offset for name in of_class],
             _MARKERS[method_dash(method)],
             color=color(colors[method]),
             markersize=7,
             label=literal(method_label(method)),
         )
-    ax.set_yticks(range(len(classes)), [literal(name, 28) for name in classes])
-    ax.set(ylim=(len(classes) - 0.4, -0.6), xlim=(0, 1))
+    counts = boxes or {}
+    names = [literal(name, 28) + (f" ({counts[name]:,})" if name in counts else "") for name in classes]
+    ax.set_yticks(range(len(classes)), names)
+    ax.set(ylim=(len(classes) - 0.4, -0.6), xlim=(0, 100))
     if len(values) > 1:
         legend_above(ax)
     style_axes(ax, metric, grid="x")

@@ -57,7 +57,7 @@ def plot_average_precision(
     fig, ax = axes_for(ax, height=3.2 + 0.12 * len(curves) * many)
     colors = method_colors(curves)
     for method, values in curves.items():
-        seeds = np.atleast_2d(np.asarray(values, dtype=np.float64))
+        seeds = 100 * np.atleast_2d(np.asarray(values, dtype=np.float64))
         at = _epochs(epochs, seeds.shape[-1], f"curves[{method!r}]")
         measured = np.isfinite(seeds)
         shown = measured.any(axis=0)
@@ -97,6 +97,9 @@ def plot_training_losses(
 ) -> tuple[Figure, Axes]:
     """Draw the optimised loss and, beside it, the plain (unweighted) loss over epochs, on a logarithmic scale.
 
+    Both are divided by their own first value: they are means over different numbers of examples (positives, all), so
+    that only their courses can be compared.
+
     Arguments:
         loss: the loss that was minimised, [epochs]; nan where it is unknown.
         plain_loss: the mean of the same examples' losses without weights, [epochs].
@@ -120,20 +123,22 @@ def plot_training_losses(
         (loss, f"{literal(LOSS_LABELS.get(name, name))} (minimised)", color(method_colors([name])[name]), "-"),
         (plain_loss, "plain loss", color("ink"), "--"),
     )
-    lowest = np.inf
+    positive = True
     for argument, (values, label, line_color, dash) in zip(("loss", "plain_loss"), lines, strict=True):
         line = np.asarray(values, dtype=np.float64)
         at = _epochs(epochs, line.size, argument)
-        lowest = min(lowest, np.nanmin(line, initial=np.inf))
+        first = line[np.isfinite(line)][:1]
+        line = line / first if first.size and first[0] > 0 else line
+        positive = positive and bool(np.nanmin(line, initial=np.inf) > 0)
         marker_size = 3 if at.size > 1 else 6
         ax.plot(
             at, line, color=line_color, linestyle=dash, linewidth=2.0, marker="o", markersize=marker_size, label=label
         )
-    if lowest > 0:
+    if positive:
         log_axis(ax)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(loc="best")
-    style_axes(ax, "epoch", "loss (log)" if lowest > 0 else "loss")
+    style_axes(ax, "epoch", f"loss, first epoch = 1{' (log)' if positive else ''}")
     return fig, ax
 
 
