@@ -5,10 +5,14 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from torchghm.detection import build_detector
+import torchghm
+from torchghm.detection import build_detector, harmonize
 from torchghm.detection.build import has_option
 
 Batch = tuple[list[torch.Tensor], list[dict[str, torch.Tensor]]]
+TINY_TIMM = "timm/test_efficientnet"  # some 360,000 parameters
+LIGHT = ("fcos", "ssdlite320", "faster_rcnn")
+"""One detector of each kind but RetinaNet, for what takes a while."""
 
 
 def small_detector(name: str, num_classes: int = 3, **options) -> nn.Module:
@@ -48,3 +52,18 @@ def frozen(model: nn.Module) -> nn.Module:
         if isinstance(module, nn.BatchNorm2d | nn.Dropout):
             module.eval()
     return model
+
+
+def harmonized(model: nn.Module, **options) -> nn.Module:
+    return harmonize(model, torchghm.GHMCLoss.published(), torchghm.GHMRLoss.published(mu="auto"), **options)
+
+
+def small_retinanet(**options) -> nn.Module:
+    torch.manual_seed(0)
+    return build_detector(num_classes=3, backbone="resnet18", image_size=(64, 96), **options).train()
+
+
+def run_seeded(model: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
+    """The losses of a batch, with the same random choice of proposals every time."""
+    torch.manual_seed(2)
+    return model(*batch)

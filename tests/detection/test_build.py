@@ -6,9 +6,7 @@ import math
 
 import pytest
 import torch
-from torchvision.models import resnet18
 from torchvision.models.detection import retinanet_resnet50_fpn
-from torchvision.ops import FrozenBatchNorm2d
 
 from torchghm.detection import BACKBONES, build_detector
 
@@ -86,38 +84,6 @@ def test_every_backbone(backbone):
     with torch.device("meta"):
         model = build_detector(num_classes=2, backbone=backbone)
     assert model.head.classification_head.cls_logits.out_channels == 18
-
-
-def test_weights_from_a_file(tmp_path):
-    torch.manual_seed(0)
-    trunk = resnet18(weights=None, num_classes=7)
-    torch.save(trunk.state_dict(), tmp_path / "trunk.pt")
-    model = build_detector(num_classes=2, backbone="resnet18", weights=tmp_path / "trunk.pt", image_size=(64, 64))
-    assert torch.equal(model.backbone.body.conv1.weight, trunk.conv1.weight)
-    assert isinstance(model.backbone.body.bn1, FrozenBatchNorm2d)
-    assert not model.backbone.body.conv1.weight.requires_grad
-    assert model.backbone.body.layer4[0].conv1.weight.requires_grad
-    scratch = build_detector(num_classes=2, backbone="resnet18")
-    assert isinstance(scratch.backbone.body.bn1, torch.nn.BatchNorm2d)
-    assert scratch.backbone.body.conv1.weight.requires_grad
-
-
-def test_bad_weights_files(tmp_path):
-    with pytest.raises(FileNotFoundError, match="`weights`.*missing.pt"):
-        build_detector(num_classes=2, backbone="resnet18", weights=tmp_path / "missing.pt")
-    (tmp_path / "noise.pt").write_bytes(b"not a checkpoint")
-    with pytest.raises(ValueError, match=r"noise\.pt to hold a state dict"):
-        build_detector(num_classes=2, backbone="resnet18", weights=tmp_path / "noise.pt")
-    torch.save(torch.nn.Linear(1, 1), tmp_path / "model.pt")
-    with pytest.raises(ValueError, match=r"model\.pt to hold a state dict, but it holds Python objects") as error:
-        build_detector(num_classes=2, backbone="resnet18", weights=tmp_path / "model.pt")
-    assert "weights_only" not in str(error.value)
-    torch.save(torch.zeros(3), tmp_path / "tensor.pt")
-    with pytest.raises(ValueError, match=r"tensor\.pt to hold a state dict, but got Tensor"):
-        build_detector(num_classes=2, backbone="resnet18", weights=tmp_path / "tensor.pt")
-    torch.save(resnet18(weights=None).state_dict(), tmp_path / "other.pt")
-    with pytest.raises(ValueError, match=r"other\.pt to fit a resnet34"):
-        build_detector(num_classes=2, backbone="resnet34", weights=tmp_path / "other.pt")
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
 import numpy as np
 import pytest
-from tests.data.layouts import CLASSES, SAMPLES, Sample, coco_instances, write_coco, write_exported_coco
+from tests.data.layouts import CLASSES, SAMPLES, coco_instances, write_coco
 
 from torchghm.data import DataError, load_data
 
@@ -47,35 +46,6 @@ def test_categories_of_one_name_are_one_class(tmp_path):
     assert [(problem.what, problem.detail) for problem in data.problems] == [("repeated-category-name", "'bee'")]
 
 
-def test_an_annotation_listed_twice_counts_once(tmp_path):
-    moved = annotation(bbox=[3, 2, 10, 10])
-    annotations = [annotation(), annotation(), moved, moved, annotation(id=8), annotation(id=9, category_id=2)]
-    data = load_data(write_coco(tmp_path / "data", annotations=annotations))
-    record = data.splits["train"][0]
-    assert record.boxes.tolist() == [[1, 2, 11, 12], [3, 2, 13, 12], [1, 2, 11, 12]]
-    assert record.labels.tolist() == [0, 0, 1]
-    assert [(problem.what, problem.count) for problem in data.problems] == [
-        ("repeated-annotation", 2), ("duplicate-object", 1),
-    ]  # fmt: skip
-
-
-def test_ids_crowds_and_mask_areas_are_kept(tmp_path):
-    annotations = [
-        annotation(area=42.5, iscrowd=0),
-        annotation(iscrowd=1, area=math.nan),
-        annotation(iscrowd=0, bbox=[2, 2, 10, 10]),
-        annotation(area=1e300, bbox=[3, 2, 10, 10]),
-        annotation(area="large", bbox=[4, 2, 10, 10]),
-    ]
-    images = [entry | {"id": entry["id"] + 100} for entry in TRAIN["images"]]
-    annotations = [entry | {"image_id": 101} for entry in annotations]
-    data = load_data(write_coco(tmp_path / "data", images=images, annotations=annotations))
-    record = data.splits["train"][0]
-    assert record.image_id == 101
-    assert record.crowd.tolist() == [False, True, False, False, False]
-    assert record.area.tolist() == [42.5, 100.0, 100.0, 100.0, 100.0]
-
-
 def test_crowds_alone_are_nothing_to_learn_from(tmp_path):
     with pytest.raises(DataError, match="all-crowds: all 1 objects of 'train'"):
         load_data(write_coco(tmp_path / "data", annotations=[annotation(iscrowd=1)]))
@@ -83,32 +53,11 @@ def test_crowds_alone_are_nothing_to_learn_from(tmp_path):
     assert data.splits["train"].crowd.tolist() == [False]
 
 
-def test_polygons_are_not_kept_and_do_not_matter(tmp_path):
-    rle = {"counts": [1, 2], "size": [30, 40]}
-    annotations = [annotation(segmentation=[[1, 2, 3, 4, 5, 6]]), annotation(segmentation=rle, iscrowd=1)]
-    data = load_data(write_coco(tmp_path / "data", annotations=annotations))
-    assert len(data.splits["train"][0].boxes) == 2
-
-
 def test_an_image_without_stated_size_that_cannot_be_read_is_named(tmp_path):
     root = write_coco(tmp_path / "data", images=[{"id": 1, "file_name": "a.png"}])
     (root / "train2017" / "a.png").write_bytes(b"no image")
     with pytest.raises(DataError, match=r"train2017/a\.png: unreadable-image"):
         load_data(root)
-
-
-def test_two_years_of_a_split_keep_their_names(tmp_path):
-    root = write_coco(tmp_path / "data", SAMPLES[:3], year="2014")
-    write_coco(tmp_path / "more", SAMPLES[:4])
-    for file in ("annotations/instances_train2017.json", "annotations/instances_val2017.json", "train2017", "val2017"):
-        (tmp_path / "more" / file).rename(root / file)
-    assert list(load_data(root).splits) == ["train2014", "train2017", "val2017"]
-
-
-def test_a_folder_with_one_exported_file_is_one_split(tmp_path):
-    root = write_exported_coco(tmp_path / "data", (*SAMPLES[:3], Sample("z.png", "train")))
-    data = load_data(root / "train")
-    assert {split: len(records) for split, records in data.splits.items()} == {"train": 2, "val": 1, "test": 1}
 
 
 def test_a_large_file_is_held_in_arrays(tmp_path):

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -32,35 +31,6 @@ def test_classes_are_in_alphabetical_order(tmp_path):
     data = load_data(with_object(tmp_path / "data", f"<name> aardvark\n</name>{BOX.format(1, 1, 9, 9)}"))
     assert data.classes == ("aardvark", *CLASSES)
     assert data.splits["train"][0].labels.tolist() == [1, 3, 0]
-
-
-def test_a_list_that_is_a_pipe_or_links_out_is_named(tmp_path):
-    root = write_voc(tmp_path / "data")
-    file = root / "ImageSets" / "Main" / "val.txt"
-    file.rename(tmp_path / "val.txt")
-    file.symlink_to(tmp_path / "val.txt")
-    with pytest.raises(DataError, match=r"val\.txt: path-outside"):
-        load_data(root)
-    file.unlink()
-    os.mkfifo(file)
-    assert "val" not in load_data(root, val_fraction=0).splits
-
-
-def test_annotations_that_no_list_names_are_counted(tmp_path):
-    root = write_voc(tmp_path / "data")
-    (root / "ImageSets" / "Main" / "train.txt").write_text("a\nc\n")
-    data = load_data(root)
-    unlisted = [problem for problem in data.problems if problem.what == "unlisted-annotations"]
-    assert [(problem.file, problem.count, problem.fatal) for problem in unlisted] == [("Annotations", 1, False)]
-    assert "b.xml" in unlisted[0].detail
-
-
-def test_without_lists_all_images_are_divided(tmp_path):
-    data = load_data(write_voc(tmp_path / "data", lists=False))
-    assert sorted(name for records in data.splits.values() for name in records.names()) == [
-        f"JPEGImages/{sample.name}" for sample in SAMPLES
-    ]
-    assert list(data.splits) == ["train", "val", "test"]
 
 
 def test_an_empty_folder_is_refused(tmp_path):
@@ -137,10 +107,3 @@ def test_the_layout_of_bccd(tmp_path):
     assert record.path.name == "BloodImage_00000.jpg"
     assert record.boxes.tolist() == [[26, 17, 49, 37], [7, 33, 18, 43], [1, 1, 64, 48], [40, 40, 44, 45]]
     assert record.labels.tolist() == [2, 1, 1, 0]
-
-
-def test_two_lists_of_one_split(tmp_path):
-    root = write_voc(tmp_path / "data")
-    (root / "ImageSets" / "Main" / "valid.txt").write_text("")
-    with pytest.raises(DataError, match=r"valid\.txt: duplicate-split: is a second list of 'val'"):
-        load_data(root)

@@ -1,36 +1,10 @@
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
 import pytest
-from tests.data.layouts import CLASSES, write_image, write_yolo
+from tests.data.layouts import write_image
+from tests.data.reading.yolo_settings import NAMES, SETTINGS, with_settings
 
 from torchghm.data import DataError, load_data
-
-SETTINGS = "train: images/train\nval: images/val\ntest: images/test\n"
-NAMES = "names: [ant, bee, cow]\n"
-
-
-def with_settings(root: Path, settings: str | bytes) -> Path:
-    """The good data set, with another data.yaml."""
-    write_yolo(root)
-    (root / "data.yaml").write_bytes(settings if isinstance(settings, bytes) else settings.encode())
-    return root
-
-
-@pytest.mark.parametrize(
-    "names",
-    [NAMES, "names:\n  0: ant\n  1: bee\n  2: cow\n", "names:\n- ant\n- bee\n- cow\nnc: 3\n", "nc: '3'\n" + NAMES],
-)
-def test_class_names_as_list_or_mapping(tmp_path, names):
-    assert load_data(with_settings(tmp_path / "data", SETTINGS + names)).classes == CLASSES
-
-
-def test_names_that_yaml_takes_for_something_else_stay_names(tmp_path):
-    assert load_data(with_settings(tmp_path / "data", SETTINGS + "names: [no, 1.0, 2020-01-01]\n")).classes == (
-        "no", "1.0", "2020-01-01",
-    )  # fmt: skip
 
 
 def test_exporters_that_write_one_level_up_are_understood(tmp_path):
@@ -42,19 +16,6 @@ def test_exporters_that_write_one_level_up_are_understood(tmp_path):
     data = load_data(root)
     assert data.splits["train"].names() == ["train/images/a.png", "train/images/b.png", "train/images/c.png"]
     assert len(data.splits["train"].labels) == 3
-
-
-@pytest.mark.parametrize("path", [".", "/somewhere/else", "../datasets/mine"])
-def test_the_folder_that_settings_name_is_only_a_hint(tmp_path, path):
-    data = load_data(with_settings(tmp_path / "data", f"path: {path}\n" + SETTINGS + NAMES))
-    assert [len(records) for records in data.splits.values()] == [3, 1, 1]
-
-
-def test_the_folder_that_settings_name_may_be_in_the_data_folder(tmp_path):
-    root = write_yolo(tmp_path / "data" / "inner").parent
-    shutil.move(root / "inner" / "data.yaml", root / "data.yaml")
-    (root / "data.yaml").write_text("path: inner\n" + SETTINGS + NAMES)
-    assert len(load_data(root).splits["train"].labels) == 3
 
 
 def test_lists_of_images_and_lists_of_folders(tmp_path):
@@ -105,34 +66,9 @@ def test_only_the_last_images_folder_stands_for_labels(tmp_path):
     assert load_data(root).splits["train"][0].labels.tolist() == [1]
 
 
-@pytest.mark.parametrize(("shape", "numbers"), [("[2, 2]", 4), ("[2, 3]", 6), ("[1, 3]", 3)])
-def test_key_points_after_the_box_are_left_out(tmp_path, shape, numbers):
-    root = with_settings(tmp_path / "data", SETTINGS + NAMES + f"kpt_shape: {shape}\n")
-    write_image(root / "images" / "train" / "pose.png", 40, 30)
-    line = "1 0.5 0.5 0.4 0.4" + " 0.1" * numbers
-    (root / "labels" / "train" / "pose.txt").write_text(line + "\n1 0.5 0.5 0.4 0.4 0.1 0.1 0.2 0.2 0.3 0.3 0.9 0.9\n")
-    data = load_data(root)
-    records = data.splits["train"]
-    index = [records.name(i) for i in range(len(records))].index("images/train/pose.png")
-    boxes = records[index].boxes
-    assert boxes.tolist() == [pytest.approx([12, 9, 28, 21])]  # the second line has other key points
-    assert [problem.what for problem in data.problems].count("line-of-unknown-columns") == 1
-
-
-def test_a_shape_of_key_points_that_is_none(tmp_path):
-    with pytest.raises(DataError, match="two whole numbers under the key 'kpt_shape', got 'many'"):
-        load_data(with_settings(tmp_path / "data", SETTINGS + NAMES + "kpt_shape: many\n"))
-
-
 def test_two_keys_of_one_split(tmp_path):
     with pytest.raises(DataError, match="'valid' is a second list of 'val'"):
         load_data(with_settings(tmp_path / "data", SETTINGS + NAMES + "valid: images/test\n"))
-
-
-@pytest.mark.parametrize("name", [r'"\U00110000"', r'"\UFFFFFFFF"'])
-def test_characters_that_do_not_exist(tmp_path, name):
-    with pytest.raises(DataError, match="data.yaml.*is not YAML"):
-        load_data(with_settings(tmp_path / "data", SETTINGS + f"names: [ant, bee, {name}]\n"))
 
 
 def test_half_a_character(tmp_path):

@@ -5,7 +5,6 @@ import re
 
 import pytest
 from PIL import Image
-from rich.console import Console
 from tests.data.layouts import (
     SAMPLES,
     Sample,
@@ -16,16 +15,11 @@ from tests.data.layouts import (
     write_voc,
     write_yolo,
 )
+from tests.data.reporting.printed import printed
 from tests.training.tiny import TINY
 
-from torchghm.data import DataCheck, check_data, load_data
+from torchghm.data import check_data, load_data
 from torchghm.training.loop.datamodule import DetectionDataModule
-
-
-def printed(check: DataCheck) -> str:
-    console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
-    check.print(console)
-    return console.export_text()
 
 
 @pytest.mark.parametrize("write", [write_coco, write_voc, write_yolo])
@@ -110,27 +104,6 @@ def test_a_folder_of_no_known_layout_is_not_usable(tmp_path):
 def test_too_few_images_to_divide_are_not_usable(tmp_path):
     check = check_data(write_coco(tmp_path / "data", one_split(SAMPLES[:2])))
     assert [problem.what for problem in check.problems] == ["unusable-folder"]
-
-
-def test_names_from_the_data_are_printed_as_text(tmp_path):
-    hostile = ["[bold red]ant[/]", "\x1b[31mbee", "\ud800cow"]
-    categories = [{"id": number, "name": name} for number, name in enumerate(hostile, start=1)]
-    root = write_coco(tmp_path / "data", categories=categories)
-    text = printed(check_data(root))
-    assert "[bold red]ant[/]" in text
-    assert "\x1b" not in text
-    text.encode("utf-8")
-
-
-def test_long_lists_of_problems_are_cut(tmp_path):
-    root = write_voc(tmp_path / "data", tuple(Sample(f"{n}.png", "train", ((0, 0, 50, 9),), (0,)) for n in range(30)))
-    check = check_data(root, val_fraction=0, test_fraction=0, open_images=False)
-    (problem,) = (problem for problem in check.problems if problem.what == "box-clipped")
-    assert problem.count == 30
-    assert "30 in 30 files: Annotations/0.xml object 1 [0, 0, 50, 9], Annotations/1.xml" in problem.detail
-    for file in (root / "Annotations").iterdir():
-        file.write_text("<annotation>")
-    assert "... and in 10 more files" in printed(check_data(root, open_images=False))
 
 
 def test_a_problem_is_the_same_in_check_and_load(tmp_path):

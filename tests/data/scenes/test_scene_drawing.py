@@ -64,12 +64,3 @@ def test_extreme_sizes(scans, size):
         assert scene.image.shape == (*size, 3)
         assert (scene.boxes >= 0).all()
         assert (scene.boxes[:, 2:] <= size[::-1]).all()
-
-
-def test_scans_are_divided_without_overlap():
-    parts = digits((0.7, 0.1, 0.2), seed=5)
-    assert sum(len(part.labels) for part in parts) == 1797
-    flat = [{scan.tobytes() for scan in part.ink} for part in parts]
-    assert sum(map(len, flat)) == len(set.union(*flat))
-    for part, fraction in zip(parts, (0.7, 0.1, 0.2), strict=True):
-        np.testing.assert_allclose(np.bincount(part.labels) / 180, fraction, atol=0.03)

@@ -1,81 +1,16 @@
 from __future__ import annotations
 
-import csv
 import json
-from pathlib import Path
 
 import pytest
 import torch
 from lightning.pytorch.utilities import rank_zero_only
-from scipy import stats
-from tests.data.layouts import SAMPLES, write_coco
+from tests.training.comparison.fake_train import AP, CE, FOCAL, GHM, RECIPE, FakeTrain, table
 from torchvision.models import resnet18
 
-from torchghm.atomic_files import write_json
 from torchghm.report import read_comparison
 from torchghm.training.comparison.run import compare
-from torchghm.training.comparison.table import terminal_table
-from torchghm.training.recipes.recipe import Recipe
 from torchghm.training.run import train as real_train
-
-CE, FOCAL, GHM = ("ce", "smooth_l1"), ("focal", "smooth_l1"), ("ghmc", "ghmr")
-AP = {"ce+smooth_l1": [0.40, 0.42, 0.38], "focal+smooth_l1": [0.50, 0.53, 0.47], "ghmc+ghmr": [0.42, 0.40, 0.39]}
-RECIPE = Recipe().with_values(
-    {
-        "data.image_size": [64, 64],
-        "data.batch_size": 1,
-        "data.workers": 0,
-        "trainer.max_steps": 2,
-        "trainer.epochs": 1,
-        "trainer.accelerator": "cpu",
-    }
-)
-
-
-class FakeTrain:
-    """Writes the results of a table instead of training; raises `error` instead of the call number `fails_at`."""
-
-    def __init__(self, fails_at: int | None = None, error: BaseException | None = None, **results) -> None:
-        self.calls: list[dict] = []
-        self.fails_at, self.error, self.results = fails_at, error or KeyboardInterrupt(), results
-
-    def __call__(self, data, *, recipe, out, resume, progress):
-        self.calls.append({"recipe": recipe, "out": out, "resume": resume, "progress": progress})
-        if len(self.calls) == self.fails_at:
-            write_json(out / "checkpoints" / "last.ckpt", {})
-            raise self.error
-        ap = AP[f"{recipe.loss.cls}+{recipe.loss.box}"][recipe.seed]
-        metrics = {"ap": ap, "ap50": 1.5 * ap, "ap75": 0.9 * ap, "ap_small": None, "ap_medium": ap, "ap_large": ap}
-        results = {"cls": recipe.loss.cls, "box": recipe.loss.box, "seed": recipe.seed, "epochs": 2, "steps": 1500}
-        results |= {"split": recipe.data.evaluate, "metrics": metrics, **self.results}
-        write_json(out / "versions.json", {"torchghm": "0.1.0", "device": "cpu"})
-        (out / "results.json").write_text(json.dumps(results))
-        return results
-
-    @property
-    def order(self) -> list[tuple[str, int]]:
-        return [(call["out"].parent.name, call["recipe"].seed) for call in self.calls]
-
-
-@pytest.fixture
-def data(tmp_path) -> Path:
-    return write_coco(tmp_path / "tiny")
-
-
-@pytest.fixture
-def call(data, tmp_path):
-    """Compare three methods over three seeds with a train function, other arguments changed."""
-
-    def compared(train, **changes):
-        arguments = {"methods": [CE, FOCAL, GHM], "seeds": [0, 1, 2], "recipe": RECIPE, "split": "val"}
-        arguments |= {"out": tmp_path / "out", "progress": False} | changes
-        return compare(arguments.pop("data", data), train=train, **arguments)
-
-    return compared
-
-
-def table(out: Path) -> dict:
-    return json.loads((out / "comparison.json").read_text())
 
 
 def test_runs_of_a_seed_differ_only_in_the_losses(call, tmp_path):
@@ -123,99 +58,6 @@ def test_options_apply_to_the_loss_that_the_recipe_names(call):
     assert {loss.scope for loss in losses.values()} == {"level"}
 
 
-def test_table(call, data, tmp_path):
-    out = call(FakeTrain(), baseline="ghmc+ghmr", command="torchghm compare --data tiny")
-    assert out == tmp_path / "out"
-    comparison = table(out)
-    assert [comparison[key] for key in ("data", "split", "seeds", "baseline", "metrics")] == [
-        str(data), "val", [0, 1, 2], "ghmc+ghmr", ["ap", "ap50", "ap75"],
-    ]  # fmt: skip
-    ce, focal, ghm = comparison["methods"]
-    assert [method["name"] for method in (ce, focal, ghm)] == ["ce+smooth_l1", "focal+smooth_l1", "ghmc+ghmr"]
-    assert focal["values"]["ap"] == AP["focal+smooth_l1"]
-    assert focal["runs"]["1"] == "runs/focal+smooth_l1/seed-1"
-    assert focal["mean"]["ap"] == pytest.approx(0.5)
-    assert focal["std"]["ap"] == pytest.approx(0.03)
-    assert ghm["difference"] is None
-    interval = stats.ttest_rel(AP["focal+smooth_l1"], AP["ghmc+ghmr"]).confidence_interval()
-    assert focal["difference"]["ap"] == pytest.approx({"mean": 0.29 / 3, "low": interval.low, "high": interval.high})
-    assert focal["difference"]["ap_small"] == {"mean": None, "low": None, "high": None}
-
-    text = (out / "comparison.md").read_text()
-    assert "| focal+smooth_l1 | 50.0 ± 3.0 | 75.0 ± 4.5 | 45.0 ± 2.7 |" in text
-    assert f"| focal+smooth_l1 | +9.67 [{100 * interval.low:+.2f}, {100 * interval.high:+.2f}] better |" in text
-    assert "| ce+smooth_l1 | -0.33 [-5.50, +4.84] no difference shown |" in text
-    for part in (str(data), "Split: val", "2 epochs, 1,500 steps", "Seeds: 0, 1, 2", "torchghm 0.1.0, device cpu"):
-        assert part in text
-    assert "    torchghm compare --data tiny\n" in text
-    assert "runs are finished" not in text
-
-    with (out / "comparison.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == 3 * 6
-    assert rows[6] | {"mean": "", "low": "", "high": "", "std": "", "difference": ""} == {
-        "method": "focal+smooth_l1", "cls": "focal", "box": "smooth_l1", "metric": "ap", "seeds": "3", "mean": "",
-        "std": "", "difference": "", "low": "", "high": "", "verdict": "better",
-    }  # fmt: skip
-    assert float(rows[6]["low"]) == pytest.approx(interval.low)
-    assert rows[12]["difference"] == rows[12]["verdict"] == ""
-
-    read = read_comparison(out)  # what the page is made of
-    assert [method.difference["ap"].verdict for method in read.methods[:2]] == ["no difference shown", "better"]
-    assert read.methods[2].runs[2].metrics["ap"] == 0.39
-
-
-def test_terminal_table(call):
-    from rich.console import Console
-
-    console = Console(width=120)
-    with console.capture() as captured:
-        console.print(terminal_table(table(call(FakeTrain()))))
-    text = captured.get()
-    assert "50.0 ± 3.0" in text
-    assert "+10.00 [" in text
-    assert "baseline" in text
-
-
-def test_one_seed_gives_no_interval(call):
-    out = call(FakeTrain(), seeds=[1])
-    ghm = table(out)["methods"][2]
-    assert ghm["std"]["ap"] is None
-    assert ghm["difference"]["ap"] == {"mean": pytest.approx(-0.02), "low": None, "high": None}
-    assert "| ghmc+ghmr | -2.00 one seed: no interval |" in (out / "comparison.md").read_text()
-    assert read_comparison(out).seeds == (1,)
-
-
-def test_without_a_command_the_call_is_stated(call, data):
-    text = (call(FakeTrain(), seeds=[0], methods=[CE]) / "comparison.md").read_text()
-    block = [line.removeprefix("    ") for line in text.splitlines() if line.startswith("    ")]
-    stated = {}
-    eval("\n".join(block), {"Recipe": Recipe, "compare": lambda *args, **named: stated.update(named, data=args[0])})
-    assert stated["recipe"] == RECIPE
-    assert (stated["data"], stated["methods"], stated["seeds"]) == (
-        str(data),
-        {"ce+smooth_l1": {"loss.cls": "ce", "loss.box": "smooth_l1"}},
-        [0],
-    )
-
-
-@pytest.mark.parametrize(
-    ("finished", "seeds", "methods"),
-    [(1, [0], 1), (2, [0], 2), (3, [0], 3), (5, [0], 3), (6, [0, 1], 3), (8, [0, 1], 3)],
-)
-def test_a_partial_table_has_equal_seeds(call, tmp_path, finished, seeds, methods):
-    with pytest.raises(KeyboardInterrupt):
-        call(FakeTrain(fails_at=finished + 1))
-    out = tmp_path / "out"
-    comparison = table(out)
-    assert comparison["seeds"] == seeds
-    assert len(comparison["methods"]) == methods
-    assert all(len(method["values"]["ap"]) == len(seeds) for method in comparison["methods"])
-    assert f"{finished} of 9 runs are finished" in (out / "comparison.md").read_text()
-    assert "runs are finished" in terminal_table(comparison).caption.plain
-    assert read_comparison(out).seeds == tuple(seeds)
-
-
 def test_an_interrupted_comparison_goes_on_where_it_stopped(call, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         call(FakeTrain(fails_at=5))
@@ -238,28 +80,6 @@ def test_an_interrupted_comparison_goes_on_where_it_stopped(call, tmp_path):
     assert table(out)["methods"][1]["difference"] is None
 
 
-def test_seeds_and_methods_are_added_to_what_there_is(call, tmp_path):
-    call(FakeTrain(), methods=[CE, GHM], seeds=[1])
-    train = FakeTrain()
-    call(train, methods=[CE, FOCAL, GHM], seeds=[0, 1])
-    assert train.order == [("+".join(m), 0) for m in (CE, FOCAL, GHM)] + [("focal+smooth_l1", 1)]
-    assert table(tmp_path / "out")["runs_finished"] == 6
-    with pytest.raises(ValueError, match=r"seeds: \[0, 1\] there, \[0, 2\] asked for"):
-        call(FakeTrain(), seeds=[0, 2])
-    with pytest.raises(ValueError, match=r"methods: .*'focal\+smooth_l1'.* there"):
-        call(FakeTrain(), methods=[CE, GHM], seeds=[0, 1, 2])
-
-
-def test_what_was_asked_for_by_mistake_is_left_out_again(call, tmp_path):
-    call(FakeTrain(), methods=[CE, GHM], seeds=[0])
-    with pytest.raises(KeyboardInterrupt):
-        call(FakeTrain(fails_at=1), methods=[CE, FOCAL, GHM], seeds=[0, 2])
-    train = FakeTrain()
-    call(train, methods=[CE, GHM], seeds=[0])
-    assert not train.calls
-    assert table(tmp_path / "out")["runs_finished"] == 2
-
-
 def test_going_on_with_a_baseline_that_has_not_run(call, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         call(FakeTrain(fails_at=2))
@@ -276,68 +96,6 @@ def test_an_error_of_a_run_leaves_the_others(call, tmp_path):
     assert len(table(tmp_path / "out")["methods"]) == 2
     # What a run does with such steps may be changed then: finished ones had none.
     call(FakeTrain(), recipe=RECIPE.with_values({"trainer.on_nonfinite": "skip"}))
-
-
-@pytest.mark.parametrize(
-    ("changes", "difference"),
-    [
-        ({"seeds": [0, 1]}, r"seeds: \[0, 1, 2\] there, \[0, 1\] asked for"),
-        ({"methods": [CE, GHM]}, r"methods: .*'focal\+smooth_l1'.* there, \['ce\+smooth_l1', 'ghmc\+ghmr'\] asked for"),
-        ({"split": "test"}, "split: 'val' there, 'test' asked for"),
-        ({"recipe": RECIPE.with_values({"trainer.max_steps": 9})}, r"recipe\.trainer\.max_steps: 2 there, 9 asked for"),
-        (
-            {"recipe": RECIPE.with_values({"loss.cls_options": {"bins": 9}})},
-            r"recipe\.loss\.cls_options\.bins: None there",
-        ),
-    ],
-)
-def test_another_plan_is_refused(call, tmp_path, changes, difference):
-    call(FakeTrain())
-    files = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    train = FakeTrain()
-    with pytest.raises(ValueError, match=rf"`out`.*plan\.json has another \({difference}.*overwrite"):
-        call(train, **changes)
-    assert not train.calls
-    assert files == {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
-
-
-def test_other_data_in_the_same_place_are_another_plan(call, data, tmp_path):
-    call(FakeTrain())
-    data.rename(tmp_path / "old")
-    write_coco(data, SAMPLES[:2] + SAMPLES[3:])
-    with pytest.raises(ValueError, match="annotations: the data have changed since"):
-        call(FakeTrain())
-
-
-def test_where_a_run_computes_is_no_part_of_the_plan(call):
-    call(FakeTrain())
-    train = FakeTrain()
-    call(train, recipe=RECIPE.with_values({"data.workers": 3, "trainer.accelerator": "auto", "seed": 5}))
-    assert not train.calls
-
-
-def test_overwrite_starts_anew(call, tmp_path):
-    out = call(FakeTrain())
-    (out / "notes.txt").write_text("mine")
-    (out / "report.html").write_text("of the old table")
-    train = FakeTrain()
-    call(train, seeds=[0, 1], overwrite=True)
-    assert len(train.calls) == 6
-    assert table(out)["seeds"] == [0, 1]
-    assert not (out / "runs/ce+smooth_l1/seed-2").exists()
-    assert not (out / "report.html").exists()
-    assert (out / "notes.txt").exists()
-
-
-@pytest.mark.parametrize("file", ["runs/mine/results.json", "results.json", "comparison.csv"])
-@pytest.mark.parametrize("overwrite", [False, True])
-def test_a_folder_of_something_else_is_not_touched(call, tmp_path, file, overwrite):
-    write_json(tmp_path / "out" / file, {"ap": 0.5})
-    train = FakeTrain()
-    with pytest.raises(ValueError, match="`out`"):
-        call(train, overwrite=overwrite)
-    assert not train.calls
-    assert [path.name for path in (tmp_path / "out").rglob("*") if path.is_file()] == [Path(file).name]
 
 
 @pytest.mark.parametrize(
@@ -400,15 +158,6 @@ def test_a_finished_comparison_needs_nothing_that_its_runs_needed(call, tmp_path
     train = FakeTrain()
     call(train, recipe=recipe)
     assert train.calls == []
-
-
-def test_a_folder_of_other_files_is_not_filled(call, data):
-    train = FakeTrain()
-    before = sorted(data.rglob("*"))
-    for overwrite in (False, True):
-        with pytest.raises(ValueError, match="holds other files"):
-            call(train, out=data, overwrite=overwrite)
-    assert sorted(data.rglob("*")) == before
 
 
 def test_missing_data_and_an_output_that_is_a_file(call, tmp_path):

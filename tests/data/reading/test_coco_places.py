@@ -6,7 +6,7 @@ import os
 import unicodedata
 
 import pytest
-from tests.data.layouts import SAMPLES, Sample, write_coco, write_image
+from tests.data.layouts import SAMPLES, Sample, write_coco, write_exported_coco, write_image
 
 from torchghm.data import DataError, load_data
 
@@ -74,3 +74,17 @@ def test_a_pipe_in_place_of_an_image_does_not_hang(tmp_path):
     os.mkfifo(root / "train2017" / "a.png")
     with pytest.raises(DataError, match=r"missing-image.*a\.png"):
         load_data(root)
+
+
+def test_two_years_of_a_split_keep_their_names(tmp_path):
+    root = write_coco(tmp_path / "data", SAMPLES[:3], year="2014")
+    write_coco(tmp_path / "more", SAMPLES[:4])
+    for file in ("annotations/instances_train2017.json", "annotations/instances_val2017.json", "train2017", "val2017"):
+        (tmp_path / "more" / file).rename(root / file)
+    assert list(load_data(root).splits) == ["train2014", "train2017", "val2017"]
+
+
+def test_a_folder_with_one_exported_file_is_one_split(tmp_path):
+    root = write_exported_coco(tmp_path / "data", (*SAMPLES[:3], Sample("z.png", "train")))
+    data = load_data(root / "train")
+    assert {split: len(records) for split, records in data.splits.items()} == {"train": 2, "val": 1, "test": 1}

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from tests.data.layouts import SAMPLES, coco_instances, write_coco
+
+from torchghm.data import load_data
+
+TRAIN = coco_instances(SAMPLES[:3])
+
+
+def annotation(**keys: Any) -> dict[str, Any]:
+    return {"id": 7, "image_id": 1, "category_id": 1, "bbox": [1, 2, 10, 10]} | keys
+
+
+def test_an_annotation_listed_twice_counts_once(tmp_path):
+    moved = annotation(bbox=[3, 2, 10, 10])
+    annotations = [annotation(), annotation(), moved, moved, annotation(id=8), annotation(id=9, category_id=2)]
+    data = load_data(write_coco(tmp_path / "data", annotations=annotations))
+    record = data.splits["train"][0]
+    assert record.boxes.tolist() == [[1, 2, 11, 12], [3, 2, 13, 12], [1, 2, 11, 12]]
+    assert record.labels.tolist() == [0, 0, 1]
+    assert [(problem.what, problem.count) for problem in data.problems] == [
+        ("repeated-annotation", 2), ("duplicate-object", 1),
+    ]  # fmt: skip
+
+
+def test_ids_crowds_and_mask_areas_are_kept(tmp_path):
+    annotations = [
+        annotation(area=42.5, iscrowd=0),
+        annotation(iscrowd=1, area=math.nan),
+        annotation(iscrowd=0, bbox=[2, 2, 10, 10]),
+        annotation(area=1e300, bbox=[3, 2, 10, 10]),
+        annotation(area="large", bbox=[4, 2, 10, 10]),
+    ]
+    images = [entry | {"id": entry["id"] + 100} for entry in TRAIN["images"]]
+    annotations = [entry | {"image_id": 101} for entry in annotations]
+    data = load_data(write_coco(tmp_path / "data", images=images, annotations=annotations))
+    record = data.splits["train"][0]
+    assert record.image_id == 101
+    assert record.crowd.tolist() == [False, True, False, False, False]
+    assert record.area.tolist() == [42.5, 100.0, 100.0, 100.0, 100.0]
+
+
+def test_polygons_are_not_kept_and_do_not_matter(tmp_path):
+    rle = {"counts": [1, 2], "size": [30, 40]}
+    annotations = [annotation(segmentation=[[1, 2, 3, 4, 5, 6]]), annotation(segmentation=rle, iscrowd=1)]
+    data = load_data(write_coco(tmp_path / "data", annotations=annotations))
+    assert len(data.splits["train"][0].boxes) == 2

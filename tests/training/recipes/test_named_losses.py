@@ -1,0 +1,67 @@
+import pytest
+
+import torchghm
+from torchghm.training import Recipe
+from torchghm.training.recipes.loss_section import build_losses
+from torchghm.training.recipes.named_losses import BOX_LOSSES, CLS_LOSSES
+
+
+def build(**values):
+    return build_losses(Recipe().with_values({f"loss.{key}": value for key, value in values.items()}).loss)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("ce", torchghm.CrossEntropyLoss),
+        ("ohem", torchghm.OHEMLoss),
+        ("focal", torchghm.FocalLoss),
+        ("ghmc", torchghm.GHMCLoss),
+        ("ghmc_published", torchghm.GHMCLoss),
+        ("asymmetric", torchghm.AsymmetricLoss),
+        ("poly1_focal", torchghm.Poly1FocalLoss),
+        ("quality_focal", torchghm.QualityFocalLoss),
+        ("eqlv2", torchghm.EqualizationLossV2),
+        ("sce", torchghm.SymmetricCrossEntropyLoss),
+        ("gce", torchghm.GeneralizedCrossEntropyLoss),
+    ],
+)
+def test_classification_losses_by_name(name, kind):
+    losses = build(cls=name)
+    assert type(losses.cls_loss) is kind
+    assert losses.cls_weight == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "weight"),
+    [
+        ("smooth_l1", torchghm.SmoothL1Loss, 1),
+        ("l1", torchghm.SmoothL1Loss, 1),
+        ("asl1", torchghm.ASL1Loss, 1),
+        ("ghmr", torchghm.GHMRLoss, 4),
+        ("ghmr_published", torchghm.GHMRLoss, 10),
+    ],
+)
+def test_box_losses_by_name(name, kind, weight):
+    losses = build(box=name)
+    assert type(losses.box_loss) is kind
+    assert losses.box_weight == weight
+    assert getattr(losses.box_loss, "average", "boxes") == "boxes"
+
+
+def test_l1_is_smooth_l1_without_the_smooth_part():
+    assert build(box="l1").box_loss.delta == 0
+
+
+def test_names_and_recipe_agree():
+    assert set(CLS_LOSSES) == set(Recipe.model_fields["loss"].annotation.model_fields["cls"].annotation.__args__)
+    assert set(BOX_LOSSES) == set(Recipe.model_fields["loss"].annotation.model_fields["box"].annotation.__args__)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("logit_adjustment", torchghm.LogitAdjustedLoss), ("dft", torchghm.DynamicFineTuningLoss)],
+)
+def test_losses_of_a_softmax_by_name(name, kind):
+    recipe = Recipe().with_values({"model.detector": "ssdlite320", "loss.cls": name})
+    assert type(build_losses(recipe.loss).cls_loss) is kind

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import torch
+from tests.training.tiny import TINY
+
+from torchghm.data import load_data
+from torchghm.review.digests import annotation_digests
+from torchghm.review.memory import LabelMemory
+from torchghm.training import train
+from torchghm.training.label_memory import LABELS_KEY
+
+
+def test_a_checkpoint_remembers_every_label_and_whose_they_are(trained, tiny_data):
+    kept = torch.load(trained.folder.last, weights_only=True)[LABELS_KEY]
+    records = load_data(tiny_data).splits["train"]
+    assert torch.equal(kept["digests"], annotation_digests(records))
+    assert kept["root"] == str(tiny_data.absolute())
+    columns = LabelMemory.from_state(kept["memory"]).columns()
+    # Five images in batches of two: one of them sits out in each of the two epochs.
+    assert len(columns["seen"]) == len(records.labels)
+    assert 0 < columns["seen"].sum() <= TINY.trainer.epochs * len(records.labels)
+    assert columns["seen"].max() <= TINY.trainer.epochs
+
+
+def test_a_run_may_do_without(tiny_data, run_path):
+    recipe = TINY.with_values({"trainer.label_memory": False, "trainer.max_steps": 1})
+    train(tiny_data, recipe=recipe, out=run_path, progress=False)
+    assert LABELS_KEY not in torch.load(run_path / "checkpoints" / "last.ckpt", weights_only=True)
