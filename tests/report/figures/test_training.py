@@ -14,12 +14,12 @@ def test_average_precision_is_the_mean_over_seeds_with_a_band():
     _, ax = plot_average_precision({"ce+smooth_l1": [0.1, 0.2], "ghmc+ghmr": seeds})
     one, mean = ax.get_lines()
     assert one.get_ydata().tolist() == pytest.approx([10, 20])
-    np.testing.assert_allclose(mean.get_ydata(), seeds.mean(axis=0))
+    np.testing.assert_allclose(mean.get_ydata(), 100 * seeds.mean(axis=0))
     assert mean.get_xdata().tolist() == [1, 2]
     (band,) = ax.collections
     corners = band.get_paths()[0].vertices
     spread = seeds.std(axis=0, ddof=1)
-    np.testing.assert_allclose(corners[:, 1].max(), seeds.mean(axis=0)[1] + spread[1])
+    np.testing.assert_allclose(corners[:, 1].max(), 100 * (seeds.mean(axis=0)[1] + spread[1]))
     assert (mean.get_color(), mean.get_linestyle()) == (color("ghmc"), "--")
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["CE + smooth L1", "GHM-C + GHM-R"]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "AP")
@@ -32,7 +32,7 @@ def test_epochs_without_a_measurement_are_left_out():
     assert line.get_ydata().tolist() == pytest.approx([20, 40])
     assert ax.get_legend() is None
     _, ax = plot_average_precision({"ce": [[np.nan, 0.2], [0.1, 0.4]]})
-    np.testing.assert_allclose(ax.get_lines()[0].get_ydata(), [0.1, 0.3])
+    np.testing.assert_allclose(ax.get_lines()[0].get_ydata(), [10, 30])
 
 
 def test_many_methods_have_their_legend_above():

@@ -133,7 +133,8 @@ def compare(
     for index, (name, seed) in enumerate(pending):
         left = len(pending) - index
         if console is not None:
-            heading = f"run {len(recipes) - left + 1} of {len(recipes)}: {name}, seed {seed}"
+            done = len(recipes) - left
+            heading = f"{_bar(done / len(recipes))} run {done + 1} of {len(recipes)}: {name}, seed {seed}"
             console.print(heading + _time_left(durations, left), style="bold", highlight=False, markup=False)
         started = time.monotonic()
         folder = _folder(out, name, seed)
@@ -169,6 +170,12 @@ def _check(methods: Mapping[str, Recipe], data: DetectionData) -> None:
 
 def _folder(out: Path, name: str, seed: int) -> RunFolder:
     return RunFolder(ComparisonFiles(out).run(name, seed))
+
+
+def _bar(done: float, width: int = 20) -> str:
+    """Return the part of all runs that is done as a bar, which a log file holds as well."""
+    filled = round(done * width)
+    return "━" * filled + "─" * (width - filled)
 
 
 def _time_left(durations: Sequence[float], runs: int) -> str:
