@@ -54,6 +54,17 @@ def test_help_names_every_command_and_is_quick_to_say_so():
     assert not heavy & set(loaded.split())
 
 
+def test_a_quiet_command_prints_nothing_that_went_well(place):
+    shown = torchghm("train", "--data", place / "data", "--out", place / "run", "--resume", "--quiet")
+    assert (shown.exit_code, shown.output) == (0, "")
+
+
+def test_a_shell_completes_commands(monkeypatch):
+    shown = torchghm("--show-completion", "bash")
+    assert shown.exit_code == 0, shown.output
+    assert "_TORCHGHM_COMPLETE=complete_bash" in shown.stdout
+
+
 def test_it_runs_as_a_module():
     shown = subprocess.run([sys.executable, "-m", "torchghm", "--version"], capture_output=True, text=True, check=True)
     assert shown.stdout == "torchghm 0.1.0\n"
