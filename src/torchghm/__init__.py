@@ -3,6 +3,10 @@
     loss = torchghm.GHMCLoss(bins=30, momentum=0.75)
     loss(logits, targets).backward()
 
+The command line from Python, with typed results: `train`, `compare`, `evaluate`, `load_detector`.
+
+    torchghm.train("DIR", out="runs/first").metrics["ap"]
+
 Importing this package needs torch alone; `torchghm.detection`, `.data`, `.training` and `.report` are imported by name.
 """
 
@@ -11,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torchghm import functional
+    from torchghm.commands import compare, evaluate, load_detector, train
     from torchghm.losses import (
         ASL1Loss,
         AsymmetricLoss,
@@ -54,14 +59,21 @@ __all__ = [
     "SmoothL1Loss",
     "SymmetricCrossEntropyLoss",
     "__version__",
+    "compare",
+    "evaluate",
     "functional",
+    "load_detector",
+    "train",
 ]
+_COMMANDS = ("compare", "evaluate", "load_detector", "train")
 
 
 def __getattr__(name: str) -> Any:
     # torch takes seconds to import, and the command line's help does not need it.
     if name == "functional":
         return import_module("torchghm.functional")
+    if name in _COMMANDS:
+        return getattr(import_module("torchghm.commands"), name)
     if name in __all__:
         return getattr(import_module("torchghm.losses"), name)
     raise AttributeError(f"module 'torchghm' has no attribute {name!r}")

@@ -28,3 +28,9 @@ def test_a_traceback_on_request(tmp_path):
     result = torchghm("--traceback", "data", "scenes", tmp_path, "--images", "-3")
     assert result.exit_code == 2
     assert "Traceback" in result.stderr
+
+
+def test_a_shell_completes_commands():
+    shown = torchghm("--show-completion", "bash")
+    assert shown.exit_code == 0, shown.output
+    assert "_TORCHGHM_COMPLETE=complete_bash" in shown.stdout

@@ -77,3 +77,8 @@ def test_a_missing_extra_says_what_to_install(place, monkeypatch):
     monkeypatch.delitem(sys.modules, "torchghm.training.loop.checkpoints", raising=False)
     line = refusal("eval", place / "run", "--data", place / "data")
     assert line.endswith("not installed: pip install 'torchghm[train]'")
+
+
+def test_a_quiet_command_prints_nothing_that_went_well(place):
+    shown = torchghm("train", "--data", place / "data", "--out", place / "run", "--resume", "--quiet")
+    assert (shown.exit_code, shown.output) == (0, "")

@@ -8,13 +8,13 @@ from torchghm.cli.advice import advise
 from torchghm.cli.comparison import compare, report
 from torchghm.cli.data import data
 from torchghm.cli.errors import show_tracebacks
+from torchghm.cli.recipes import recipes
 from torchghm.cli.review import review
 from torchghm.cli.training import evaluate, predict, train
 
 app = typer.Typer(
     help="Train object detectors with gradient harmonizing losses, and see whether they help on your data.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -25,6 +25,7 @@ app.command("advise")(advise)
 app.command("compare")(compare)
 app.command("report")(report)
 app.command("review")(review)
+app.command("recipes")(recipes)
 app.add_typer(data, name="data")
 
 

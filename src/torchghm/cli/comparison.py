@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from torchghm.cli.errors import plain_errors
-from torchghm.cli.training import STRICT, Data, Overwrite, Progress, RecipeName, Settings, Strict
+from torchghm.cli.errors import only_errors, plain_errors
+from torchghm.cli.training import STRICT, Data, Overwrite, Progress, Quiet, RecipeName, Settings, Strict
 
 if TYPE_CHECKING:
     from torchghm.training.comparison.methods import Methods
     from torchghm.training.recipes.recipe import Recipe
 
 Method = tuple[str, str]
-DEFAULT_METHODS: list[Method] = [("ce", "smooth_l1"), ("focal", "smooth_l1"), ("ghmc", "smooth_l1")]
 
 
 @plain_errors
@@ -47,6 +46,7 @@ def compare(
     out: Annotated[Path, typer.Option("--out", help="Folder of the comparison.")] = Path("runs", "comparison"),
     overwrite: Overwrite = False,
     progress: Progress = True,
+    quiet: Quiet = False,
 ) -> None:
     """Train with several losses and seeds, and tabulate the differences.
 
@@ -84,23 +84,26 @@ def compare(
     from torchghm.training.loop.processes import is_first
 
     try:
-        folder = run(
-            data,
-            methods=methods,
-            seeds=list(range(seeds)),
-            recipe=chosen,
-            split=split or chosen.data.evaluate,
-            out=out,
-            baseline=baseline,
-            overwrite=overwrite,
-            progress=progress,
-            command=shlex.join(["torchghm", *sys.argv[1:]]),
-        )
+        with only_errors(quiet):
+            folder = run(
+                data,
+                methods=methods,
+                seeds=list(range(seeds)),
+                recipe=chosen,
+                split=split or chosen.data.evaluate,
+                out=out,
+                baseline=baseline,
+                overwrite=overwrite,
+                progress=progress and not quiet,
+                command=shlex.join(["torchghm", *sys.argv[1:]]),
+            )
     except KeyboardInterrupt:
         raise KeyboardInterrupt("interrupted; the same command goes on from here") from None
     if not is_first():
         return
     page = write_report(folder)
+    if quiet:
+        return
     Console().print(terminal_table(json.loads(ComparisonFiles(folder).table.read_text("utf-8"))))
     typer.echo(f"comparison: {folder}\npage: {page}")
 
@@ -117,6 +120,7 @@ def report(
 
 
 def _methods(recipe: Recipe, cls: str | None, box: str | None, pairs: str | None) -> list[Method]:
+    from torchghm.training.comparison.methods import DEFAULT_METHODS
     from torchghm.training.recipes.named_losses import BOX_LOSSES, CLS_LOSSES
 
     if pairs is not None and (cls is not None or box is not None):
@@ -124,7 +128,7 @@ def _methods(recipe: Recipe, cls: str | None, box: str | None, pairs: str | None
     if pairs is not None:
         methods = [_pair(entry) for entry in _entries(pairs)]
     elif cls is None and box is None:
-        methods = DEFAULT_METHODS
+        methods = list(DEFAULT_METHODS)
     else:
         methods = list(
             product(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import functools
+import logging
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn, ParamSpec, TypeVar
 
 from torchghm.atomic_files import WriteError
@@ -70,8 +72,22 @@ def _leave_processes() -> None:
         distributed.destroy_process_group()
 
 
+@contextmanager
+def only_errors(wanted: bool) -> Iterator[None]:
+    """Leave out the warnings of the library within a `with` block, if that is wanted."""
+    log = logging.getLogger("torchghm")
+    level = log.level
+    log.setLevel(logging.ERROR if wanted else level)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
 def needs(error: ModuleNotFoundError) -> str:
     """Return a message that names the extra to install."""
+    if "pip install" in str(error):
+        return str(error)
     return f"this command needs {error.name}, which is not installed: pip install 'torchghm[train]'"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from torchghm.cli.errors import plain_errors
+from torchghm.cli.errors import only_errors, plain_errors
 
 if TYPE_CHECKING:
     from torchghm.data import DetectionData
@@ -26,6 +26,7 @@ Strict = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what the output folder holds.")]
 Progress = Annotated[bool, typer.Option("--progress/--no-progress", help="Show how far it is.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors alone.")]
 Device = Annotated[str | None, typer.Option("--device", help='For example "cpu" or "cuda:1".')]
 
 STRICT = ["data.strict=true"]
@@ -42,6 +43,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
     overwrite: Overwrite = False,
     progress: Progress = True,
+    quiet: Quiet = False,
 ) -> None:
     """Train a detector on a data set.
 
@@ -68,8 +70,11 @@ def train(
     from torchghm.cli.tables import print_metrics
     from torchghm.training.run import train as run
 
-    results = run(found, recipe=chosen, out=out, overwrite=overwrite, resume=resume, progress=progress)
-    if results:  # only the first of several processes has any
+    with only_errors(quiet):
+        results = run(
+            found, recipe=chosen, out=out, overwrite=overwrite, resume=resume, progress=progress and not quiet
+        )
+    if results and not quiet:  # only the first of several processes has any
         epochs = "1 epoch" if results["epochs"] == 1 else f"{results['epochs']} epochs"
         print_metrics(results, f"{results['name']} on {results['split']}, after {epochs}")
         typer.echo(f"run folder: {out}")

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torchghm.results.difference import Difference
 from torchghm.results.files import ComparisonFiles
+from torchghm.results.frames import data_frame
 from torchghm.results.json_fields import Fields, read_json
 from torchghm.results.run import Run, read_run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,30 @@ class Comparison:
     unfinished: str = ""
     command: str = ""
     """That made it."""
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a row for each method and metric.
+
+        The columns are ``mean`` and ``std`` over seeds, and the paired difference to the baseline: ``difference``, the
+        ends of its 95 % interval ``low`` and ``high``, and the ``verdict`` in words. The baseline has no difference.
+
+        Raises:
+            ModuleNotFoundError: pandas is not installed.
+        """
+        rows = [(method, metric) for method in self.methods for metric in self.metrics]
+        differences = [method.difference.get(metric) for method, metric in rows]
+        return data_frame(
+            {
+                "method": [method.name for method, _ in rows],
+                "metric": [metric for _, metric in rows],
+                "mean": [method.mean.get(metric) for method, metric in rows],
+                "std": [method.std.get(metric) for method, metric in rows],
+                "difference": [difference and difference.mean for difference in differences],
+                "low": [difference and difference.low for difference in differences],
+                "high": [difference and difference.high for difference in differences],
+                "verdict": [difference and difference.verdict for difference in differences],
+            }
+        )
 
 
 def read_comparison(folder: str | Path) -> Comparison:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torchghm.printable import printable
 from torchghm.results.arrays import Array
 from torchghm.results.files import RunFiles
+from torchghm.results.frames import data_frame
 from torchghm.results.gradient_norms import GradientNorms, read_gradient_norms
 from torchghm.results.history import WeightHistory, read_metrics, read_weights
 from torchghm.results.json_fields import Fields, read_json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,14 @@ class Run:
     def method(self) -> str:
         """The pair of losses, as a comparison names it: `ghmc+ghmr`."""
         return f"{self.cls}+{self.box}"
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the columns of metrics.csv, a row an epoch.
+
+        Raises:
+            ModuleNotFoundError: pandas is not installed.
+        """
+        return data_frame(self.history, "epoch" if self.history else None)
 
 
 def read_run(folder: str | Path) -> Run:

@@ -14,10 +14,10 @@ from lightning.pytorch import Trainer
 from torchghm.training.loop.checkpoints import KeepCheckpoints, SafeCheckpointIO
 from torchghm.training.loop.datamodule import DetectionDataModule
 from torchghm.training.loop.history import History
+from torchghm.training.loop.loggers import build_logger
 from torchghm.training.loop.module import DetectorModule
 from torchghm.training.loop.processes import devices_and_machines, is_first
 from torchghm.training.loop.progress import TrainingProgress
-from torchghm.training.loop.tensorboard import TensorBoardCurves
 from torchghm.training.recipes.recipe import Recipe
 from torchghm.training.run_folder import RunFolder
 
@@ -37,6 +37,7 @@ def build_trainer(recipe: Recipe, folder: RunFolder, *, progress: bool) -> tuple
 
     Raises:
         ValueError: devices that the machine does not have, or a precision that they do not compute in.
+        ModuleNotFoundError: the logger's package is not installed.
     """
     settings = recipe.trainer
     devices, machines = devices_and_machines(settings)
@@ -56,7 +57,7 @@ def build_trainer(recipe: Recipe, folder: RunFolder, *, progress: bool) -> tuple
             enable_model_summary=False,
             enable_progress_bar=progress,
             log_every_n_steps=1,
-            logger=TensorBoardCurves(folder.tensorboard),
+            logger=build_logger(settings.logger, folder),
             callbacks=[*callbacks, KeepCheckpoints(folder.last, folder.best, settings.checkpoint_steps)],
             plugins=[SafeCheckpointIO()],
             default_root_dir=folder.path,

@@ -56,20 +56,17 @@ def plot_paired_differences(
         raise ValueError("Expected argument `differences` to hold at least one method, but got none")
     fig, ax = axes_for(ax, height=1.3 + 0.36 * len(differences))
     colors = colors or method_colors(differences)
-    points = {
-        method: tuple(None if end is None else 100 * end for end in values) for method, values in differences.items()
-    }
-    for row, (method, (mean, low, high)) in enumerate(points.items()):
+    for row, (method, (mean, low, high)) in enumerate(differences.items()):
         line_color = color(colors[method])
         if low is not None and high is not None:
-            ax.plot([low, high], [row, row], color=line_color, linewidth=2.4, solid_capstyle="butt")
+            ax.plot([100 * low, 100 * high], [row, row], color=line_color, linewidth=2.4, solid_capstyle="butt")
         known = low is not None and high is not None
         marker = _MARKERS[method_dash(method)]
-        ax.plot([mean], [row], marker, color=line_color, markersize=8, markerfacecolor=line_color if known else "none")
+        ax.plot([100 * mean], [row], marker, color=line_color, markersize=8, markerfacecolor=line_color if known else "none")
     ax.axvline(0.0, color=color("ink"), linewidth=1.2)
     ax.set_yticks(range(len(differences)), [literal(method_label(method)) for method in differences])
     ax.set_ylim(len(differences) - 0.4, -0.6)  # the first method on top, as in the table
-    reach = 1.15 * max(abs(end) for values in points.values() for end in values if end is not None) or 1.0
+    reach = 115 * max(abs(end) for values in differences.values() for end in values if end is not None) or 1.0
     ax.set_xlim(-reach, reach)
     ax.xaxis.set_major_locator(MaxNLocator(5))
     style_axes(ax, f"difference in {metric}, points,\nto {literal(method_label(baseline))}", grid="x")

@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from torchghm.training.recipes.packaged import packaged_names, packaged_text
 from torchghm.training.recipes.values import flattened, nearest, read_yaml
 
 Values = Mapping[str, Any]
 """Values of a recipe, by dotted key."""
 Methods = Mapping[str, Values] | Sequence[tuple[str, str]]
 """Values by the method's name; or pairs of a classification and a box loss, which are named after their losses."""
+
+DEFAULT_METHODS: tuple[tuple[str, str], ...] = (("ce", "smooth_l1"), ("focal", "smooth_l1"), ("ghmc", "smooth_l1"))
+"""Those of a comparison that names none."""
 
 # A folder of the comparison is named after the method.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+=@-]*")
@@ -72,8 +75,7 @@ def named_methods(methods: Methods) -> dict[str, dict[str, Any]]:
 
 def preset_names() -> list[str]:
     """Return the names of the presets that come with the library."""
-    folder = files("torchghm").joinpath("recipes", "comparisons")
-    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    return packaged_names("comparisons")
 
 
 def load_preset(preset: str | Path) -> Preset:
@@ -93,7 +95,7 @@ def load_preset(preset: str | Path) -> Preset:
         'focal+smooth_l1'
     """
     if str(preset) in preset_names():
-        source, text = f"preset {preset}", _packaged(str(preset))
+        source, text = f"preset {preset}", packaged_text(str(preset), "comparisons")
     elif Path(preset).is_file():
         source = f"preset {preset}"
         try:
@@ -123,10 +125,6 @@ def load_preset(preset: str | Path) -> Preset:
     if baseline not in methods:
         raise ValueError(f"{source}: Expected `baseline` to be one of {', '.join(methods)}, but got {baseline!r}")
     return Preset(methods, flattened(_mapping(content.get("recipe", {}), f"{source}: recipe")), baseline)
-
-
-def _packaged(name: str) -> str:
-    return files("torchghm").joinpath("recipes", "comparisons", f"{name}.yaml").read_text("utf-8")
 
 
 def _mapping(value: Any, source: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ COMPUTING_KEYS = frozenset(
         "trainer.accelerator",
         "trainer.devices",
         "trainer.num_nodes",
+        "trainer.logger",
         "trainer.on_nonfinite",
         "trainer.checkpoint_steps",
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,14 @@ import yaml
 from pydantic import BaseModel
 
 from torchghm.training.recipes.changes import apply_changes
+from torchghm.training.recipes.packaged import packaged_names, packaged_text
 from torchghm.training.recipes.recipe import Recipe
 from torchghm.training.recipes.values import checked, nearest, nested, read_yaml
 
 
 def recipe_names() -> list[str]:
     """Return the names of the recipes that come with the library."""
-    packaged = files("torchghm").joinpath("recipes")
-    return sorted(entry.name.removesuffix(".yaml") for entry in packaged.iterdir() if entry.name.endswith(".yaml"))
+    return packaged_names()
 
 
 def load_recipe(recipe: Recipe | str | Path | None = None, values: Mapping[str, Any] | None = None) -> Recipe:
@@ -91,8 +90,7 @@ def _text(recipe: str | Path, folder: Path) -> tuple[str, str, str, Path]:
     """Return a recipe's text, its name for messages, its own name, and the folder that its base is relative to."""
     path = Path(recipe)
     if str(recipe) in recipe_names():
-        text = files("torchghm").joinpath("recipes", f"{recipe}.yaml").read_text("utf-8")
-        return text, f"recipe {recipe}", str(recipe), folder
+        return packaged_text(str(recipe)), f"recipe {recipe}", str(recipe), folder
     path = folder / path
     if not path.is_file():
         raise FileNotFoundError(

@@ -224,6 +224,11 @@ class TrainerRecipe(Section):
     deterministic: bool | Literal["warn"] = Field(
         default=False, description="only algorithms that give the same bits again (on a GPU: slower)"
     )
+    logger: Literal["tensorboard", "csv", "wandb", "mlflow"] = Field(
+        default="tensorboard",
+        description="where the curves go beside metrics.csv, which every run has: csv is nowhere else, wandb and "
+        "mlflow are packages to be installed",
+    )
     label_memory: bool = Field(
         default=True, description="remember how the training went for every label, for torchghm review"
     )

@@ -1,0 +1,55 @@
+"""A trained detector, to be called from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from torchghm.detection import HarmonizedDetector
+from torchghm.training.loop.datamodule import to_floats
+from torchghm.training.recipes.recipe import Recipe
+
+
+class TrainedDetector(nn.Module):
+    """The detector of a checkpoint, with the names of its classes.
+
+    Attributes:
+        detector: torchvision's detector, in evaluation mode.
+        classes: names; a label of a detection is an index into them.
+        recipe: of the training.
+    """
+
+    detector: HarmonizedDetector
+
+    def __init__(self, detector: HarmonizedDetector, classes: tuple[str, ...], recipe: Recipe) -> None:
+        super().__init__()
+        self.detector = detector
+        self.classes = classes
+        self.recipe = recipe
+
+    @torch.no_grad()
+    def forward(self, images: Sequence[Tensor]) -> list[dict[str, Tensor]]:
+        """Find objects in images.
+
+        Arguments:
+            images: [3, height, width] each, uint8 or floats in [0, 1]; of any sizes.
+
+        Returns:
+            A dictionary for each image: ``boxes`` [D, 4] as (x1, y1, x2, y2) in the image's pixels, ``labels`` [D] from
+            0, ``scores`` [D] in [0, 1], the highest first.
+
+        Raises:
+            ValueError: an image of another shape.
+        """
+        for image in images:
+            if image.ndim != 3 or image.shape[0] != 3:
+                raise ValueError(
+                    f"Expected argument `images` to be tensors of shape [3, height, width], but got {[*image.shape]}"
+                )
+        device = next(self.detector.parameters()).device
+        moved = [image.to(device) for image in images]
+        floats = [to_floats([image])[0] if image.dtype == torch.uint8 else image for image in moved]
+        found: list[dict[str, Tensor]] = self.detector(floats)
+        return found
