@@ -22,7 +22,7 @@ ALLOWED = {
     "report": {"functional", "results", "atomic_files"},
     "integrations": {"functional", "losses", "atomic_files"},
     "review": {"functional", "detection", "data", "atomic_files"},
-    "training": {"functional", "losses", "detection", "data", "review", "results", "atomic_files", "mkl"},
+    "training": {"functional", "losses", "detection", "data", "review", "results", "atomic_files", "mkl", "printable"},
 }
 
 

@@ -2,6 +2,9 @@ import subprocess
 import sys
 
 from tests.cli.commands import refusal, torchghm
+from typer.testing import CliRunner
+
+from torchghm.cli.app import app
 
 
 def test_help_names_every_command_and_is_quick_to_say_so():
@@ -31,6 +34,7 @@ def test_a_traceback_on_request(tmp_path):
 
 
 def test_a_shell_completes_commands():
-    shown = torchghm("--show-completion", "bash")
+    # As the line in a shell's start-up file asks; --show-completion looks for the shell that it runs in.
+    shown = CliRunner().invoke(app, [], prog_name="torchghm", env={"_TORCHGHM_COMPLETE": "source_bash"})
     assert shown.exit_code == 0, shown.output
     assert "_TORCHGHM_COMPLETE=complete_bash" in shown.stdout

@@ -113,6 +113,23 @@ def test_no_step_is_added_to_a_run_that_was_interrupted_after_its_last(monkeypat
     assert (run_path / "metrics.csv").read_text() == table
 
 
+def test_a_complete_run_is_extended_and_an_interruption_of_that_changes_nothing(
+    monkeypatch, tiny_data, tmp_path, run_path
+):
+    once, twice = (RECIPE.with_values({"trainer.epochs": epochs, "trainer.max_steps": None}) for epochs in (1, 2))
+    results = {}
+    for out in (run_path, tmp_path / "whole"):
+        train(tiny_data, recipe=once, out=out, progress=False)
+        if out == run_path:
+            interrupted(monkeypatch, tiny_data, out, (1, 3), recipe=twice, resume=True)
+            assert not RunFolder(out).results.exists()
+        results[out] = train(tiny_data, recipe=twice, out=out, resume=True, progress=False)
+        assert (results[out]["epochs"], results[out]["steps"]) == (2, 10)
+    assert_same_run(run_path, tmp_path / "whole")
+    with pytest.raises(ValueError, match="trainer.epochs was 2 and is 1"):
+        train(tiny_data, recipe=once, out=run_path, resume=True, progress=False)
+
+
 @pytest.mark.parametrize(
     ("settings", "steps"),
     [

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from torchghm.cli.errors import plain_errors
-from torchghm.cli.training import Data, Device, RecipeName, Settings
+from torchghm.cli.training import Data, Device, RecipeName, Settings, check_folder
 
 
 @plain_errors
@@ -28,6 +28,7 @@ def advise(
     Trains for a few steps with focal loss and smooth L1, or takes a run's detector, and counts the gradient norms of
     some training batches. Nothing is written.
     """
+    check_folder(data)
     from torchghm.report.advice import BINS, MU, advice_of, facts_of
     from torchghm.report.figures.palette import LOSS_LABELS
     from torchghm.training.evaluation.dry_pass import count_examples, dry_pass

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from torchghm.cli.errors import only_errors, plain_errors
-from torchghm.cli.training import STRICT, Data, Overwrite, Progress, Quiet, RecipeName, Settings, Strict
+from torchghm.cli.training import STRICT, Data, Overwrite, Progress, Quiet, RecipeName, Settings, Strict, check_folder
 
 if TYPE_CHECKING:
     from torchghm.training.comparison.methods import Methods
@@ -54,6 +54,7 @@ def compare(
     interrupted comparison; one with more seeds or methods adds their runs. Without --cls, --box, --pairs and --preset:
     ce, focal and ghmc, each with smooth_l1.
     """
+    check_folder(data)
     from torchghm.training.comparison.methods import load_preset
     from torchghm.training.recipes.files import load_recipe
     from torchghm.training.recipes.values import read_assignments

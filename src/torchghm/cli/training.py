@@ -33,6 +33,16 @@ STRICT = ["data.strict=true"]
 """Values of the recipe that --strict sets."""
 
 
+def check_folder(data: Path) -> None:
+    """Refuse a data folder that is not there, before what takes seconds is imported.
+
+    Raises:
+        FileNotFoundError: the folder is named.
+    """
+    if not data.exists():
+        raise FileNotFoundError(f"the data folder {str(data)!r} does not exist")
+
+
 @plain_errors
 def train(
     data: Data,
@@ -49,12 +59,13 @@ def train(
 
     Writes a run folder: checkpoints, metrics, the resolved recipe, the final evaluation.
     """
+    if resume and overwrite:
+        raise ValueError("Expected --resume or --overwrite, but got both")
+    check_folder(data)
     from torchghm.training.recipes.files import load_recipe
     from torchghm.training.recipes.values import read_assignments
     from torchghm.training.run_folder import RunFolder
 
-    if resume and overwrite:
-        raise ValueError("Expected --resume or --overwrite, but got both")
     own = RunFolder(out).recipe if resume and recipe is None and out is not None else None
     base = own if own is not None and own.is_file() else recipe
     values = read_assignments([*settings, *(STRICT if strict else [])])
@@ -89,6 +100,7 @@ def evaluate(
     device: Device = None,
 ) -> None:
     """Measure the average precision of a trained detector."""
+    check_folder(data)
     from torchghm.atomic_files import write_text
     from torchghm.cli.tables import print_metrics
     from torchghm.training.evaluation.evaluate import evaluate as run

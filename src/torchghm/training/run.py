@@ -32,6 +32,7 @@ from torchghm.training.loop.processes import (
     process_count,
 )
 from torchghm.training.loop.recipe_data import annotations_digest, load_fitting, load_recipe_data, with_boxes
+from torchghm.training.opening import opening
 from torchghm.training.recipes.files import load_recipe
 from torchghm.training.recipes.fitting import fitting_recipe
 from torchghm.training.recipes.recipe import Recipe
@@ -58,8 +59,8 @@ def train(
             own.
         out: folder of the run, see docs/run-folder.md.
         overwrite: replace the run that it holds.
-        resume: go on with the run that it holds, from its last checkpoint; a complete one is left as it is. Start it
-            if there is none.
+        resume: go on with the run that it holds, from its last checkpoint; a complete one is left as it is,
+            or trained on if the recipe has more epochs or steps than before. Start it if there is none.
         progress: show how far it is.
 
     Returns:
@@ -100,6 +101,8 @@ def train(
         accumulate=recipe.trainer.accumulate,
     )
     saved = load_checkpoint(folder.last) if resume and folder.last.is_file() else None
+    if resume and saved is None and first and folder.path.is_dir():
+        _log.warning("%s has no checkpoint to go on from: the training starts from the beginning", folder.path)
     if saved is not None:
         saved.check_classes(data.classes)
         if first and trainer.strategy.root_device.type == "cpu" and not mkl.is_reproducible():
@@ -108,7 +111,9 @@ def train(
                 "torchghm.mkl.set_reproducible() before torch is imported, in this run and in the one it goes on from",
                 mkl.VARIABLE,
             )
-    if resume and folder.results.is_file():
+    # Asked of the first process alone: it writes the longer recipe while others may still be here.
+    extended = broadcast_object(folder.is_extended(recipe))
+    if resume and folder.results.is_file() and not (extended and saved is not None):
         return _finished(folder, recipe, data, trainer.strategy.root_device)
     module = DetectorModule(
         recipe,
@@ -117,8 +122,11 @@ def train(
         guard=NonFiniteGuard(recipe.trainer.on_nonfinite, datamodule.train_records.name, folder.nonfinite),
         with_weights=saved is None,
     )
+    device = _device_name(trainer.strategy.root_device)
     if first:
-        folder.prepare(recipe, _device_name(trainer.strategy.root_device), resume=resume)
+        folder.prepare(recipe, device, resume=resume)
+    if progress and first:
+        print(opening(data, recipe, device=device, steps=module.total_steps), file=sys.stderr, flush=True)
     if recipe.trainer.label_memory:
         keep = KeepLabelMemory(datamodule.train_records, recipe.trainer.epochs)
         trainer.callbacks.insert(0, keep)  # type: ignore[attr-defined]

@@ -21,6 +21,9 @@ from torchghm.training.recipes.values import flattened
 _MAY_DIFFER = COMPUTING_KEYS | {"data.evaluate", "trainer.evaluate_checkpoint"}
 """Keys of the recipe that may change when a run is resumed: how it computes, and its final evaluation."""
 
+_MAY_GROW = {"trainer.epochs", "trainer.max_steps"}
+"""Keys that may become larger when a run is resumed: it is extended. No limit of steps is the largest."""
+
 PACKAGES = ("torch", "torchvision", "timm", "lightning", "torchmetrics", "faster-coco-eval", "numpy", "numba", "triton")
 """Packages that the numbers of a run depend on; one that is not installed is left out."""
 
@@ -65,6 +68,7 @@ class RunFolder(RunFiles):
         """Make the folder ready for a run of a recipe: without ``resume``, a run that it holds is removed."""
         if self.holds_run and not resume:
             self._clear()
+        self.results.unlink(missing_ok=True)  # of a run that is extended, which is not complete any more
         for folder in (self.path, self.checkpoints, self.sample_images):
             for left_over in folder.glob(".*"):
                 if LEFT_OVER.fullmatch(left_over.name):
@@ -94,11 +98,22 @@ class RunFolder(RunFiles):
             raise ValueError(f"{str(self.results)!r} can't be read: {error}") from error
         return results
 
+    def is_extended(self, recipe: Recipe) -> bool:
+        """Whether the run that the folder holds is to be trained longer than its own recipe says."""
+        if not self.recipe.is_file():
+            return False
+        before, now = (flattened(values.plain()) for values in (load_recipe(self.recipe), recipe))
+        return any(_grows(key, before[key], now[key]) for key in _MAY_GROW)
+
     def _check_same(self, recipe: Recipe) -> None:
         if not self.recipe.is_file():  # killed before it was written, or while an old run was being removed
             return
         before, now = (flattened(values.plain(), keep="_options") for values in (load_recipe(self.recipe), recipe))
-        changed = [key for key in now if before.get(key) != now[key] and key not in _MAY_DIFFER]
+        changed = [
+            key
+            for key in now
+            if before.get(key) != now[key] and key not in _MAY_DIFFER and not _grows(key, before.get(key), now[key])
+        ]
         if changed:
             differences = ", ".join(f"{key} was {before.get(key)!r} and is {now[key]!r}" for key in changed)
             raise ValueError(f"the run in {str(self.path)!r} can't be resumed with another recipe: {differences}")
@@ -110,3 +125,7 @@ class RunFolder(RunFiles):
         # The versions last: until then the folder is known as a run's.
         for file in (*results, self.gradient_norms, self.samples, self.recipe, self.versions):
             file.unlink(missing_ok=True)
+
+
+def _grows(key: str, before: Any, now: Any) -> bool:
+    return key in _MAY_GROW and before is not None and (now is None or now > before)

@@ -177,5 +177,8 @@ class DetectorModule(LightningModule):
         checkpoint[MEANS_KEY] = self.means.state_dict(self._summed_over_ranks)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on with the means of an epoch."""
+        """Go on with the means of an epoch; in a run that is extended, on the schedule of its new length."""
+        for schedule in checkpoint.get("lr_schedulers", ()):
+            if schedule.get("total_steps", self.total_steps) != self.total_steps:  # one_cycle's own
+                del schedule["total_steps"], schedule["_schedule_phases"]
         self.means.load_state_dict(checkpoint.get(MEANS_KEY, {}), first=self.trainer.is_global_zero)

@@ -1,4 +1,4 @@
-"""Progress of a run: a bar in a terminal, a line an epoch in a log file."""
+"""Progress of a run: a bar in a terminal; in a log file a line an epoch, and in long epochs a line every so often."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ class TrainingProgress(ProgressBar):
 
     SECONDS_BETWEEN_LOSSES = 1.0
     """Reading a loss waits for the device."""
+    SECONDS_BETWEEN_LINES = 20.0
+    """Where there is no bar. The first line comes after two steps: the first of them is not what the others take."""
 
     def __init__(self, history: History, console: Console | None = None) -> None:
         super().__init__()
@@ -37,6 +39,7 @@ class TrainingProgress(ProgressBar):
         self._first_step = 0
         self._images = 0
         self._losses_read = 0.0
+        self._line_printed: float | None = None
 
     def disable(self) -> None:
         """Show nothing: on all processes but the first."""
@@ -51,6 +54,7 @@ class TrainingProgress(ProgressBar):
         self._started = time.perf_counter()
         self._first_step = trainer.global_step
         self._images = 0
+        self._line_printed = None
         if not self._enabled or not self.console.is_terminal:
             return
         self._bar = Progress(
@@ -71,9 +75,10 @@ class TrainingProgress(ProgressBar):
     ) -> None:
         """Move the bar."""
         self._images += len(batch[0]) * trainer.world_size
-        if self._bar is None:
-            return
         now = time.perf_counter()
+        if self._bar is None:
+            self._print_line(trainer, now)
+            return
         if now - self._losses_read >= self.SECONDS_BETWEEN_LOSSES:
             self._losses_read = now
             assert isinstance(pl_module, DetectorModule)
@@ -82,6 +87,16 @@ class TrainingProgress(ProgressBar):
             speed = f" {self._images / (now - self._started):.1f} images/s, {self._left(trainer)} left"
             self._bar.update(self._task, losses=loss, speed=speed)
         self._bar.update(self._task, completed=trainer.global_step, description=self._epoch(trainer))
+
+    def _print_line(self, trainer: Trainer, now: float) -> None:
+        done = trainer.global_step - self._first_step
+        is_due = done >= 2 if self._line_printed is None else now - self._line_printed >= self.SECONDS_BETWEEN_LINES
+        if not self._enabled or not is_due:
+            return
+        self._line_printed = now
+        speed = f"{self._images / (now - self._started):.1f} images/s, about {self._left(trainer)} left"
+        step = f"step {trainer.global_step}/{_total_steps(trainer)}"
+        self.console.print(f"{self._epoch(trainer)}  {step}  {speed}", highlight=False, soft_wrap=True)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say why the bar stands still."""

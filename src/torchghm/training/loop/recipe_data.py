@@ -33,6 +33,8 @@ def load_recipe_data(root: str | Path, recipe: DataRecipe) -> DetectionData:
         crowds=recipe.crowds,
         unlabelled=recipe.unlabelled,
     )
+    if is_first() and data.root.resolve() != Path(root).resolve():
+        _log.warning("%s: the data set found below it is %s", root, data.root)
     for line in counted(data.problems) if is_first() else ():
         _log.warning("%s: %s", data.root, line)
     return data
