@@ -111,9 +111,9 @@ def train(
                 "torchghm.mkl.set_reproducible() before torch is imported, in this run and in the one it goes on from",
                 mkl.VARIABLE,
             )
-    # Asked of the first process alone: it writes the longer recipe while others may still be here.
-    extended = broadcast_object(folder.is_extended(recipe))
-    if resume and folder.results.is_file() and not (extended and saved is not None):
+    # Before the look at the results, which the first process removes before it writes the longer recipe.
+    extended = saved is not None and folder.is_extended(recipe)
+    if resume and folder.results.is_file() and not extended:
         return _finished(folder, recipe, data, trainer.strategy.root_device)
     module = DetectorModule(
         recipe,

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 
 from torchghm.training.loop.checkpoints import KeepCheckpoints, SafeCheckpointIO
 from torchghm.training.loop.datamodule import DetectionDataModule
+from torchghm.training.loop.early_stopping import StopEarly
 from torchghm.training.loop.history import History
 from torchghm.training.loop.loggers import build_logger
 from torchghm.training.loop.module import DetectorModule
@@ -42,7 +43,9 @@ def build_trainer(recipe: Recipe, folder: RunFolder, *, progress: bool) -> tuple
     settings = recipe.trainer
     devices, machines = devices_and_machines(settings)
     history = History(folder.metrics, folder.class_metrics, folder.betas)
-    callbacks = [history, *([TrainingProgress(history)] if progress else [])]
+    callbacks: list[Callback] = [history, *([TrainingProgress(history)] if progress else [])]
+    if settings.patience is not None:
+        callbacks.append(StopEarly(settings.patience))
     try:
         trainer = Trainer(
             max_epochs=settings.epochs,

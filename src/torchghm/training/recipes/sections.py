@@ -204,6 +204,11 @@ class TrainerRecipe(Section):
     max_steps: PositiveInt | None = Field(
         default=None, description="stop after so many optimiser steps, null for all epochs"
     )
+    patience: PositiveInt | None = Field(
+        default=None,
+        description="stop after so many epochs without a higher AP on the split val, null for never; the schedule "
+        "of the learning rate is that of all epochs",
+    )
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = Field(default="auto", description="kind of device")
     devices: Literal["auto"] | PositiveInt = Field(
         default="auto",
