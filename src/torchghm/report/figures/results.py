@@ -62,7 +62,9 @@ def plot_paired_differences(
             ax.plot([100 * low, 100 * high], [row, row], color=line_color, linewidth=2.4, solid_capstyle="butt")
         known = low is not None and high is not None
         marker = _MARKERS[method_dash(method)]
-        ax.plot([100 * mean], [row], marker, color=line_color, markersize=8, markerfacecolor=line_color if known else "none")
+        ax.plot(
+            [100 * mean], [row], marker, color=line_color, markersize=8, markerfacecolor=line_color if known else "none"
+        )
     ax.axvline(0.0, color=color("ink"), linewidth=1.2)
     ax.set_yticks(range(len(differences)), [literal(method_label(method)) for method in differences])
     ax.set_ylim(len(differences) - 0.4, -0.6)  # the first method on top, as in the table
