@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from torchghm.cli.errors import only_errors, plain_errors
+from torchghm.printable import printable
 
 if TYPE_CHECKING:
     from torchghm.data import DetectionData
@@ -119,8 +120,8 @@ def evaluate(
 @plain_errors
 def predict(
     checkpoint: Annotated[Path, typer.Argument(metavar="RUN|CHECKPOINT", help="A run folder or a checkpoint.")],
-    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the drawn images and predictions.json.")],
+    images: Annotated[list[Path], typer.Argument(help="Image or video files, folders of them, or patterns (*.jpg).")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the drawn images and the predictions.")],
     data: Annotated[
         Path | None, typer.Option("--data", help="Data set that the images are of, for the ids that it has for them.")
     ] = None,
@@ -128,8 +129,23 @@ def predict(
     overwrite: Overwrite = False,
     device: Device = None,
 ) -> None:
-    """Find objects in images: drawn boxes, and a JSON file in COCO's format of results."""
+    """Find objects in images: drawn boxes, JSON in COCO's format of results, CSV, and text in YOLO's form.
+
+    Images that cannot be read are left out and named; the exit code is 1 then.
+    """
     from torchghm.training.evaluation.predict import predict as run
 
-    folder = run(checkpoint, images, out, data=data, threshold=threshold, overwrite=overwrite, device=device)
-    typer.echo(f"predictions: {folder}")
+    found = run(checkpoint, images, out, data=data, threshold=threshold, overwrite=overwrite, device=device)
+    said = f"{counted(found.images, 'image')}, {counted(found.objects, 'object')} at or above {threshold:g}"
+    if not found.objects and found.best is not None:
+        said += f"; the best has {found.best:.2f}: lower --threshold"
+    typer.echo(f"{said}\npredictions: {found.folder}")
+    for error in found.unreadable:
+        typer.echo(f"left out: {printable(str(error))}", err=True)
+    if found.unreadable:
+        raise typer.Exit(1)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

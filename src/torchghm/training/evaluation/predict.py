@@ -2,24 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from torchghm.atomic_files import write_json
-from torchghm.data import load_data, read_image
+from torchghm.data import ImageError, load_data
 from torchghm.data.image_ids import ids_by_name, ids_of_data
-from torchghm.data.images import SUFFIXES
 from torchghm.data.new_folder import new_folder
 from torchghm.training.evaluation.drawing import draw_boxes, jpeg
 from torchghm.training.evaluation.evaluate import checkpoint_of, usable_device
+from torchghm.training.evaluation.image_sources import image_files, is_video, pictures
 from torchghm.training.loop.checkpoints import load_checkpoint
 from torchghm.training.loop.datamodule import to_floats
 
 RESULTS_FILE = "predictions.json"
+TABLE_FILE = "predictions.csv"
+LABELS_FOLDER = "labels"
+COLUMNS = ("file_name", "image_id", "class", "score", "x1", "y1", "x2", "y2")
+
+
+class Predictions(NamedTuple):
+    """What was found in images.
+
+    Attributes:
+        folder: that holds the drawn images, predictions.json, predictions.csv and labels/.
+        images: looked at; of a video each frame is one.
+        objects: found with a score of at least the threshold.
+        best: the highest score of all detections, None where there is none.
+        unreadable: errors of the images that were left out.
+    """
+
+    folder: Path
+    images: int
+    objects: int
+    best: float | None
+    unreadable: tuple[ImageError, ...]
 
 
 @torch.no_grad()
@@ -32,14 +57,15 @@ def predict(
     threshold: float = 0.3,
     overwrite: bool = False,
     device: str | torch.device | None = None,
-) -> Path:
+) -> Predictions:
     """Detect objects in images.
 
     Arguments:
         checkpoint: a file, or the folder of a run.
-        images: files, or folders of them.
-        out: folder to make: every image with its boxes as a JPEG, and predictions.json, a list in COCO's format of
-            results. Categories are numbered from 1 in the order of the classes; names are written beside the numbers.
+        images: files, folders of them, patterns with ``*``, or videos, of which every frame is an image.
+        out: folder to make: every image with its boxes as a JPEG; predictions.json, a list in COCO's format of results;
+            predictions.csv, a line an object; and labels/, a text file an image in YOLO's form, scores last. Categories
+            are numbered from 1 in COCO's, from 0 in YOLO's, in the order of the classes.
         data: data set that the images are of: `image_id` is the id that it has for them. Without it that is the name of
             the file without its suffix, as a number if it is digits alone; the path, where two images have one name.
         threshold: lowest score shown, in [0, 1].
@@ -47,67 +73,97 @@ def predict(
         device: by default a GPU if there is one.
 
     Returns:
-        The folder.
+        What was found. Images that cannot be read are left out, and named there.
 
     Raises:
         FileNotFoundError: no such checkpoint or image.
         FileExistsError: ``out`` is there and may not be replaced.
-        ValueError: an image that can't be read, no images at all, or one that is not of ``data``. Nothing is written
-            then.
+        ImageError: none of the images can be read.
+        ValueError: no images at all, or one that is not of ``data``. Nothing is written then.
     """
     if not 0 <= threshold <= 1:
         raise ValueError(f"Expected argument `threshold` to be in [0, 1], but got {threshold}")
-    out, files, device = Path(out), _image_files(images), usable_device(device)
+    out, files, device = Path(out), image_files(images), usable_device(device)
     whole = None if data is None else load_data(data, val_fraction=0, test_fraction=0)
     ids = ids_by_name(files) if whole is None else ids_of_data(whole, files)
-    # An unreadable last image leaves nothing half-done.
+    unreadable: list[ImageError] = []
     with new_folder(out, RESULTS_FILE, "predictions", overwrite=overwrite) as made:
         saved = load_checkpoint(checkpoint_of(checkpoint))
         module = saved.module().to(device)
-        results = []
-        names = _unlike_names(files)
+        (made / LABELS_FOLDER).mkdir()
+        results: list[dict[str, Any]] = []
+        looked_at, best = 0, None
+        names = _unlike_names()
         for image_id, file in zip(ids, files, strict=True):
-            pixels = read_image(file)
-            image = torch.from_numpy(pixels).permute(2, 0, 1).to(module.device)
-            found = {name: value.cpu() for name, value in module.detector(to_floats([image]))[0].items()}
-            found = {name: value[found["scores"] >= threshold] for name, value in found.items()}
-            labels = found["labels"].tolist()
-            texts = [
-                f"{saved.classes[label]} {score:.2f}"
-                for label, score in zip(labels, found["scores"].tolist(), strict=True)
-            ]
-            picture = made / next(names)
-            picture.write_bytes(jpeg(draw_boxes(pixels, found["boxes"].tolist(), labels, texts)))
-            results += list(_coco_results(image_id, file, found, saved.classes))
+            for number, pixels in _readable(file, unreadable):
+                image = torch.from_numpy(pixels).permute(2, 0, 1).to(module.device)
+                found = {name: value.cpu() for name, value in module.detector(to_floats([image]))[0].items()}
+                looked_at += 1
+                if len(found["scores"]):
+                    best = max(best or 0.0, float(found["scores"].max()))
+                found = {name: value[found["scores"] >= threshold] for name, value in found.items()}
+                name = names(f"{file.stem}-{number:06}" if is_video(file) else file.stem)
+                labels = found["labels"].tolist()
+                texts = [
+                    f"{saved.classes[label]} {score:.2f}"
+                    for label, score in zip(labels, found["scores"].tolist(), strict=True)
+                ]
+                drawn = draw_boxes(pixels, found["boxes"].tolist(), labels, texts)
+                (made / f"{name}.jpg").write_bytes(jpeg(drawn))
+                (made / LABELS_FOLDER / f"{name}.txt").write_text(_yolo_lines(found, pixels.shape[1::-1]))
+                known_as = f"{image_id}-{number:06}" if is_video(file) else image_id
+                results += _coco_results(known_as, file, found, saved.classes)
+        if not looked_at and unreadable:
+            raise unreadable[0]
+        (made / TABLE_FILE).write_text(_table(results), encoding="utf-8")
         write_json(made / RESULTS_FILE, results)
-    return out
+    return Predictions(out, looked_at, len(results), best, tuple(unreadable))
 
 
-def _image_files(images: Sequence[str | Path]) -> list[Path]:
-    files: list[Path] = []
-    for path in map(Path, images):
-        if path.is_dir():
-            files += sorted(entry for entry in path.iterdir() if entry.suffix.lower() in SUFFIXES)
-        elif path.exists():
-            files.append(path)
-        else:
-            raise FileNotFoundError(f"there is no image or folder {str(path)!r}")
-    if not files:
-        places = ", ".join(map(str, images)) or "an empty list"
-        raise ValueError(f"Expected argument `images` to name at least one image, but got none in {places}")
-    return files
+def _readable(file: Path, unreadable: list[ImageError]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield number and pixels of an image, or of a video's frames as far as they go; an error joins the others."""
+    try:
+        yield from enumerate(pictures(file))
+    except ImageError as error:
+        unreadable.append(error)
 
 
-def _unlike_names(files: Sequence[Path]) -> Iterator[str]:
-    """Return a JPEG's name for each file; those of the same name in two folders get a number."""
+def _unlike_names() -> Callable[[str], str]:
+    """Return a function that gives each picture a name; those of the same name in two folders get a number."""
     taken: set[str] = set()
-    for file in files:
-        name, number = f"{file.stem}.jpg", 1
+
+    def unlike(stem: str) -> str:
+        name, number = stem, 1
         while name in taken:
             number += 1
-            name = f"{file.stem}-{number}.jpg"
+            name = f"{stem}-{number}"
         taken.add(name)
-        yield name
+        return name
+
+    return unlike
+
+
+def _yolo_lines(found: dict[str, Tensor], sides: tuple[int, ...]) -> str:
+    """Return a line an object: class, centre and sides as fractions, score."""
+    width, height = sides
+    lines = []
+    columns = (found[name].tolist() for name in ("boxes", "labels", "scores"))
+    for (x1, y1, x2, y2), label, score in zip(*columns, strict=True):
+        box = ((x1 + x2) / 2 / width, (y1 + y2) / 2 / height, (x2 - x1) / width, (y2 - y1) / height)
+        lines.append(" ".join([str(label), *(f"{value:.6f}" for value in box), f"{score:.5f}"]) + "\n")
+    return "".join(lines)
+
+
+def _table(results: list[dict[str, Any]]) -> str:
+    """Return CSV of the results."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for result in results:
+        left, top, width, height = result["bbox"]
+        corners = [round(value, 2) for value in (left, top, left + width, top + height)]
+        writer.writerow([result["file_name"], result["image_id"], result["category_name"], result["score"], *corners])
+    return text.getvalue()
 
 
 def _coco_results(
