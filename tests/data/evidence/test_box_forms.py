@@ -129,3 +129,11 @@ def test_boxes_of_images_twice_as_large_are_told_from_objects_that_reach_out_of_
     assert kinds(FORMS[form](2 * corners), sizes, form) == ["boxes-of-another-size"]
     middle = np.tile((corners[:, :2] + corners[:, 2:]) / 2, 2)
     assert "boxes-of-another-size" not in kinds(FORMS[form](middle + 2 * (corners - middle)), sizes, form)
+
+
+def test_of_very_many_boxes_some_are_judged_and_all_are_meant():
+    corners, sizes = some_corners(120_000, seed=0)
+    labels = np.zeros(len(corners), np.int64)
+    (doubt,) = doubts(corners, sizes, labels, np.zeros(len(corners)), "xywh", "pixels")
+    assert doubt.what == "boxes-look-like-corners"
+    assert doubt.boxes.all()
