@@ -77,6 +77,10 @@ KINDS: dict[str, Kind] = {
     "boxes-look-like-corners": _error("boxes that should be a place and sides look like corners", _SAY_BOXES),
     "boxes-look-like-sides": _error("boxes that should be corners look like a corner and sides", _SAY_BOXES),
     "boxes-stick-out": _error("boxes stick out of their image that would fit in another form", _SAY_BOXES),
+    "boxes-of-another-size": _error(
+        "most boxes stick out of their image, as if drawn on a larger one",
+        "scale them to the images that are there, or say what they are with --boxes",
+    ),
     "axes-look-exchanged": _error(
         "boxes whose x and y look exchanged", "write x before y, and width before height; if they are right say --boxes"
     ),

@@ -112,3 +112,28 @@ def test_broken_numbers_and_unknown_sizes_say_nothing():
     for form in FORMS:
         assert kinds(raw, sizes, form) == []
     assert kinds(np.zeros((0, 4)), np.zeros((0, 2), np.int64), "xyxy") == []
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_corners_in_the_order_x_x_y_y_are_told(seed):
+    corners, sizes = some_corners(60, seed)
+    (doubt,) = doubts(corners[:, [0, 2, 1, 3]], sizes, np.zeros(60, np.int64), np.zeros(60), "xyxy", "pixels")
+    assert doubt.what == "boxes-stick-out"
+    assert "x1, x2, y1, y2" in doubt.words
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("form", FORMS)
+def test_boxes_of_images_twice_as_large_are_told_from_objects_that_reach_out_of_theirs(form, seed):
+    corners, sizes = some_corners(60, seed)
+    assert kinds(FORMS[form](2 * corners), sizes, form) == ["boxes-of-another-size"]
+    middle = np.tile((corners[:, :2] + corners[:, 2:]) / 2, 2)
+    assert "boxes-of-another-size" not in kinds(FORMS[form](middle + 2 * (corners - middle)), sizes, form)
+
+
+def test_of_very_many_boxes_some_are_judged_and_all_are_meant():
+    corners, sizes = some_corners(120_000, seed=0)
+    labels = np.zeros(len(corners), np.int64)
+    (doubt,) = doubts(corners, sizes, labels, np.zeros(len(corners)), "xywh", "pixels")
+    assert doubt.what == "boxes-look-like-corners"
+    assert doubt.boxes.all()

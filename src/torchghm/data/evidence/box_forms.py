@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchghm.data.assumptions import BOX_FORMS
-from torchghm.data.repairing.boxes import TOLERANCE, below_a_pixel, to_corners
+from torchghm.data.repairing.boxes import TOLERANCE, below_a_pixel, in_order, to_corners
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -24,6 +24,8 @@ MOST = 0.98
 """Share of the boxes that have to fit another form, where a few may be plain mistakes."""
 MANY = 0.3
 """Share of the boxes that may not fit the form of the layout."""
+JUDGED = 100_000
+"""Boxes of a group that are judged, evenly drawn: shares of more are the same, and take memory."""
 ASKED = 2000
 """Boxes that are asked for whole pixels."""
 
@@ -57,7 +59,8 @@ def doubts(
         found = np.zeros(len(raw), bool)
         words = what = ""
         for group in _groups(labels, judged):
-            answer = question(raw[group], sizes[group], areas[group], form, unit)
+            some = group[:: -(-len(group) // JUDGED)]
+            answer = question(raw[some], sizes[some], areas[some], form, unit)
             if answer is not None:
                 what, words = answer
                 found[group] = True
@@ -137,9 +140,24 @@ def _out_of_the_image(raw: Floats, sizes: NDArray[np.int64], areas: Floats, form
     fitting = [other for other in BOX_FORMS if other != form and _fit(raw, sizes, other, unit) >= MOST]
     if _fit(raw[:, [1, 0, 3, 2]], sizes, form, unit) >= MOST:
         fitting.append(f"{form} with x and y exchanged")
+    if form == "xyxy" and _fit(raw[:, [0, 2, 1, 3]], sizes, form, unit) >= MOST:
+        fitting.append("x1, x2, y1, y2")
     if not fitting:
-        return None
+        return _of_another_size(raw, sizes, form, unit)
     return "boxes-stick-out", f"{share:.0%} stick out of their image as {form}, none as {' or '.join(fitting)}"
+
+
+def _of_another_size(raw: Floats, sizes: NDArray[np.int64], form: str, unit: str) -> Answer:
+    """Whether boxes were drawn on larger images: objects may reach out of an image, but hardly with their centres."""
+    boxes, _ = in_order(to_corners(raw, form, unit, sizes))
+    limits = np.tile(sizes, 2)
+    slack = 1 + TOLERANCE * limits
+    share = ((boxes < -slack) | (boxes > limits + slack)).any(axis=1).mean()
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    outside = ((centres < 0) | (centres > sizes)).any(axis=1).mean()
+    if share < 0.5 or outside < MANY:
+        return None
+    return "boxes-of-another-size", f"{share:.0%} stick out of their image, {outside:.0%} with their centres"
 
 
 def _exchanged(raw: Floats, sizes: NDArray[np.int64], areas: Floats, form: str, unit: str) -> Answer:

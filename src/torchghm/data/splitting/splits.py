@@ -71,7 +71,7 @@ def listed_once(split: str, files: Sequence[str], problems: list[Problem]) -> li
 def check_splits(splits: Mapping[str, Records], problems: list[Problem]) -> None:
     """Report splits without images or boxes, and images that are in two of train, val and test."""
     failed = any(problem.fatal for problem in problems)
-    causes = [problem for problem in problems if KINDS[problem.what].drops]
+    causes = [p for p in problems if KINDS[p.what].drops or p.what == "annotation-without-image"]
     for name, records in splits.items():
         if not records.crowd.all() or failed:  # or a consequence of what is reported already
             continue
