@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format bench docs clean
 
 ## the losses compared on an embedded data set: a table, and a page to open
 demo: .venv/installed
@@ -35,12 +35,16 @@ format: .venv/installed
 bench: .venv/installed
 	python -m benchmarks
 
+## the documentation site, into build/site; a warning is an error
+docs: .venv/installed
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+
 # mmdetection's own losses are what the reference mode is tested against; its wheel is only read, so that
 # none of its dependencies is wanted.
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	pip install --quiet --upgrade pip
-	pip install --quiet --editable '.[train,test,hosts]'
+	pip install --quiet --editable '.[train,test,docs,hosts]'
 	pip install --quiet --no-deps mmdet==3.3.0
 	touch $@
 

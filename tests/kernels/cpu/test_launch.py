@@ -11,7 +11,7 @@ import pytest
 import torch
 from tests.kernels.batches import random_examples, threads_and_chunks
 
-from torchghm.kernels.cpu import launch, passes, residual, sigmoid, threads
+from torchghm.kernels.cpu import launch, passes, residual, residual_median, sigmoid, threads
 
 
 def both_passes(inputs, regions=30):
@@ -95,13 +95,12 @@ def test_called_from_many_threads_at_once(inputs):
         assert torch.equal(result[3], expected[3])
 
 
-def test_compiled_once_where_no_folder_can_be_written(monkeypatch):
-    def cfunc(signature, cache=False):
-        if cache:
-            raise RuntimeError("cannot cache function 'f': no locator available for file 'f.py'")
-        return numba.cfunc(signature)
+def test_compiled_once_where_no_folder_can_be_written(monkeypatch, caplog):
+    def cache(function):
+        raise RuntimeError("cannot cache function 'f': no locator available for file 'f.py'")
 
-    monkeypatch.setattr(launch, "cfunc", cfunc)
+    monkeypatch.setattr(launch, "FunctionCache", cache)
+    monkeypatch.setattr(launch._Announcement, "made", False)
     kernel = launch.compile_kernel.__wrapped__(residual.histogram_float32)
     distance, sums = torch.tensor([0.0, 5.0]), torch.empty(4, dtype=torch.float64)
     counter = ctypes.c_int64(0)
@@ -119,18 +118,34 @@ def test_compiled_once_where_no_folder_can_be_written(monkeypatch):
     )
     kernel.call(ctypes.addressof(arguments))
     assert sums.tolist() == [1, 1, 0, 0]
+    (said,) = caplog.messages
+    assert "histogram_float32" in said
+    assert "NUMBA_CACHE_DIR" in said
 
 
 def test_other_errors_of_the_compiler_are_not_hidden(monkeypatch):
-    def cfunc(signature, cache=False):
+    def cache(function):
         raise RuntimeError("something else")
 
-    monkeypatch.setattr(launch, "cfunc", cfunc)
+    monkeypatch.setattr(launch, "FunctionCache", cache)
     with pytest.raises(RuntimeError, match="something else"):
         launch.compile_kernel.__wrapped__(residual.histogram_float32)
 
 
-def test_a_second_process_finds_the_compiled_kernel(inputs):
+def test_a_second_process_finds_the_compiled_kernel_and_says_nothing(inputs, monkeypatch, caplog):
     both_passes(inputs)
+    caplog.clear()
+    monkeypatch.setattr(launch._Announcement, "made", False)
     kernel = launch.compile_kernel.__wrapped__(sigmoid.histogram_float32)
     assert kernel.function.cache_hits == 1
+    assert not caplog.messages
+
+
+def test_what_is_compiled_is_said_once_and_where_it_is_kept(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(launch._Announcement, "made", False)
+    for kernel in (residual_median.median_float32, residual_median.median_float64):
+        launch.compile_kernel.__wrapped__(kernel)
+    (said,) = caplog.messages
+    assert "median_float32" in said
+    assert str(tmp_path) in said

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, cast
@@ -17,6 +18,8 @@ from typing import Any, ClassVar, NamedTuple, cast
 import numpy as np
 import torch
 from numba import cfunc, from_dtype, types
+from numba.core.caching import FunctionCache
+from numba.core.event import Listener, install_listener
 
 from torchghm.kernels.cpu.simd.intrinsics import (
     Numbers,
@@ -30,6 +33,8 @@ from torchghm.kernels.cpu.simd.intrinsics import (
 )
 from torchghm.kernels.cpu.simd.loads_and_stores import FLOAT64, array_at
 from torchghm.kernels.cpu.threads import OWN_TEAM, call_apart, openmp_team
+
+_LOG = logging.getLogger("torchghm")
 
 MIN_CHUNK = 65_536
 """Up to so many numbers are one chunk, and of more each chunk holds half at least: some 30 microseconds of work, a few
@@ -139,18 +144,42 @@ class Kernel(NamedTuple):
 
 @functools.cache
 def compile_kernel(function: Callable[..., None]) -> Kernel:
-    """Compile, or read from the disk what an earlier process compiled."""
+    """Compile, which is announced, or read from the disk what an earlier process compiled."""
     # Numba's own check of what it finds on disk sees the file that defines the function, but not those it calls.
     function.__qualname__ = f"{function.__name__}_{_source_fingerprint()}"
-    signature = types.void(POINTER)
+    folder = _cache_folder(function)
+    with install_listener("numba:compile", _Announcement(function.__name__, folder)):
+        compiled = cfunc(types.void(POINTER), cache=folder is not None)(function)
+    address = cast(int, compiled.address)
+    return Kernel(compiled, address, ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address))
+
+
+def _cache_folder(function: Callable[..., None]) -> str | None:
+    """Where Numba keeps it: beside the sources, else in the user's cache; none where neither can be written to."""
     try:
-        compiled = cfunc(signature, cache=True)(function)
+        return cast(str, cast(Any, FunctionCache)(function).cache_path)
     except RuntimeError as error:
         if "no locator available" not in str(error):
             raise
-        compiled = cfunc(signature)(function)  # no folder to write to: compiled once a process
-    address = cast(int, compiled.address)
-    return Kernel(compiled, address, ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address))
+        return None
+
+
+class _Announcement(Listener):
+    """Says once a process that kernels are compiled: it takes long, and a first step must not look hung."""
+
+    made = False
+
+    def __init__(self, kernel: str, folder: str | None) -> None:
+        kept = f"kept in {folder}" if folder else "not kept, as no cache folder can be written to: set NUMBA_CACHE_DIR"
+        self.text = f"torchghm compiles its CPU kernels, first `{kernel}`: up to a minute, once; {kept}"
+
+    def on_start(self, event: Any) -> None:
+        if not _Announcement.made:
+            _Announcement.made = True
+            _LOG.warning(self.text)
+
+    def on_end(self, event: Any) -> None:
+        pass
 
 
 @functools.cache
