@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ def test_curves_go_to_tensorboard_or_nowhere_but_the_table(tmp_path):
     assert build_logger("csv", run) is False
     logger = build_logger("tensorboard", run)
     assert isinstance(logger, TensorBoardCurves)
-    assert logger.log_dir == str(run.tensorboard)
+    assert Path(logger.log_dir) == run.tensorboard
 
 
 @pytest.mark.parametrize("name", ["wandb", "mlflow"])
