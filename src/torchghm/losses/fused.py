@@ -29,7 +29,7 @@ from torchghm.kernels.cpu.density_step import (
 )
 from torchghm.kernels.cpu.gradient_memory import empty_gradient
 from torchghm.kernels.cpu.launch import Arguments, run
-from torchghm.kernels.cpu.passes import HISTOGRAM, LOSS, MEDIAN, tell_examples, tell_residual
+from torchghm.kernels.cpu.passes import HISTOGRAM, LOSS, MEDIAN, logit_arguments, residual_arguments
 from torchghm.kernels.cpu.simd.loads_and_stores import STORAGE
 from torchghm.losses.density_state import DensityEstimate, DensityState
 from torchghm.losses.residual_scale import CELLS_PER_DECADE, HALF, SMALLEST, ResidualScale
@@ -65,8 +65,8 @@ class PackedObservation(NamedTuple):
         return Observation(estimate, beta, sums[:3], histogram, total[0])
 
 
-class _Told(NamedTuple):
-    """What the kernels of one kind of batch are told."""
+class _Launch(NamedTuple):
+    """What the kernels of one kind of batch are launch."""
 
     arguments: Arguments
     inputs: tuple[Tensor | None, ...]
@@ -100,12 +100,12 @@ def fused(batch: Batch, options: HarmonizingOptions, memory: Memory) -> StepReco
     Returns:
         The loss and what the step saw, or the error.
     """
-    told = (
-        _tell_logits(batch, options)
+    launch = (
+        _prepare_logits(batch, options)
         if isinstance(batch, LogitBatch)
-        else _tell_residual(batch, options, memory.residual_scale)
+        else _prepare_residual(batch, options, memory.residual_scale)
     )
-    arguments, regions = told.arguments, memory.density.regions
+    arguments, regions = launch.arguments, memory.density.regions
     layout, arithmetic = record_layout(regions), compute_dtype(batch.inputs)
     numbers = torch.empty(layout.size + arguments.cells + 1, dtype=torch.float64, device=_CPU)
     loss, gradient = torch.empty((), dtype=arithmetic, device=_CPU), empty_gradient(batch.inputs)
@@ -115,19 +115,19 @@ def fused(batch: Batch, options: HarmonizingOptions, memory: Memory) -> StepReco
     arguments.residual_histogram = address + 8 * layout.size
     arguments.loss, arguments.gradient = loss.data_ptr(), gradient.data_ptr()
     arguments.regions, arguments.width, arguments.largest = regions, regions + 3, _LARGEST[arithmetic]
-    _tell_options(arguments, options, memory.density)
-    if not run(arguments, median=told.median, pass_1=told.pass_1, density_step=density_step, pass_2=told.pass_2):
+    _set_options(arguments, options, memory.density)
+    if not run(arguments, median=launch.median, pass_1=launch.pass_1, density_step=density_step, pass_2=launch.pass_2):
         return StepRecord(None, None, find_refusal(numbers[: regions + 2], batch, options))
     kind = (batch.activation, batch.ignore_index) if isinstance(batch, LogitBatch) else (arguments.mu,)
-    inputs = (*told.inputs, numbers, *kind, options.leave_out_nonfinite)
+    inputs = (*launch.inputs, numbers, *kind, options.leave_out_nonfinite)
     return StepRecord(attach(inputs, loss, gradient, layout.table), PackedObservation(numbers, regions))
 
 
-def _tell_logits(batch: LogitBatch, options: HarmonizingOptions) -> _Told:
+def _prepare_logits(batch: LogitBatch, options: HarmonizingOptions) -> _Launch:
     logits, targets, weight = batch.examples
     logits, targets, weight = packed(logits), packed(targets), None if weight is None else packed(weight)
     leave_out = options.leave_out_nonfinite
-    arguments = tell_examples(logits, targets, weight, batch.activation, batch.ignore_index, leave_out)
+    arguments = logit_arguments(logits, targets, weight, batch.activation, batch.ignore_index, leave_out)
     if options.validate is not False:
         arguments.refuse = REFUSE_TARGETS | (0 if weight is None else REFUSE_WEIGHTS)
     if batch.counts_positives(options):
@@ -139,12 +139,12 @@ def _tell_logits(batch: LogitBatch, options: HarmonizingOptions) -> _Told:
             assert given is not None
             arguments.positives, arguments.given_positives = POSITIVES_GIVEN, float(given)
     kernel = batch.activation, logits.dtype
-    return _Told(arguments, (logits, targets, weight), HISTOGRAM[kernel], LOSS[kernel])
+    return _Launch(arguments, (logits, targets, weight), HISTOGRAM[kernel], LOSS[kernel])
 
 
-def _tell_residual(batch: ResidualBatch, options: HarmonizingOptions, scale: ResidualScale | None) -> _Told:
+def _prepare_residual(batch: ResidualBatch, options: HarmonizingOptions, scale: ResidualScale | None) -> _Launch:
     residual, weight = packed(batch.inputs), None if batch.weight is None else packed(batch.weight)
-    arguments = tell_residual(residual, weight, batch.mu, options.leave_out_nonfinite)
+    arguments = residual_arguments(residual, weight, batch.mu, options.leave_out_nonfinite)
     if weight is not None:
         arguments.refuse = REFUSE_WEIGHTS
     if scale is not None:
@@ -155,10 +155,10 @@ def _tell_residual(batch: ResidualBatch, options: HarmonizingOptions, scale: Res
         arguments.scale_momentum = state.momentum
     kernel = "residual", residual.dtype
     median = None if scale is None else MEDIAN[residual.dtype]
-    return _Told(arguments, (residual, weight), HISTOGRAM[kernel], LOSS[kernel], median)
+    return _Launch(arguments, (residual, weight), HISTOGRAM[kernel], LOSS[kernel], median)
 
 
-def _tell_options(arguments: Arguments, options: HarmonizingOptions, state: DensityState) -> None:
+def _set_options(arguments: Arguments, options: HarmonizingOptions, state: DensityState) -> None:
     """Options of the step, and addresses of the averages over iterations."""
     arguments.bins, arguments.reference = options.bins, REFERENCES[options.normalize]
     arguments.max_weight = math.inf if options.max_weight is None else options.max_weight

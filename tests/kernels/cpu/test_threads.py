@@ -1,33 +1,13 @@
-"""Threads for a pass where OpenMP can't be called."""
+"""Threads for a pass: OpenMP's where torch has them."""
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
-import time
-
-import pytest
+import ctypes
 
 from torchghm.kernels.cpu import threads
 
 
-def test_without_openmp_what_a_signal_raises_comes_after_the_kernels():
-    interrupted, called = threading.Event(), []
-
-    def interrupt(*_):
-        interrupted.set()
-        raise SystemExit("asked to end")
-
-    def kernel(address):
-        time.sleep(0.2)  # until the other thread waits
-        os.kill(os.getpid(), signal.SIGUSR1)
-        called.append((interrupted.wait(60), address))
-
-    before = signal.signal(signal.SIGUSR1, interrupt)
-    try:
-        with pytest.raises(SystemExit, match="asked to end"):
-            threads.call_apart(kernel, 5)
-    finally:
-        signal.signal(signal.SIGUSR1, before)
-    assert called == [(True, 5)]
+def test_a_library_without_openmp_has_no_address(monkeypatch):
+    assert threads.openmp_team() >= 0
+    monkeypatch.setattr(ctypes, "CDLL", lambda path: object())
+    assert threads.openmp_team.__wrapped__() == 0

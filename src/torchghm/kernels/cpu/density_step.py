@@ -6,11 +6,21 @@ It does what `DensityState`, `weight_table` and `positive_weight` do, which run 
 from __future__ import annotations
 
 import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from torchghm.kernels.cpu.simd.intrinsics import carray, elementwise, scalar, summing, vectorize
+from torchghm.kernels.cpu.launch import Arguments
+from torchghm.kernels.cpu.simd.intrinsics import (
+    Number,
+    Numbers,
+    Pointer,
+    carray,
+    elementwise,
+    scalar,
+    summing,
+    vectorize,
+)
 from torchghm.kernels.cpu.simd.loads_and_stores import array_at
 
 COUNT_POSITIVES, POSITIVES_GIVEN = 1, 2
@@ -34,6 +44,21 @@ class RecordLayout(NamedTuple):
     size: int
 
 
+class Move(NamedTuple):
+    """How a batch moves an average over iterations."""
+
+    scale: Number
+    """1 / examples, 0 for none."""
+    step: Number
+    """How far towards the batch."""
+    correction: Number
+    """1 / what has been seen."""
+    remembers: bool
+    """Whether there is a momentum."""
+    training: bool
+    """Whether the average is stored."""
+
+
 @functools.cache
 def record_layout(regions: int) -> RecordLayout:
     """Layout for so many regions."""
@@ -41,13 +66,13 @@ def record_layout(regions: int) -> RecordLayout:
     return RecordLayout(parts, slice(sum(parts[:5]), sum(parts[:6])), sum(parts[:6]), sum(parts))
 
 
-def density_step(pointer: Any) -> None:
+def density_step(pointer: Pointer) -> None:
     """From the histogram to the table: move the averages over iterations, and weigh the regions."""
     _density_step(carray(pointer, (1,))[0])
 
 
 @scalar
-def _density_step(a: Any) -> None:
+def _density_step(a: Arguments) -> None:
     regions, first = a.regions, a.regions + 3
     histogram = array_at(a.record, np.float64, 0, first)
     if _refused(a, histogram, regions):
@@ -79,7 +104,7 @@ def _density_step(a: Any) -> None:
 
 
 @scalar
-def _keep_residuals(a: Any) -> None:
+def _keep_residuals(a: Arguments) -> None:
     """Store the distribution of |d| that ``mu="auto"`` follows, now that nothing is refused."""
     if a.cells and a.training:
         counts = array_at(a.residual_histogram, np.float64, 0, a.cells)
@@ -89,8 +114,8 @@ def _keep_residuals(a: Any) -> None:
 
 @scalar
 def positive_fraction(
-    positives: Any, examples: Any, average: Any, seen_before: Any, momentum: Any, training: Any
-) -> Any:
+    positives: Number, examples: Number, average: Numbers, seen_before: Number, momentum: Number, training: bool
+) -> Number:
     """The averaged fraction of positives, at least 1 / N, as in `DensityState.look`; moves ``average``."""
     scale = inverse(examples)
     own = positives * scale
@@ -105,7 +130,7 @@ def positive_fraction(
 
 
 @summing
-def _product(some: Any, others: Any) -> Any:
+def _product(some: Numbers, others: Numbers) -> Number:
     """The sum of the products of two arrays' numbers."""
     vectorize()
     total = 0.0
@@ -115,7 +140,7 @@ def _product(some: Any, others: Any) -> Any:
 
 
 @elementwise
-def _weigh(beta: Any, factor: Any, max_weight: Any, part: Any, largest: Any, table: Any) -> None:
+def _weigh(beta: Numbers, factor: Number, max_weight: Number, part: Number, largest: Number, table: Numbers) -> None:
     """Scale and cap beta, and write what pass 2 multiplies by."""
     vectorize()
     for region in range(beta.size):
@@ -126,7 +151,7 @@ def _weigh(beta: Any, factor: Any, max_weight: Any, part: Any, largest: Any, tab
 
 
 @scalar
-def _refused(a: Any, histogram: Any, regions: Any) -> Any:
+def _refused(a: Arguments, histogram: Numbers, regions: Number) -> Number:
     """Whether pass 1 found what is an error; nothing has been changed by then."""
     if a.refuse & REFUSE_TARGETS and histogram[regions + 1] > 0:
         return True
@@ -141,7 +166,7 @@ def _refused(a: Any, histogram: Any, regions: Any) -> Any:
 
 
 @summing
-def add_up(numbers: Any) -> Any:
+def add_up(numbers: Numbers) -> Number:
     """The sum of an array, in vectors."""
     vectorize()
     total = 0.0
@@ -152,8 +177,14 @@ def add_up(numbers: Any) -> Any:
 
 @scalar
 def move_average(
-    histogram: Any, fractions: Any, seen: Any, momentum: Any, training: Any, estimate: Any, batch: Any
-) -> Any:
+    histogram: Numbers,
+    fractions: Numbers,
+    seen: Numbers,
+    momentum: Number,
+    training: Number,
+    estimate: Numbers,
+    batch: Numbers,
+) -> Number:
     """Take in a histogram as `DensityState.look` does, and store the averages in training; returns the examples."""
     examples = add_up(histogram)
     scale = inverse(examples)
@@ -161,29 +192,26 @@ def move_average(
     step = present * np.float32(1 - momentum)
     seen_by_now = seen[0] + step * (present - seen[0])
     correction = inverse(seen_by_now)
-    _move_fractions(histogram, scale, fractions, step, momentum > 0, correction, training, estimate, batch)
+    _move_fractions(histogram, fractions, Move(scale, step, correction, momentum > 0, training), estimate, batch)
     if training:
         seen[0] = seen_by_now
     return examples
 
 
 @elementwise
-def _move_fractions(
-    histogram: Any, scale: Any, fractions: Any, step: Any, remembers: Any, correction: Any, training: Any,
-    estimate: Any, batch: Any,
-) -> None:  # fmt: skip
+def _move_fractions(histogram: Numbers, fractions: Numbers, move: Move, estimate: Numbers, batch: Numbers) -> None:
     vectorize()
     for region in range(fractions.size):
-        share = histogram[region] * scale
+        share = histogram[region] * move.scale
         share = share if share == share else 0.0
         batch[region] = share
-        average = fractions[region] + step * (np.float32(share) - fractions[region])
-        estimate[region] = average * correction if remembers else share
-        fractions[region] = average if training else fractions[region]
+        average = fractions[region] + move.step * (np.float32(share) - fractions[region])
+        estimate[region] = average * move.correction if move.remembers else share
+        fractions[region] = average if move.training else fractions[region]
 
 
 @scalar
-def inverse_density(fractions: Any, bins: Any, out: Any) -> None:
+def inverse_density(fractions: Numbers, bins: Number, out: Numbers) -> None:
     """1 / the density of every region: `torchghm.functional.density.density_table`, inverted."""
     regions = fractions.size
     cumulated = np.empty(regions + 1)
@@ -206,7 +234,7 @@ def inverse_density(fractions: Any, bins: Any, out: Any) -> None:
 
 
 @elementwise
-def _inverse_means(upper: Any, lower: Any, width: Any, out: Any) -> None:
+def _inverse_means(upper: Numbers, lower: Numbers, width: Number, out: Numbers) -> None:
     """width / (upper - lower), and 0 where nothing lies between, or what is no number."""
     vectorize()
     for k in range(out.size):
@@ -215,7 +243,7 @@ def _inverse_means(upper: Any, lower: Any, width: Any, out: Any) -> None:
 
 
 @scalar
-def inverse(density: Any) -> Any:
+def inverse(density: Number) -> Number:
     """1 / density, and 0 where nothing is, or what is no number."""
     result = 1.0 / density
     return result if result < np.inf else 0.0

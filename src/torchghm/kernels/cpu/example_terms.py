@@ -10,30 +10,28 @@ are read and another one of the derivative.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import types
 
 from torchghm.kernels.cpu.simd.arithmetic import exp_nonpositive, log1p_unit, sigmoid
-from torchghm.kernels.cpu.simd.intrinsics import by_types
+from torchghm.kernels.cpu.simd.intrinsics import Number, Numbers, Real, by_types
 from torchghm.kernels.cpu.simd.loads_and_stores import load_numbers
 from torchghm.kernels.cpu.simd.vectors import root, select
 
 
 @by_types
-def shared_terms(real: Any, numbers: Any, target: Any, j: Any) -> Any:
+def shared_terms(real: Real, numbers: Numbers, target: Number, j: Number) -> Number:
     """The number, and the exponential or root that g and L share, of the examples from ``j`` on."""
 
-    def of_class_index(real: Any, numbers: Any, target: Any, j: Any) -> Any:
+    def of_class_index(real: Real, numbers: Numbers, target: Number, j: Number) -> Number:
         s = load_numbers(numbers, j)
         return s, exp_nonpositive(-abs(s))
 
-    def of_soft_target(real: Any, numbers: Any, target: Any, j: Any) -> Any:
+    def of_soft_target(real: Real, numbers: Numbers, target: Number, j: Number) -> Number:
         x = load_numbers(numbers, j)
         return x, exp_nonpositive(-abs(x)), load_numbers(target, j)
 
-    def of_residual(real: Any, numbers: Any, target: Any, j: Any) -> Any:
+    def of_residual(real: Real, numbers: Numbers, target: Number, j: Number) -> Number:
         # sqrt(d^2 + mu^2), with the larger of |d| and mu taken out, so that no square overflows.
         d = load_numbers(numbers, j)
         size = abs(d)
@@ -46,20 +44,20 @@ def shared_terms(real: Any, numbers: Any, target: Any, j: Any) -> Any:
 
 
 @by_types
-def norm_slope_and_loss(real: Any, target: Any, terms: Any) -> Any:
+def norm_slope_and_loss(real: Real, target: Number, terms: Number) -> Number:
     """g, the derivative of L by the number, and L, from `shared_terms`."""
 
-    def of_class_index(real: Any, target: Any, terms: Any) -> Any:
+    def of_class_index(real: Real, target: Number, terms: Number) -> Number:
         s, e = terms
         norm = sigmoid(real, s, e)
         return norm, norm, select(s < real(0), real(0), s) + log1p_unit(e)
 
-    def of_soft_target(real: Any, target: Any, terms: Any) -> Any:
+    def of_soft_target(real: Real, target: Number, terms: Number) -> Number:
         x, e, soft = terms
         slope = sigmoid(real, x, e) - soft
         return abs(slope), slope, select(x < real(0), real(0), x) - x * soft + log1p_unit(e)
 
-    def of_residual(real: Any, target: Any, terms: Any) -> Any:
+    def of_residual(real: Real, target: Number, terms: Number) -> Number:
         # g = |d| / root and ASL1(d) = root - mu; NaN stays NaN.
         d, size, length = terms
         infinite = size == real(np.inf)

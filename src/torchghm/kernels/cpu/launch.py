@@ -32,7 +32,7 @@ from torchghm.kernels.cpu.simd.intrinsics import (
     vectorize,
 )
 from torchghm.kernels.cpu.simd.loads_and_stores import FLOAT64, array_at
-from torchghm.kernels.cpu.threads import OWN_TEAM, call_apart, openmp_team
+from torchghm.kernels.cpu.threads import openmp_team
 
 _LOG = logging.getLogger("torchghm")
 
@@ -207,16 +207,12 @@ def run(
     arguments.counter = address + _NEXT_CHUNK
     arguments.median, arguments.pass_1 = _address(median), _address(pass_1)
     arguments.density_step, arguments.pass_2 = _address(density_step), _address(pass_2)
-    chunks, threads, start = arguments.chunks, 1, compile_kernel(kernel_sequence).call
+    chunks = arguments.chunks
     if chunks != 1 and (pass_1 or pass_2):
         chunk_sums = torch.empty(chunks * max(arguments.width, 4), dtype=torch.float64, device="cpu")
-        threads = min(torch.get_num_threads(), chunks)
-        arguments.chunk_sums, arguments.threads = chunk_sums.data_ptr(), threads
-        arguments.team = openmp_team() or OWN_TEAM
-    if threads <= 1 or openmp_team():
-        start(address)
-    else:
-        call_apart(start, address)
+        arguments.chunk_sums, arguments.team = chunk_sums.data_ptr(), openmp_team()
+        arguments.threads = min(torch.get_num_threads(), chunks) if arguments.team else 1
+    compile_kernel(kernel_sequence).call(address)
     return not arguments.refused
 
 

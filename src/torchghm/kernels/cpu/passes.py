@@ -47,7 +47,7 @@ def classification_histogram(
 ) -> Tensor:
     """Pass 1 of GHM-C: [regions + 2] float64."""
     logits, targets, weight = check_examples(logits, targets, weight, activation)
-    arguments = tell_examples(logits, targets, weight, activation, ignore_index, leave_out_nonfinite)
+    arguments = logit_arguments(logits, targets, weight, activation, ignore_index, leave_out_nonfinite)
     return _histogram(HISTOGRAM[activation, logits.dtype], arguments, regions)
 
 
@@ -62,7 +62,7 @@ def classification_loss_and_gradient(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Pass 2 of GHM-C: the loss, the sums [3], and the loss's gradient by the logits."""
     logits, targets, weight = check_examples(logits, targets, weight, activation)
-    arguments = tell_examples(logits, targets, weight, activation, ignore_index, leave_out_nonfinite)
+    arguments = logit_arguments(logits, targets, weight, activation, ignore_index, leave_out_nonfinite)
     return _loss(LOSS[activation, logits.dtype], arguments, table, logits)
 
 
@@ -71,7 +71,7 @@ def regression_histogram(
 ) -> Tensor:
     """Pass 1 of GHM-R: [regions + 2] float64."""
     residual, weight = check_residual(residual, weight)
-    arguments = tell_residual(residual, weight, mu, leave_out_nonfinite)
+    arguments = residual_arguments(residual, weight, mu, leave_out_nonfinite)
     return _histogram(HISTOGRAM["residual", residual.dtype], arguments, regions)
 
 
@@ -80,7 +80,7 @@ def regression_loss_and_gradient(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Pass 2 of GHM-R: the loss, the sums [3], and the loss's gradient by the residual."""
     residual, weight = check_residual(residual, weight)
-    arguments = tell_residual(residual, weight, mu, leave_out_nonfinite)
+    arguments = residual_arguments(residual, weight, mu, leave_out_nonfinite)
     return _loss(LOSS["residual", residual.dtype], arguments, table, residual)
 
 
@@ -100,7 +100,7 @@ def compile_ahead(dtypes: tuple[torch.dtype, ...] = (torch.float32,)) -> None:
         compile_kernel(MEDIAN[dtype])
 
 
-def tell_examples(
+def logit_arguments(
     logits: Tensor,
     targets: Tensor,
     weight: Tensor | None,
@@ -129,7 +129,7 @@ def tell_examples(
     return arguments
 
 
-def tell_residual(residual: Tensor, weight: Tensor | None, mu: float, leave_out_nonfinite: bool) -> Arguments:
+def residual_arguments(residual: Tensor, weight: Tensor | None, mu: float, leave_out_nonfinite: bool) -> Arguments:
     """The same for GHM-R."""
     chunks, chunk_size = chunking(residual.numel(), 1, TILE)
     return Arguments(

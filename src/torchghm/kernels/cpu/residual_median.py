@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from torchghm.kernels.cpu.density_step import add_up, move_average
+from torchghm.kernels.cpu.launch import Arguments
 from torchghm.kernels.cpu.simd.arithmetic import log1p_unit
-from torchghm.kernels.cpu.simd.intrinsics import by_types, carray, elementwise, scalar, vectorize
+from torchghm.kernels.cpu.simd.intrinsics import (
+    Number,
+    Numbers,
+    Pointer,
+    Real,
+    by_types,
+    carray,
+    elementwise,
+    scalar,
+    vectorize,
+)
 from torchghm.kernels.cpu.simd.loads_and_stores import TILE, array_at
 from torchghm.kernels.cpu.simd.vectors import bits, from_bits
 
 
-def median_float32(pointer: Any) -> None:
+def median_float32(pointer: Pointer) -> None:
     """Before pass 1 of ``mu="auto"``: set mu to the median of |d| that the batch leads to; nothing is stored yet."""
     _set_mu(carray(pointer, (1,))[0], np.float32)
 
 
-def median_float64(pointer: Any) -> None:
+def median_float64(pointer: Pointer) -> None:
     """Before pass 1 of ``mu="auto"``, for float64 residuals."""
     _set_mu(carray(pointer, (1,))[0], np.float64)
 
 
 @scalar
-def _set_mu(a: Any, real: Any) -> None:
+def _set_mu(a: Arguments, real: Real) -> None:
     counts = array_at(a.residual_histogram, np.float64, 0, a.cells + 1)
     _count_sizes(a, real, counts)
     fractions, seen = array_at(a.scale_fractions, np.float32, 0, a.cells), array_at(a.scale_seen, np.float32, 0, 1)
@@ -36,7 +46,7 @@ def _set_mu(a: Any, real: Any) -> None:
 
 
 @scalar
-def _count_sizes(a: Any, real: Any, counts: Any) -> None:
+def _count_sizes(a: Arguments, real: Real, counts: Numbers) -> None:
     """The distribution of log |d|, and behind it how much is not finite."""
     counts[:] = 0.0
     cell = np.empty(TILE, np.int32)
@@ -54,7 +64,7 @@ def _count_sizes(a: Any, real: Any, counts: Any) -> None:
 
 
 @elementwise
-def _cells(real: Any, residual: Any, smallest: Any, per_decade: Any, cells: Any, cell: Any) -> None:
+def _cells(real: Real, residual: Numbers, smallest: Number, per_decade: Number, cells: Number, cell: Numbers) -> None:
     """Cells of log |d|; the one beyond the last where d is not finite."""
     vectorize()
     last = real(cells) - real(1)
@@ -66,23 +76,23 @@ def _cells(real: Any, residual: Any, smallest: Any, per_decade: Any, cells: Any,
 
 
 @by_types
-def _log10(number: Any) -> Any:
+def _log10(number: Number) -> Number:
     """log10 of a number of at least 1."""
     if number.bitwidth == 64:
         return lambda number: math.log10(number)
 
-    def polynomial(number: Any) -> Any:
+    def polynomial(number: Number) -> Number:
         integer = bits(number)
         exponent = np.float32(np.int32(integer >> 23) - np.int32(127))
         mantissa = from_bits(np.int32(np.int32(integer & np.int32(0x7FFFFF)) | np.int32(0x3F800000)))
-        part: Any = log1p_unit(mantissa - np.float32(1.0))
+        part: Number = log1p_unit(mantissa - np.float32(1.0))
         return exponent * np.float32(0.30103) + part * np.float32(0.4342944819)
 
     return polynomial
 
 
 @scalar
-def median_cell(estimate: Any, part_below: Any) -> Any:
+def median_cell(estimate: Numbers, part_below: Number) -> Number:
     """The median's place in cells, -1 where there was no example yet."""
     half = add_up(estimate) * part_below
     if not half > 0:

@@ -7,14 +7,18 @@ by z: without cancellation where p_y is near 1. L = m - x_y + log z.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numba import types
 
 from torchghm.kernels.cpu.example_tiles import count_nonfinite, count_outside
+from torchghm.kernels.cpu.launch import Arguments
 from torchghm.kernels.cpu.simd.arithmetic import exp_nonpositive, region, region_scale
 from torchghm.kernels.cpu.simd.intrinsics import (
+    Number,
+    Numbers,
+    Pointer,
+    Real,
     by_types,
     carray,
     elementwise,
@@ -27,28 +31,28 @@ from torchghm.kernels.cpu.simd.loads_and_stores import TILE, array_at, load, sto
 from torchghm.kernels.cpu.simd.vectors import bits, from_bits
 
 
-def histogram_float32(pointer: Any) -> None:
+def histogram_float32(pointer: Pointer) -> None:
     """Pass 1; a chunk's sums are the histogram and the numbers of non-finite rows and of invalid targets."""
     _histogram(carray(pointer, (1,))[0], np.float32)
 
 
-def histogram_float64(pointer: Any) -> None:
+def histogram_float64(pointer: Pointer) -> None:
     """Pass 1 in float64."""
     _histogram(carray(pointer, (1,))[0], np.float64)
 
 
-def loss_float32(pointer: Any) -> None:
+def loss_float32(pointer: Pointer) -> None:
     """Pass 2; a chunk's sums are w L, table w g, 0, and table w L."""
     _loss(carray(pointer, (1,))[0], np.float32)
 
 
-def loss_float64(pointer: Any) -> None:
+def loss_float64(pointer: Pointer) -> None:
     """Pass 2 in float64."""
     _loss(carray(pointer, (1,))[0], np.float64)
 
 
 @scalar
-def _histogram(a: Any, real: Any) -> None:
+def _histogram(a: Arguments, real: Real) -> None:
     numbers, targets = np.empty(a.columns, real), np.empty(a.columns, real)
     scale, last = region_scale(real, a.regions), real(a.regions - 1)
     while True:
@@ -73,7 +77,7 @@ def _histogram(a: Any, real: Any) -> None:
 
 
 @scalar
-def _loss(a: Any, real: Any) -> None:
+def _loss(a: Arguments, real: Real) -> None:
     numbers, targets = np.empty(a.columns, real), np.empty(a.columns, real)
     table = array_at(a.table, np.float64, 0, a.regions)
     scale, last = region_scale(real, a.regions), real(a.regions - 1)
@@ -111,7 +115,7 @@ _NO_EXAMPLE, _SOFT = -1, -2
 
 
 @scalar
-def _read_target(a: Any, row: Any, targets: Any) -> tuple[Any, Any]:
+def _read_target(a: Arguments, row: Number, targets: Numbers) -> tuple[int, int]:
     """The row's class, _SOFT where ``targets`` has been filled, or _NO_EXAMPLE; and its number of invalid targets."""
     if a.target_storage >= 0:
         load(a.target_storage, a.targets, row * a.columns, a.columns, targets)
@@ -125,7 +129,7 @@ def _read_target(a: Any, row: Any, targets: Any) -> tuple[Any, Any]:
 
 
 @scalar
-def _row(real: Any, label: Any, targets: Any, numbers: Any) -> tuple[Any, Any, Any]:
+def _row(real: Real, label: Number, targets: Numbers, numbers: Numbers) -> tuple[Number, Number, Number]:
     """g, L and z of a row, in float64; its numbers become exp(x - m), and 0 at the label."""
     largest = maximum(numbers)
     if label == _SOFT:
@@ -143,10 +147,10 @@ def _row(real: Any, label: Any, targets: Any, numbers: Any) -> tuple[Any, Any, A
 
 
 @by_types
-def maximum(numbers: Any) -> Any:
+def maximum(numbers: Numbers) -> Number:
     """The largest of the numbers; with a NaN among them any of them or NaN."""
 
-    def ordered_bits(numbers: Any) -> Any:
+    def ordered_bits(numbers: Numbers) -> Number:
         # As integers, float32 are ordered once the magnitude of negatives is reversed, and LLVM vectorises a maximum
         # of integers without being told that NaN can't occur.
         largest = np.int32(-0x80000000)
@@ -156,7 +160,7 @@ def maximum(numbers: Any) -> Any:
             largest = key if key > largest else largest
         return from_bits(np.int32(largest ^ np.int32((largest >> 31) & 0x7FFFFFFF)))
 
-    def compared(numbers: Any) -> Any:
+    def compared(numbers: Numbers) -> Number:
         largest = numbers[0]
         for j in range(numbers.size):
             largest = numbers[j] if numbers[j] > largest else largest
@@ -166,14 +170,14 @@ def maximum(numbers: Any) -> Any:
 
 
 @elementwise
-def _exponentials(numbers: Any, largest: Any) -> None:
+def _exponentials(numbers: Numbers, largest: Number) -> None:
     vectorize()
     for j in range(numbers.size):
         numbers[j] = exp_nonpositive(numbers[j] - largest)
 
 
 @scalar
-def _total(real: Any, numbers: Any) -> Any:
+def _total(real: Real, numbers: Numbers) -> Number:
     total = 0.0
     for start in range(0, numbers.size, TILE):
         total += _sum(real, numbers[start : start + TILE])
@@ -181,7 +185,7 @@ def _total(real: Any, numbers: Any) -> Any:
 
 
 @summing
-def _sum(real: Any, numbers: Any) -> Any:
+def _sum(real: Real, numbers: Numbers) -> Number:
     vectorize()
     total = real(0)
     for j in range(numbers.size):
@@ -190,14 +194,14 @@ def _sum(real: Any, numbers: Any) -> Any:
 
 
 @elementwise
-def _scale(numbers: Any, factor: Any) -> None:
+def _scale(numbers: Numbers, factor: Number) -> None:
     vectorize()
     for j in range(numbers.size):
         numbers[j] = numbers[j] * factor
 
 
 @summing
-def _soft_logits(real: Any, numbers: Any, targets: Any, largest: Any) -> Any:
+def _soft_logits(real: Real, numbers: Numbers, targets: Numbers, largest: Number) -> Number:
     vectorize()
     total = real(0)
     for j in range(numbers.size):
@@ -206,7 +210,7 @@ def _soft_logits(real: Any, numbers: Any, targets: Any, largest: Any) -> Any:
 
 
 @summing
-def _distance(real: Any, numbers: Any, targets: Any, total: Any) -> Any:
+def _distance(real: Real, numbers: Numbers, targets: Numbers, total: Number) -> Number:
     vectorize()
     distance = real(0)
     for j in range(numbers.size):
@@ -215,7 +219,7 @@ def _distance(real: Any, numbers: Any, targets: Any, total: Any) -> Any:
 
 
 @elementwise
-def _soft_gradient(numbers: Any, targets: Any, factor: Any, weight: Any) -> None:
+def _soft_gradient(numbers: Numbers, targets: Numbers, factor: Number, weight: Number) -> None:
     vectorize()
     for j in range(numbers.size):
         numbers[j] = numbers[j] * factor - targets[j] * weight
