@@ -11,6 +11,7 @@ import argparse
 import csv
 import json
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 from statistics import mean
 from typing import NamedTuple
@@ -20,6 +21,9 @@ from matplotlib.figure import Figure
 from torchghm.report.figures.palette import color, method_colors, method_label
 from torchghm.results.difference import Difference
 from torchghm.training.comparison.statistics import paired_difference
+
+
+PANELS_A_ROW = 4
 
 
 class DataSet(NamedTuple):
@@ -119,7 +123,10 @@ def draw_differences(sets: Sequence[DataSet]) -> Figure:
         ends = [end for end in (difference.low, difference.mean, difference.high) if end is not None]
         ax.plot(ends, [row] * len(ends), color=look, linewidth=2)
         ax.plot(mean(one.against_baseline(name).values()), row, "o", color=look)
-    ax.set_yticks(range(len(rows)), [f"{one.name}: {method_label(name)}" for one, name in rows])
+    several = len({name for _, name in rows}) > 1
+    ax.set_yticks(
+        range(len(rows)), [f"{one.name}: {method_label(name)}" if several else one.name for one, name in rows]
+    )
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.set_xlabel(f"AP against {method_label(sets[0].baseline)}, points, 95 % interval over seeds")
     return figure
@@ -128,8 +135,13 @@ def draw_differences(sets: Sequence[DataSet]) -> Figure:
 def draw_curves(sets: Sequence[DataSet]) -> Figure:
     """Draw AP on the validation images after each epoch, mean over seeds, a panel a data set."""
     colors = method_colors(dict.fromkeys(name for one in sets for name in one.ap))
-    figure = Figure(figsize=(3.2 * len(sets), 2.8), layout="constrained")
-    for panel, one in zip(figure.subplots(1, len(sets), squeeze=False)[0], sets, strict=True):
+    columns = min(len(sets), PANELS_A_ROW)
+    rows = ceil(len(sets) / columns)
+    figure = Figure(figsize=(3.2 * columns, 2.6 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for panel in panels[len(sets) :]:
+        panel.remove()
+    for panel, one in zip(panels, sets, strict=False):
         for name, values in one.curves.items():
             panel.plot(range(1, len(values) + 1), values, "o-", color=color(colors[name]), label=method_label(name))
         panel.set_title(one.name, fontsize="medium")
