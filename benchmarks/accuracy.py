@@ -22,7 +22,6 @@ from torchghm.report.figures.palette import color, method_colors, method_label
 from torchghm.results.difference import Difference
 from torchghm.training.comparison.statistics import paired_difference
 
-
 PANELS_A_ROW = 4
 
 
