@@ -52,7 +52,19 @@ def test_predict(place, tmp_path):
     last = place / "run" / "checkpoints" / "last.ckpt"
     result = torchghm("predict", last, tmp_path / "one.png", "--out", tmp_path / "found", "--device", "cpu")
     assert result.exit_code == 0, result.output
-    assert sorted(path.name for path in (tmp_path / "found").iterdir()) == ["one.jpg", "predictions.json"]
+    assert sorted(path.name for path in (tmp_path / "found").iterdir()) == [
+        "labels", "one.jpg", "predictions.csv", "predictions.json"
+    ]  # fmt: skip
+    assert "1 image, " in result.stdout
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    result = torchghm(
+        "predict", last, tmp_path / "bad.png", tmp_path / "one.png", "--out", tmp_path / "rest",
+        "--threshold", "1", "--device", "cpu",
+    )  # fmt: skip
+    assert result.exit_code == 1
+    assert "1 image, 0 objects at or above 1" in result.stdout
+    assert "left out: image" in result.stderr
+    assert (tmp_path / "rest" / "one.jpg").is_file()
     assert "is not empty" in refusal("predict", last, tmp_path / "one.png", "--out", tmp_path / "found")
 
 
