@@ -25,10 +25,10 @@ def test_rows_are_the_methods_with_differences_beside_the_baseline(comparison):
     baseline, focal, ghm = (row.cells[0] for row in rows)
     method = comparison.methods[1]
     assert baseline.difference == baseline.verdict == ""
-    assert focal.value == f"{method.mean['ap']:.3f} ± {method.std['ap']:.3f}"
+    assert focal.value == f"{100 * method.mean['ap']:.1f} ± {100 * method.std['ap']:.1f}"
     assert (focal.verdict, ghm.verdict) == ("better", "worse")
-    assert focal.difference.startswith("+0.060 [")
-    assert ghm.difference.startswith("−0.050 [")  # a minus sign, no hyphen
+    assert focal.difference.startswith("+6.0 [")
+    assert ghm.difference.startswith("−5.0 [")  # a minus sign, no hyphen
 
 
 def test_the_lead_names_each_verdict_once(comparison):
@@ -46,4 +46,4 @@ def test_times_and_scores(comparison):
     assert duration(tuple(timed[:3])) == "40 s"
     assert duration((timed[3],)) == "3.3 min"
     assert duration((timed[2],)) == ""
-    assert (score(0.12345), score(None)) == ("0.123", "–")
+    assert (score(0.12345), score(None)) == ("12.3", "–")
