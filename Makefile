@@ -14,12 +14,9 @@ demo: .venv/installed
 ## every test; needs no GPU and no network
 # Hosts change Pillow and the printing of arrays for their whole process: their tests have one of their own.
 HOSTS := tests/integrations tests/examples src/torchghm/integrations
-# Two processes share the files; each computes on one thread, but for the tests that say otherwise.
-PARALLEL := -n 2 --dist loadfile
-test: export OMP_NUM_THREADS := 1
 test: .venv/installed
-	pytest $(PARALLEL) $(HOSTS:%=--ignore=%)
-	pytest $(PARALLEL) $(HOSTS)
+	pytest $(HOSTS:%=--ignore=%)
+	pytest $(HOSTS)
 
 ## formatting, lint and types
 lint: .venv/installed
