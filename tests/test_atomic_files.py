@@ -10,8 +10,8 @@ import pytest
 from torchghm.atomic_files import WriteError, replaced, write_json
 from torchghm.data import load_data, write_scenes, write_shards
 from torchghm.report import write_report
+from torchghm.training.loggers.tensorboard import TensorBoardCurves
 from torchghm.training.loop.history import EpochTable
-from torchghm.training.loop.tensorboard import TensorBoardCurves
 
 
 def test_a_full_disk_leaves_the_file_before(tmp_path, no_file_beyond):

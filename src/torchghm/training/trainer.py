@@ -11,11 +11,11 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 
+from torchghm.training.loggers.by_name import build_logger
 from torchghm.training.loop.checkpoints import KeepCheckpoints, SafeCheckpointIO
 from torchghm.training.loop.datamodule import DetectionDataModule
 from torchghm.training.loop.early_stopping import StopEarly
 from torchghm.training.loop.history import History
-from torchghm.training.loop.loggers import build_logger
 from torchghm.training.loop.module import DetectorModule
 from torchghm.training.loop.processes import devices_and_machines, is_first
 from torchghm.training.loop.progress import TrainingProgress

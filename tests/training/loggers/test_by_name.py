@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from torchghm.results.files import RunFiles
-from torchghm.training.loop.loggers import build_logger
-from torchghm.training.loop.tensorboard import TensorBoardCurves
+from torchghm.training.loggers.by_name import build_logger
+from torchghm.training.loggers.tensorboard import TensorBoardCurves
 
 
 def test_curves_go_to_tensorboard_or_nowhere_but_the_table(tmp_path):

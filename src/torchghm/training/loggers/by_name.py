@@ -8,7 +8,7 @@ from typing import Literal
 from lightning.pytorch.loggers import Logger, MLFlowLogger, WandbLogger
 
 from torchghm.results.files import RunFiles
-from torchghm.training.loop.tensorboard import TensorBoardCurves
+from torchghm.training.loggers.tensorboard import TensorBoardCurves
 
 PROJECT = "torchghm"
 """The project of wandb and the experiment of mlflow; their own variables (WANDB_PROJECT, MLFLOW_EXPERIMENT_NAME) and
