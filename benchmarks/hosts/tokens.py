@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from sklearn.metrics import f1_score
 from torch import nn
-from transformers import BertConfig, BertForTokenClassification, Trainer, TrainingArguments
+from transformers import BertConfig, BertForTokenClassification, PrinterCallback, Trainer, TrainingArguments
 
 from benchmarks.hosts.paired_table import paired_table
 from benchmarks.measure import settings
@@ -122,7 +122,9 @@ def trained_scores(training: Corpus, held_out: Corpus, make: Loss | None, seed: 
             logging_strategy="no",
             dataloader_pin_memory=False,
         )
-        Trainer(model, arguments, train_dataset=rows, **options).train()
+        trainer = Trainer(model, arguments, train_dataset=rows, **options)
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
     with torch.no_grad():
         found = model.eval()(torch.from_numpy(held_out.words)).logits.argmax(-1).numpy().ravel()
     truth, kinds = held_out.labels.ravel(), list(range(1, KINDS + 1))
@@ -135,9 +137,9 @@ def trained_scores(training: Corpus, held_out: Corpus, make: Loss | None, seed: 
 def main() -> None:
     """Train every loss with every seed and share of wrong labels; print and write the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hosts.tokens", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--noise", type=float, nargs="+", default=[0.0, 0.2], help="shares of wrong names")
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/accuracy"), help="folder")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -152,8 +154,9 @@ def main() -> None:
             for method, make in METHODS.items():
                 scores[method].append(trained_scores(training, held_out, make, seed, options.epochs))
                 print(noise, seed, method, scores[method][-1], file=sys.stderr, flush=True)
-        lines += ["", f"## {noise:.0%} of the names labelled wrongly", "", *paired_table(scores)]
-        print("\n".join(lines), flush=True)
+        table = ["", f"## {noise:.0%} of the names labelled wrongly", "", *paired_table(scores)]
+        print("\n".join(table), flush=True)
+        lines += table
     command = shlex.join(["python", "-m", "benchmarks.hosts.tokens", *sys.argv[1:]])
     head = [
         "# Token classification in Transformers' Trainer",
