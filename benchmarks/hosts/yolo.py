@@ -1,9 +1,9 @@
 """``python -m benchmarks.hosts.yolo NAME=FOLDER ...``: YOLO from scratch in Ultralytics, its own loss and GHM-C.
 
-FOLDER is in YOLO's layout with splits train, val and test: ``torchghm data convert FOLDER OUT --to yolo`` writes it. The
-weights are the host's average after the last epoch, its settings are its own, without a
-validation between epochs and with a step for every batch.
-Every loss starts from the same weights and sees the same batches. AP is the host's, on the test images.
+FOLDER is in YOLO's layout with splits train, val and test, which ``torchghm data convert FOLDER OUT --to yolo`` writes.
+The weights are the host's average after the last epoch. Its settings are its own, without a validation between epochs
+and with a step for every batch. Every loss starts from the same weights and sees the same batches. AP is the host's, on
+the test images.
 """
 
 from __future__ import annotations
