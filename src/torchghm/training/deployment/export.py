@@ -49,7 +49,7 @@ class Exported(NamedTuple):
 @torch.no_grad()
 def export(
     checkpoint: str | Path,
-    format: FormatName = "onnx",  # noqa: A002 (the option's name)
+    format: FormatName = "onnx",
     *,
     data: str | Path | DetectionData | None = None,
     out: str | Path | None = None,
@@ -98,8 +98,7 @@ def export(
         detect = read(format, temporary).detect
         found = [detect(image) for image in images]
         expected: list[dict[str, Tensor]] = [module.detector([image])[0] for image in images]
-        exported = compared(file, expected, found)
-    return exported
+        return compared(file, expected, found)
 
 
 def compared(file: Path, expected: list[dict[str, Tensor]], found: list[dict[str, Tensor]]) -> Exported:

@@ -154,7 +154,5 @@ def _program(model: OneImageDetector, image: Tensor) -> torch.export.ExportedPro
         with symbolic(model):
             return torch.export.export(model, (image,), dynamic_shapes={"image": sides})
     except Exception as error:  # every operation that it can't follow has a class of its own
-        kind = type(model.detector).__name__
-        raise ValueError(
-            f"torch.export can't follow a {kind} ({str(error).strip().splitlines()[0]}): export it as onnx or torchscript"
-        ) from error
+        kind, reason = type(model.detector).__name__, str(error).strip().split("\n")[0]
+        raise ValueError(f"torch.export can't follow a {kind} ({reason}): export it as onnx or torchscript") from error

@@ -120,7 +120,7 @@ def predict(
 
 
 def _detector(checkpoint: str | Path, device: torch.device) -> ExportedDetector:
-    """Return the classes of a checkpoint or an ONNX file, and what finds them in an image [3, height, width] of bytes."""
+    """Return what finds objects in an image [3, height, width] of bytes, from a checkpoint or an ONNX file."""
     if Path(checkpoint).suffix == SUFFIXES["onnx"]:
         exported = read("onnx", Path(checkpoint))
         return ExportedDetector(exported.classes, lambda image: exported.detect(to_floats([image])[0]))
