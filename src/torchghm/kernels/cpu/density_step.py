@@ -9,18 +9,11 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
+from numba.np.numpy_support import carray
 
 from torchghm.kernels.cpu.launch import Arguments
-from torchghm.kernels.cpu.simd.intrinsics import (
-    Number,
-    Numbers,
-    Pointer,
-    carray,
-    elementwise,
-    scalar,
-    summing,
-    vectorize,
-)
+from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Pointer
+from torchghm.kernels.cpu.simd.compiling import elementwise, scalar, summing, vectorize
 from torchghm.kernels.cpu.simd.loads_and_stores import array_at
 
 COUNT_POSITIVES, POSITIVES_GIVEN = 1, 2

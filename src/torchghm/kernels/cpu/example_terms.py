@@ -13,8 +13,9 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
+from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Real
 from torchghm.kernels.cpu.simd.arithmetic import exp_nonpositive, log1p_unit, sigmoid
-from torchghm.kernels.cpu.simd.intrinsics import Number, Numbers, Real, by_types
+from torchghm.kernels.cpu.simd.compiling import by_types
 from torchghm.kernels.cpu.simd.loads_and_stores import load_numbers
 from torchghm.kernels.cpu.simd.vectors import root, select
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from torchghm.kernels.cpu.launch import Arguments
-from torchghm.kernels.cpu.simd.intrinsics import Number, Numbers, Real, scalar, summing, vectorize
+from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Real
+from torchghm.kernels.cpu.simd.compiling import scalar, summing, vectorize
 from torchghm.kernels.cpu.simd.loads_and_stores import FLOAT32, FLOAT64, TILE, array_at, load, tile
 
 HIDDEN = -1e4

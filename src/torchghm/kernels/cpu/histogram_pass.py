@@ -9,12 +9,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numba.np.numpy_support import carray
 
 from torchghm.kernels.cpu.example_terms import norm_slope_and_loss, shared_terms
 from torchghm.kernels.cpu.example_tiles import Tiles, count_nonfinite, hide_nonfinite, prepare, tiles_in
 from torchghm.kernels.cpu.launch import Arguments
+from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Real
 from torchghm.kernels.cpu.simd.arithmetic import Regions, region, regions_of
 from torchghm.kernels.cpu.simd.bit_planes import COLUMNS, COUNTED, FEW, count_in_planes
+from torchghm.kernels.cpu.simd.compiling import elementwise, scalar, summing, vectorize
 from torchghm.kernels.cpu.simd.delayed_tables import (
     DELAY,
     DELAY_LINE,
@@ -23,19 +26,7 @@ from torchghm.kernels.cpu.simd.delayed_tables import (
     delay_line_in,
     paged,
 )
-from torchghm.kernels.cpu.simd.intrinsics import (
-    Number,
-    Numbers,
-    Real,
-    carray,
-    element,
-    elementwise,
-    fetch_add,
-    scalar,
-    stack_memory,
-    summing,
-    vectorize,
-)
+from torchghm.kernels.cpu.simd.intrinsics import element, fetch_add, stack_memory
 from torchghm.kernels.cpu.simd.loads_and_stores import TILE, TILE_BYTES, array_at, load_numbers, store_numbers
 from torchghm.kernels.cpu.simd.region_edges import load_edges, region_by_edges
 from torchghm.kernels.cpu.simd.vectors import lanes, total, zero

@@ -9,7 +9,9 @@ import numpy as np
 from torchghm.kernels.cpu.example_terms import norm_slope_and_loss, shared_terms
 from torchghm.kernels.cpu.example_tiles import count_nonfinite, hide_nonfinite, prepare, tiles_in
 from torchghm.kernels.cpu.launch import Arguments
+from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Real
 from torchghm.kernels.cpu.simd.arithmetic import Regions, region, regions_of
+from torchghm.kernels.cpu.simd.compiling import elementwise, inlined, scalar, summing, vectorize
 from torchghm.kernels.cpu.simd.delayed_tables import (
     DELAY,
     DELAY_LINE,
@@ -19,19 +21,7 @@ from torchghm.kernels.cpu.simd.delayed_tables import (
     look_up_in_memory,
     paged,
 )
-from torchghm.kernels.cpu.simd.intrinsics import (
-    Number,
-    Numbers,
-    Real,
-    elementwise,
-    fence,
-    fetch_add,
-    inlined,
-    scalar,
-    stack_memory,
-    summing,
-    vectorize,
-)
+from torchghm.kernels.cpu.simd.intrinsics import fence, fetch_add, stack_memory
 from torchghm.kernels.cpu.simd.loads_and_stores import (
     FLOAT64,
     STREAMED,

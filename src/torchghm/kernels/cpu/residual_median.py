@@ -5,21 +5,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numba.np.numpy_support import carray
 
 from torchghm.kernels.cpu.density_step import add_up, move_average
 from torchghm.kernels.cpu.launch import Arguments
+from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Pointer, Real
 from torchghm.kernels.cpu.simd.arithmetic import log1p_unit
-from torchghm.kernels.cpu.simd.intrinsics import (
-    Number,
-    Numbers,
-    Pointer,
-    Real,
-    by_types,
-    carray,
-    elementwise,
-    scalar,
-    vectorize,
-)
+from torchghm.kernels.cpu.simd.compiling import by_types, elementwise, scalar, vectorize
 from torchghm.kernels.cpu.simd.loads_and_stores import TILE, array_at
 from torchghm.kernels.cpu.simd.vectors import bits, from_bits
 

@@ -6,10 +6,11 @@ Class indices without weights, as detectors have them, are worked on where they 
 from __future__ import annotations
 
 import numpy as np
+from numba.np.numpy_support import carray
 
 from torchghm.kernels.cpu.histogram_pass import count_examples
 from torchghm.kernels.cpu.loss_pass import weigh_examples
-from torchghm.kernels.cpu.simd.intrinsics import Pointer, carray
+from torchghm.kernels.cpu.simd.annotations import Pointer
 
 
 def histogram_float32(pointer: Pointer) -> None:

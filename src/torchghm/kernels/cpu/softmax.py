@@ -10,23 +10,14 @@ import math
 
 import numpy as np
 from numba import types
+from numba.np.numpy_support import carray
 
 from torchghm.kernels.cpu.example_tiles import count_nonfinite, count_outside
 from torchghm.kernels.cpu.launch import Arguments
+from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Pointer, Real
 from torchghm.kernels.cpu.simd.arithmetic import exp_nonpositive, region, region_scale
-from torchghm.kernels.cpu.simd.intrinsics import (
-    Number,
-    Numbers,
-    Pointer,
-    Real,
-    by_types,
-    carray,
-    elementwise,
-    fetch_add,
-    scalar,
-    summing,
-    vectorize,
-)
+from torchghm.kernels.cpu.simd.compiling import by_types, elementwise, scalar, summing, vectorize
+from torchghm.kernels.cpu.simd.intrinsics import fetch_add
 from torchghm.kernels.cpu.simd.loads_and_stores import TILE, array_at, load, store
 from torchghm.kernels.cpu.simd.vectors import bits, from_bits
 

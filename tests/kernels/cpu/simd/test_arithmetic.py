@@ -18,8 +18,8 @@ from torchghm.kernels.cpu.histogram_pass import (
 from torchghm.kernels.cpu.launch import ARGUMENTS, Arguments
 from torchghm.kernels.cpu.loss_pass import load_table
 from torchghm.kernels.cpu.simd.arithmetic import exp_nonpositive, log1p_unit, region, regions_of, sigmoid
+from torchghm.kernels.cpu.simd.compiling import elementwise
 from torchghm.kernels.cpu.simd.delayed_tables import DELAY_LINE_BYTES, delay_line_in, look_up_in_memory
-from torchghm.kernels.cpu.simd.intrinsics import elementwise
 from torchghm.kernels.cpu.simd.loads_and_stores import (
     BFLOAT16,
     FLOAT16,
