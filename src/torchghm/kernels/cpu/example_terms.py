@@ -1,4 +1,4 @@
-"""What every kind of example contributes: its gradient norm g, the derivative of its loss, and its loss L.
+"""Terms that every kind of example contributes: its gradient norm g, the derivative of its loss, and its loss L.
 
 Which kind it is the passes know by ``target``, what they are told beside the numbers: None for logits of class indices,
 the targets for logits of soft targets, and mu for box coordinates.

@@ -98,7 +98,7 @@ class _Fields:
 
 
 class Arguments(_Fields, ctypes.Structure):
-    """What the kernels are told. Addresses are of contiguous tensors that outlive the call."""
+    """All that the kernels are told. Addresses are of contiguous tensors that outlive the call."""
 
     _fields_: ClassVar = [
         (name, ctypes.c_double if kind == "float" else ctypes.c_int64) for name, kind in _Fields.__annotations__.items()

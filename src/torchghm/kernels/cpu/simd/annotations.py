@@ -13,6 +13,6 @@ Number = Any
 Numbers = Any
 """An array."""
 Pointer = Any
-"""Of `torchghm.kernels.cpu.launch.Arguments`."""
+"""A pointer to `torchghm.kernels.cpu.launch.Arguments`."""
 Llvm = Any
 """A type, value, function or builder of Numba's compiler or of LLVM."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import types
 
-from torchghm.kernels.cpu.simd.annotations import Number, Real
+from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Real
 from torchghm.kernels.cpu.simd.compiling import by_types, elementwise, scalar
 from torchghm.kernels.cpu.simd.vectors import as_index, as_int32, bits, from_bits, select
 
@@ -70,7 +70,7 @@ def sigmoid(real: Real, x: Number, e: Number) -> Number:
 
 @scalar
 def region_scale(real: Real, regions: int) -> Number:
-    """What g is multiplied by in `region`: M, and 4 units in the last place more.
+    """Factor of g in `region`: M, and 4 units in the last place more.
 
     g M rounds, and g itself may be a few roundings below its exact value: so g = k/M falls in region k for every M.
     An example within as much of an edge may fall on either side of it.
@@ -79,24 +79,26 @@ def region_scale(real: Real, regions: int) -> Number:
 
 
 class Regions(NamedTuple):
-    """How [0, 1] is divided: the number of regions, and what `region` is told in the dtype of the arithmetic."""
+    """How [0, 1] is divided, and what `region` is told of it in the dtype of the arithmetic."""
 
     number: int
     scale: Number
     last: Number
+    edges: Numbers
+    """As `load_edges` returns them; None where regions are found by g."""
 
 
 @scalar
-def regions_of(number: int, real: Real) -> Regions:
+def regions_of(number: int, edges: Numbers, real: Real) -> Regions:
     """[0, 1] in so many regions."""
-    return Regions(number, region_scale(real, number), real(number - 1))
+    return Regions(number, region_scale(real, number), real(number - 1), edges)
 
 
 @elementwise
-def region(norm: Number, scale: Number, last: Number) -> Number:
+def region(norm: Number, regions: Regions) -> Number:
     """The region floor(g M), at most the last, of a gradient norm, as int32.
 
     NaN falls in the last one: converted as it is it would be any number.
     """
-    position = norm * scale
-    return as_index(select(position < last, position, last))
+    position = norm * regions.scale
+    return as_index(select(position < regions.last, position, regions.last))

@@ -28,12 +28,12 @@ DELAY_LINE_BYTES = 3 * _PAGE
 
 
 class DelayLine(NamedTuple):
-    """What was computed for the last `DELAY_LINE` numbers."""
+    """Results for the last `DELAY_LINE` numbers."""
 
     index: Numbers
     """Regions, int32."""
     entries: Numbers
-    """What the table says there."""
+    """The table's entries there."""
     slope: Numbers
     loss: Numbers
 

@@ -1,4 +1,4 @@
-"""What the kernels ask of LLVM beyond what Numba offers by itself: memory, calls, and what threads share."""
+"""Instructions beyond what Numba offers by itself: memory, calls, and what threads share."""
 
 from __future__ import annotations
 

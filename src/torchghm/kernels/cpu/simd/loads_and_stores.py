@@ -31,7 +31,7 @@ STORAGE = {torch.float32: FLOAT32, torch.float64: FLOAT64, torch.bfloat16: BFLOA
 
 @by_types
 def load_numbers(array: Numbers, start: int) -> Number:
-    """What begins at number ``start``: a vector of float32, or one float64."""
+    """Read what begins at number ``start``: a vector of float32, or one float64."""
     if array.dtype == types.float64:
         return lambda array, start: array[start]
     return lambda array, start: _load_vector(array, start)

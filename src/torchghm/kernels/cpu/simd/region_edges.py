@@ -39,22 +39,23 @@ def load_edges(a: Number, real: Real) -> Numbers:
 
 
 @elementwise
-def region_by_edges(real: Real, s: Number, edges: Numbers, regions: Regions) -> Number:
+def region_by_edges(real: Real, s: Number, regions: Regions) -> Number:
     """The region of g = sigmoid(s)."""
     number = regions.number
     a, b, c = real(number * _A), real(number * _B), real(number * _C)
     inner = select(s < real(_BOUND), s, real(_BOUND))
     inner = select(inner > real(-_BOUND), inner, real(-_BOUND))
     square = inner * inner
-    return _step_below(s, edges, as_int32(((c * square + b) * square + a) * inner + real(0.5 * number + 0.5)))
+    nearest = as_int32(((c * square + b) * square + a) * inner + real(0.5 * number + 0.5))
+    return _step_below(s, regions.edges, nearest)
 
 
 @elementwise
-def region_below_edge(real: Real, s: Number, norm: Number, edges: Numbers, regions: Regions) -> Number:
-    """The same where g is known."""
+def region_below_edge(real: Real, s: Number, norm: Number, regions: Regions) -> Number:
+    """The region of g = sigmoid(s) where g is known."""
     position = norm * regions.scale + real(0.5)
     above_last = real(regions.number)
-    return _step_below(s, edges, as_index(select(position < above_last, position, above_last)))
+    return _step_below(s, regions.edges, as_index(select(position < above_last, position, above_last)))
 
 
 @elementwise

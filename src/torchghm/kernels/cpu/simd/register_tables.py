@@ -21,7 +21,7 @@ TWO_REGISTERS = LANES == ENTRIES // 2
 
 @by_types
 def look_up_in_registers(table: Numbers, places: Number) -> Number:
-    """What a table says at these places, a vector or one: `ENTRIES` float32, or float64."""
+    """Look up these places, a vector or one: `ENTRIES` float32, or float64."""
     if places == INTEGERS:
         return lambda table, places: _look_up(table, places)
     return lambda table, places: table[places]
