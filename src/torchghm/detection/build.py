@@ -36,7 +36,7 @@ class _Architecture(NamedTuple):
     options: Mapping[str, Any]
     """Options that not every detector has, and what they are by default."""
     stages: int = 5
-    """Of the backbone."""
+    """Stages of the backbone."""
     stages_with_weights: int = 3
     """How many of them are trained by default where they have weights."""
 

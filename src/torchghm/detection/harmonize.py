@@ -121,7 +121,7 @@ def restore(model: Detector) -> Detector:
 
 
 def detection_examples(model: nn.Module, images: list[Tensor], targets: list[dict[str, Tensor]]) -> DetectionExamples:
-    """What the losses of a harmonized detector would see of these images; nothing is updated by it.
+    """Return what the losses of a harmonized detector would see of these images; nothing is updated by it.
 
     Arguments:
         model: made by `harmonize`.

@@ -20,7 +20,7 @@ from torchghm.review.findings import KINDS
 
 LOG_FILE = "corrections.json"
 FORM = 1
-"""Of the file of decisions."""
+"""Version of the form of the file of decisions."""
 VERDICTS = ("accept", "reject", "skip")
 _NEAREST = 0.02
 """How far, in pixels, the corners of a label may be from those in a decision, which are rounded."""

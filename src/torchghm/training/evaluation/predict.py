@@ -31,7 +31,7 @@ COLUMNS = ("file_name", "image_id", "class", "score", "x1", "y1", "x2", "y2")
 
 
 class Predictions(NamedTuple):
-    """What was found in images.
+    """Detections in images.
 
     Attributes:
         folder: that holds the drawn images, predictions.json, predictions.csv and labels/.
