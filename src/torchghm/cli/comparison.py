@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from torchghm.cli.early_checks import check_folder, read_settings
 from torchghm.cli.errors import only_errors, plain_errors
-from torchghm.cli.training import STRICT, Data, Overwrite, Progress, Quiet, RecipeName, Settings, Strict, check_folder
+from torchghm.cli.training import STRICT, Data, Overwrite, Progress, Quiet, RecipeName, Settings, Strict
 
 if TYPE_CHECKING:
     from torchghm.training.comparison.methods import Methods
@@ -56,24 +57,25 @@ def compare(
     """
     check_folder(data)
     from torchghm.training.comparison.methods import load_preset
+    from torchghm.training.comparison.plan import check_place
     from torchghm.training.recipes.files import load_recipe
     from torchghm.training.recipes.values import read_assignments
 
-    values = read_assignments([*settings, *(STRICT if strict else [])])
+    check_place(out)
+    settings = [*settings, *(STRICT if strict else [])]
     methods: Methods
     if preset is None:
+        values, chosen = read_settings(settings, recipe)
+        methods = _methods(chosen, cls, box, pairs)
         if recipe is None:
             from torchghm.training.loop.recipe_data import load_fitting
 
             _, chosen = load_fitting(data, values)
-        else:
-            chosen = load_recipe(recipe, values)
-        methods = _methods(chosen, cls, box, pairs)
     elif cls is not None or box is not None or pairs is not None:
         raise ValueError("Expected --preset, or --cls, --box and --pairs, but got both")
     else:
         found = load_preset(preset)
-        chosen = load_recipe(load_recipe(recipe, found.recipe), values)
+        chosen = load_recipe(load_recipe(recipe, found.recipe), read_assignments(settings))
         methods, baseline = found.methods, baseline or found.baseline
 
     from rich.console import Console
@@ -115,6 +117,9 @@ def report(
     out: Annotated[Path | None, typer.Option("--out", help="HTML file; report.html in the folder by default.")] = None,
 ) -> None:
     """Write a page that shows what happened: one HTML file that opens without a network."""
+    from torchghm.results.files import check_results
+
+    check_results(folder)
     from torchghm.report import write_report
 
     typer.echo(f"page: {write_report(folder, out)}")

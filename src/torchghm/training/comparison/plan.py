@@ -83,6 +83,25 @@ def write_plan(out: Path, plan: Plan, *, overwrite: bool) -> None:
     Raises:
         ValueError: the folder holds another comparison (the message says what differs), a run, or is a file.
     """
+    files = ComparisonFiles(out)
+    found = check_place(out)
+    if overwrite:
+        for path in found:
+            _remove(path)
+    elif found and (differences := list(_differences(_finished(out, _read(files.plan)), asdict(plan)))):
+        raise ValueError(
+            f"Expected argument `out` to be a new folder or one of the same plan, but {files.plan} has another "
+            f"({'; '.join(differences)}). Choose another folder, or overwrite this one."
+        )
+    write_json(files.plan, asdict(plan))
+
+
+def check_place(out: Path) -> list[Path]:
+    """Refuse a folder that is not a comparison's, and return what a comparison has written there.
+
+    Raises:
+        ValueError: it is a file, or holds a run or other things.
+    """
     if out.exists() and not out.is_dir():
         raise ValueError(f"Expected argument `out` to be a folder, but {out} is a file.")
     files, single = ComparisonFiles(out), RunFiles(out)
@@ -99,15 +118,7 @@ def write_plan(out: Path, plan: Plan, *, overwrite: bool) -> None:
         )
     if not found and out.exists() and any(out.iterdir()):
         raise ValueError(f"Expected argument `out` to be a new folder or a comparison's, but {out} holds other files.")
-    if overwrite:
-        for path in found:
-            _remove(path)
-    elif found and (differences := list(_differences(_finished(out, _read(files.plan)), asdict(plan)))):
-        raise ValueError(
-            f"Expected argument `out` to be a new folder or one of the same plan, but {files.plan} has another "
-            f"({'; '.join(differences)}). Choose another folder, or overwrite this one."
-        )
-    write_json(files.plan, asdict(plan))
+    return found
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from urllib.error import URLError
 import torch
 
 from torchghm.detection import HarmonizedDetector, build_detector, harmonize
-from torchghm.detection.build import has_option
+from torchghm.detector_names import has_option
 from torchghm.training.recipes.loss_section import DetectionLosses, build_losses
 from torchghm.training.recipes.recipe import Recipe
 from torchghm.training.recipes.sections import DETECTOR_OPTIONS

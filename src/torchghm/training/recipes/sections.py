@@ -6,10 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from torchghm.detection.architectures import PYRAMID_LEVELS
-from torchghm.detection.backbones.feature_pyramids import BACKBONES
-from torchghm.detection.backbones.timm_backbones import TIMM
-from torchghm.detection.build import DETECTORS, DetectorName, has_option
+from torchghm.detector_names import BACKBONES, DETECTORS, PYRAMID_LEVELS, TIMM, DetectorName, has_option
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
