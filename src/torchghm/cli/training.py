@@ -115,7 +115,7 @@ def predict(
     data: Annotated[
         Path | None, typer.Option("--data", help="Data set that the images are of, for the ids that it has for them.")
     ] = None,
-    threshold: Annotated[float, typer.Option("--threshold", min=0, max=1, help="Lowest score shown.")] = 0.3,
+    threshold: Annotated[float, typer.Option("--threshold", help="Lowest score shown, in [0, 1].")] = 0.3,
     overwrite: Overwrite = False,
     device: Device = None,
 ) -> None:
@@ -123,6 +123,8 @@ def predict(
 
     Images that cannot be read are left out and named; the exit code is 1 then.
     """
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"Expected --threshold to be in [0, 1], but got {threshold:g}")
     check_run(checkpoint)
     if data is not None:
         check_folder(data)

@@ -16,7 +16,7 @@ from torchghm.results.files import ComparisonFiles, RunFiles
 from torchghm.training.recipes.changes import COMPUTING_KEYS
 from torchghm.training.recipes.files import load_recipe, recipe_yaml
 from torchghm.training.recipes.recipe import Recipe
-from torchghm.training.recipes.values import flattened
+from torchghm.training.recipes.values import as_yaml, flattened, some_of
 
 _MAY_DIFFER = COMPUTING_KEYS | {"data.evaluate", "trainer.evaluate_checkpoint"}
 """Keys of the recipe that may change when a run is resumed: how it computes, and its final evaluation."""
@@ -118,8 +118,11 @@ class RunFolder(RunFiles):
             if before.get(key) != now[key] and key not in _MAY_DIFFER and not _grows(key, before.get(key), now[key])
         ]
         if changed:
-            differences = ", ".join(f"{key} was {before.get(key)!r} and is {now[key]!r}" for key in changed)
-            raise ValueError(f"the run in {str(self.path)!r} can't be resumed with another recipe: {differences}")
+            differences = [f"{key} was {as_yaml(before.get(key))} and is {as_yaml(now[key])}" for key in changed]
+            raise ValueError(
+                f"the run in {str(self.path)!r} can't be resumed with another recipe: {some_of(differences)}; "
+                "leave them as they were, name another folder with --out, or replace the run with --overwrite"
+            )
 
     def _clear(self) -> None:
         for folder in (self.checkpoints, self.tensorboard, self.sample_images):
@@ -142,7 +145,7 @@ def checkpoint_of(checkpoint: str | Path) -> Path:
     """
     path = Path(checkpoint)
     if not path.exists():
-        raise FileNotFoundError(f"there is no run and no checkpoint {str(path)!r}")
+        raise FileNotFoundError(f"there is no checkpoint and no run folder {str(path)!r}")
     if not path.is_dir():
         return path
     folder = RunFolder(path)

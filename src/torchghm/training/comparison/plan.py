@@ -16,7 +16,7 @@ from torchghm.results.files import ComparisonFiles, RunFiles
 from torchghm.training.comparison.methods import Methods, named_methods
 from torchghm.training.recipes.changes import COMPUTING_KEYS
 from torchghm.training.recipes.recipe import Recipe
-from torchghm.training.recipes.values import flattened
+from torchghm.training.recipes.values import as_yaml, flattened, some_of
 
 _MAY_DIFFER = {f"recipe.{key}" for key in COMPUTING_KEYS}
 
@@ -91,7 +91,7 @@ def write_plan(out: Path, plan: Plan, *, overwrite: bool) -> None:
     elif found and (differences := list(_differences(_finished(out, _read(files.plan)), asdict(plan)))):
         raise ValueError(
             f"Expected argument `out` to be a new folder or one of the same plan, but {files.plan} has another "
-            f"({'; '.join(differences)}). Choose another folder, or overwrite this one."
+            f"({some_of(differences)}): choose another folder, or replace this one with --overwrite."
         )
     write_json(files.plan, asdict(plan))
 
@@ -170,11 +170,16 @@ def _differences(there: Mapping[str, Any], asked: Mapping[str, Any]) -> Iterator
     for key in dict.fromkeys([*asked, *there]):
         old, new = there.get(key), asked.get(key)
         if old != new and not _grows(key, there, asked):
-            yield (
-                "annotations: the data have changed since"
-                if key == "annotations"
-                else f"{key}: {old!r} there, {new!r} asked for"
-            )
+            yield _difference(key, old, new)
+
+
+def _difference(key: str, old: Any, new: Any) -> str:
+    if key == "annotations":
+        return "annotations: the data have changed since"
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return f"{key}: {as_yaml(old)} there, {as_yaml(new)} asked for"
+    changed = [name for name in dict.fromkeys([*new, *old]) if old.get(name) != new.get(name)]
+    return f"{key}: " + some_of([_difference(name, old.get(name), new.get(name)) for name in changed], most=2)
 
 
 def _remove(path: Path) -> None:

@@ -37,7 +37,7 @@ class LossRecipe(Section):
         default="none", description="what a harmonized classification loss takes over from; other losses ignore it"
     )
     warmup_until: tuple[Probability, Probability] = Field(
-        default=(1 / 3, 2 / 3), description="parts of the training between which it takes over"
+        default=(1 / 3, 2 / 3), examples=[[0.33, 0.67]], description="parts of the training between which it takes over"
     )
     scope: Literal["batch", "level", "reference"] = Field(
         default="batch", description="over which anchors the density is measured; losses without one ignore it"
