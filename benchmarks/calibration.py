@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from torchghm.training.evaluation.evaluate import checkpoint_of, evaluate_records
+from torchghm.training.evaluation.evaluate import evaluate_records
 from torchghm.training.loop.average_precision import SeenImage
 from torchghm.training.loop.checkpoints import load_checkpoint
 from torchghm.training.loop.recipe_data import load_recipe_data, with_boxes
+from torchghm.training.run_folder import checkpoint_of
 
 OVERLAP = 0.5
 """Intersection over union from which a detection is right."""

@@ -210,8 +210,9 @@ def load_detector(run: str | Path, *, device: str | torch.device | None = None) 
         >>> detector = torchghm.load_detector("runs/first")  # doctest: +SKIP
         >>> detector.classes, detector([image])[0]["boxes"]  # doctest: +SKIP
     """
-    from torchghm.training.evaluation.evaluate import checkpoint_of, usable_device
+    from torchghm.training.evaluation.evaluate import usable_device
     from torchghm.training.loop.checkpoints import load_checkpoint
+    from torchghm.training.run_folder import checkpoint_of
     from torchghm.training.trained_detector import TrainedDetector
 
     where = usable_device(device)

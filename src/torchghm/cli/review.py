@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from torchghm.cli.early_checks import check_folder, check_run
 from torchghm.cli.errors import plain_errors
 from torchghm.cli.training import Device
 
@@ -38,6 +39,9 @@ def review(
         return
     if len(places) != 1 or out is None:
         raise ValueError("Expected `torchghm review RUN --out DIR`: one run, and the folder to make")
+    check_run(places[0])
+    if data is not None:
+        check_folder(data)
     from torchghm.training.evaluation.label_review import review as run
 
     findings = run(places[0], out, data, device=device)

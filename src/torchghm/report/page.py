@@ -28,7 +28,7 @@ from torchghm.report.result_table import duration, lead, more_seeds, score, tabl
 from torchghm.report.section import Methods, Section
 from torchghm.results.average_precision import METRIC_LABELS
 from torchghm.results.comparison import Comparison, read_comparison
-from torchghm.results.files import ComparisonFiles, RunFiles
+from torchghm.results.files import ComparisonFiles, RunFiles, check_results
 from torchghm.results.run import Run, read_run
 
 
@@ -52,6 +52,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
         PosixPath('runs/demo/report.html')
     """
     folder = Path(folder)
+    check_results(folder)
     if out is not None and (Path(out).is_dir() or not Path(out).parent.is_dir()):
         raise FileNotFoundError(f"Expected argument `out` to be a file in an existing folder, but got {out}")
     # Whatever the user's matplotlib settings: LaTeX, for one, would run what a class name says.
@@ -65,12 +66,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
 def _page(folder: Path) -> str:
     if ComparisonFiles(folder).table.is_file():
         return _comparison_page(read_comparison(folder))
-    if RunFiles(folder).results.is_file():
-        return _run_page(read_run(folder))
-    raise FileNotFoundError(
-        f"Expected {folder} to be a run folder with results.json or a comparison folder with comparison.json "
-        f"but found {'neither' if folder.is_dir() else 'a file' if folder.exists() else 'no such folder'}"
-    )
+    return _run_page(read_run(folder))
 
 
 def _run_page(run: Run) -> str:

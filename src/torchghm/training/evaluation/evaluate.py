@@ -14,8 +14,7 @@ from torchghm.training.loop.datamodule import evaluation_loader, to_floats
 from torchghm.training.loop.module import DetectorModule
 from torchghm.training.loop.processes import join, shard_for_rank
 from torchghm.training.loop.recipe_data import load_recipe_data, with_boxes
-from torchghm.training.recipes.files import load_recipe
-from torchghm.training.run_folder import RunFolder
+from torchghm.training.run_folder import checkpoint_of
 
 
 def evaluate(
@@ -76,21 +75,6 @@ def evaluate_records(module: DetectorModule, records: Records) -> tuple[Detectio
         batch = to_floats([image.to(module.device, non_blocking=True) for image in images])
         own += seen_images(module.detector(batch), targets)
     return joint_average_precision(own, module.classes)
-
-
-def checkpoint_of(checkpoint: str | Path) -> Path:
-    """Return the checkpoint file that a file or a run's folder stands for.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
-    path = Path(checkpoint)
-    if not path.is_dir():
-        return path
-    folder = RunFolder(path)
-    if not folder.recipe.is_file():
-        raise FileNotFoundError(f"the folder {str(path)!r} holds no run: there is no {folder.recipe.name} in it")
-    return folder.checkpoint(load_recipe(folder.recipe).trainer.evaluate_checkpoint)
 
 
 def usable_device(device: str | torch.device | None) -> torch.device:

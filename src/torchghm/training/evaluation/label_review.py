@@ -17,12 +17,13 @@ from torchghm.review.findings import CSV_FILE, JSON_FILE, Finding, write_coco_fi
 from torchghm.review.memory import LabelMemory
 from torchghm.review.page import PAGE_FILE, write_page
 from torchghm.review.verdict import find_wrong_labels
-from torchghm.training.evaluation.evaluate import checkpoint_of, usable_device
+from torchghm.training.evaluation.evaluate import usable_device
 from torchghm.training.label_memory import LABELS_KEY
 from torchghm.training.loop.checkpoints import SavedDetector, load_checkpoint
 from torchghm.training.loop.datamodule import evaluation_loader, to_floats
 from torchghm.training.loop.module import DetectorModule
 from torchghm.training.loop.recipe_data import load_recipe_data, with_boxes
+from torchghm.training.run_folder import checkpoint_of
 
 WITHOUT_MEMORY = (
     "the run has no memory of labels: this review is from its final model alone, which may have learned wrong labels "
