@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -87,24 +87,38 @@ def evaluate(
     data: Data,
     split: Annotated[str | None, typer.Option("--split", help='"test", or several: "val,test".')] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Also write the numbers to this JSON file.")] = None,
+    write: Annotated[
+        bool, typer.Option("--write/--no-write", help="Leave evaluation.json and pictures in the run's folder.")
+    ] = True,
     device: Device = None,
 ) -> None:
-    """Measure the average precision of a trained detector."""
+    """Measure a trained detector: average precision, the threshold to deploy, calibration, kinds of errors.
+
+    Thresholds have the largest F1 on the split val, whichever split is evaluated; a detection is right that overlaps an
+    object of its class by one half, each object once, the highest score first. torchghm report RUN shows the curves and
+    the images with most errors.
+    """
     if out is not None and out.is_dir():
         raise ValueError(f"Expected --out to be a file, but got the folder {str(out)!r}")
     check_folder(data)
     check_run(checkpoint)
-    from torchghm.atomic_files import write_text
+    from torchghm.atomic_files import write_json
+    from torchghm.cli.diagnosis_tables import print_diagnosis
     from torchghm.cli.tables import print_metrics
+    from torchghm.results.files import RunFiles
     from torchghm.training.evaluation.evaluate import evaluate as run
     from torchghm.training.loop.processes import is_first
 
-    results = run(checkpoint, data, split, device=device)
+    found = run(checkpoint, data, split, device=device, write=write)
     if not is_first():
         return
-    print_metrics(results, f"{results['checkpoint']} on {results['images']} images of {results['split']}")
+    numbers = asdict(found)
+    print_metrics(numbers, f"{found.checkpoint} on {found.images} images of {found.split}")
+    print_diagnosis(found)
+    if write and checkpoint.is_dir():
+        typer.echo(f"evaluation: {RunFiles(checkpoint).evaluation}; torchghm report {checkpoint} shows it")
     if out is not None:  # last: what was measured is seen in any case
-        write_text(out, json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+        write_json(out, numbers)
 
 
 @plain_errors

@@ -14,6 +14,7 @@ from matplotlib import style
 
 from torchghm.atomic_files import write_text
 from torchghm.report import captions
+from torchghm.report.evaluation_sections import evaluation_sections
 from torchghm.report.figures.palette import PALETTE, method_label, stylesheet_variables
 from torchghm.report.gradient_sections import classification_sections, regression_sections
 from torchghm.report.learning_sections import (
@@ -86,7 +87,7 @@ def _run_page(run: Run) -> str:
         facts=facts,
         scores=[(METRIC_LABELS.get(name, name), score(value)) for name, value in run.metrics.items()],
         table=None,
-        sections=_sections(methods, run.split),
+        sections=[*evaluation_sections(run), *_sections(methods, run.split)],
         gradients=_gradients(methods),
         folded=_recipes(methods),
     )

@@ -31,6 +31,8 @@ class RunFiles:
         self.gradient_norms = self.path / "gradient_norms.npz"
         self.samples = self.path / "samples.json"
         self.sample_images = self.path / "samples"
+        self.evaluation = self.path / "evaluation.json"
+        self.worst_images = self.path / "worst_images.json"
         self.results = self.path / "results.json"  # written last: a folder that has it is complete
         self.page = self.path / "report.html"
 

@@ -166,7 +166,7 @@ def _finish(folder: RunFolder, data: DetectionData, device: torch.device, second
     if not first:
         barrier()  # what follows for whoever called this may need the results
         return {}
-    write_samples(folder, records, images, data.classes)
+    write_samples(folder.samples, records, images, data.classes)
     write_gradient_norms(folder.gradient_norms, module, records)
     results = {
         "name": f"{recipe.loss.cls} + {recipe.loss.box}",

@@ -71,7 +71,8 @@ class RunFolder(RunFiles):
         """Make the folder ready for a run of a recipe: without ``resume``, a run that it holds is removed."""
         if self.holds_run and not resume:
             self._clear()
-        self.results.unlink(missing_ok=True)  # of a run that is extended, which is not complete any more
+        for of_other_weights in (self.results, self.evaluation, self.worst_images):  # in a run that is extended
+            of_other_weights.unlink(missing_ok=True)
         for folder in (self.path, self.checkpoints, self.sample_images):
             for left_over in folder.glob(".*"):
                 if LEFT_OVER.fullmatch(left_over.name):
@@ -125,9 +126,17 @@ class RunFolder(RunFiles):
             )
 
     def _clear(self) -> None:
-        for folder in (self.checkpoints, self.tensorboard, self.sample_images):
+        for folder in (self.checkpoints, self.tensorboard, self.sample_images, self.worst_images.with_suffix("")):
             shutil.rmtree(folder, ignore_errors=True)
-        results = (self.results, self.page, self.metrics, self.class_metrics, self.betas)
+        results = (
+            self.results,
+            self.evaluation,
+            self.worst_images,
+            self.page,
+            self.metrics,
+            self.class_metrics,
+            self.betas,
+        )
         # The versions last: until then the folder is known as a run's.
         for file in (*results, self.gradient_norms, self.samples, self.recipe, self.versions):
             file.unlink(missing_ok=True)
