@@ -114,6 +114,12 @@ class ModelRecipe(Section):
         description='of the backbone: "none", "torchvision" or "timm" (ImageNet, downloaded once), "package" '
         "(ImageNet, of timm/tf_efficientnet_lite0, inside an installed package) or a state dict's file",
     )
+    init: str | None = Field(
+        default=None,
+        min_length=1,
+        description="whole detector to start from: a run, a checkpoint, a state dict's file, or torchvision (COCO, "
+        "downloaded once); layers of other classes start anew, and weights is not read then; null for none",
+    )
     anchor_sizes: tuple[PositiveFloat, ...] | None = Field(
         default=None,
         min_length=PYRAMID_LEVELS,
