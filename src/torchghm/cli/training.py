@@ -109,7 +109,10 @@ def evaluate(
 
 @plain_errors
 def predict(
-    checkpoint: Annotated[Path, typer.Argument(metavar="RUN|CHECKPOINT", help="A run folder or a checkpoint.")],
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(metavar="RUN|CHECKPOINT|ONNX", help="A run folder, a checkpoint, or an exported ONNX file."),
+    ],
     images: Annotated[list[Path], typer.Argument(help="Image or video files, folders of them, or patterns (*.jpg).")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the drawn images and the predictions.")],
     data: Annotated[

@@ -21,7 +21,7 @@ from torchghm.functional.arguments import check_choice, check_number
 class _Architecture(NamedTuple):
     build: Callable[..., nn.Module]
     stages: int = 5
-    """Of the backbone."""
+    """Stages of the backbone."""
     stages_with_weights: int = 3
     """How many of them are trained by default where they have weights."""
 

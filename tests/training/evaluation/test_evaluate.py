@@ -33,7 +33,7 @@ def test_errors(trained, tiny_data, tmp_path):
         evaluate(tmp_path, tiny_data)
     with pytest.raises(FileNotFoundError, match="there is no checkpoint"):
         evaluate(tmp_path / "none.ckpt", tiny_data)
-    with pytest.raises(ValueError, match="expected a split of .*got 'nope'"):
+    with pytest.raises(ValueError, match="Expected a split of .*got 'nope'"):
         evaluate(trained.folder.path, tiny_data, "nope")
     with pytest.raises(FileNotFoundError, match="data folder"):
         evaluate(trained.folder.path, tmp_path / "none")

@@ -1,4 +1,4 @@
-"""What a finished run says of the labels that it was trained on."""
+"""A finished run's evidence about the labels that it was trained on."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WITHOUT_MEMORY = (
     "by heart; train with trainer.label_memory=true for a better one"
 )
 LOWEST_SCORE = 0.01
-"""Of a detection that is looked at; a model that was told that there is nothing still says so softly."""
+"""Lowest score of a detection that is looked at; a model that was told that there is nothing still says so softly."""
 
 _log = logging.getLogger("torchghm")
 
