@@ -71,7 +71,7 @@ def write(format_: FormatName, model: OneImageDetector, image: Tensor, classes: 
             _write_onnx(model, image, names, file)
         elif format_ == "torchscript":
             # Traced, not scripted: backbones of other packages need not be scriptable.
-            traced = torch.jit.trace(model, (image,), check_trace=False)
+            traced = torch.jit.trace(model, (image,), check_trace=False)  # type: ignore[no-untyped-call]
             torch.jit.save(traced, str(file), _extra_files={CLASSES: names})
         else:
             torch.export.save(_program(model, image), str(file), extra_files={CLASSES: names})
@@ -94,7 +94,9 @@ def read(format_: FormatName, file: Path) -> ExportedDetector:
     if format_ == "torchscript":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # deprecated, which the texts say
-            model: Any = torch.jit.load(str(file), map_location="cpu", _extra_files=extra)
+            model: Any = torch.jit.load(  # type: ignore[no-untyped-call]
+                str(file), map_location="cpu", _extra_files=extra
+            )
     else:
         model = torch.export.load(str(file), extra_files=extra).module()
 
