@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from torchghm.cli.early_checks import check_folder
 from torchghm.cli.errors import plain_errors
-from torchghm.cli.training import Overwrite, check_folder, counted
+from torchghm.cli.training import Overwrite, counted
 
 
 @plain_errors

@@ -13,10 +13,10 @@ from torchghm.data import DetectionData
 from torchghm.functional.arguments import check_choice
 from torchghm.training.deployment.formats import FORMATS, SUFFIXES, FormatName, check_installed, read, write
 from torchghm.training.deployment.one_image import OneImageDetector
-from torchghm.training.evaluation.evaluate import checkpoint_of
 from torchghm.training.loop.checkpoints import load_checkpoint
 from torchghm.training.loop.datamodule import evaluation_loader, to_floats
 from torchghm.training.loop.recipe_data import load_recipe_data
+from torchghm.training.run_folder import checkpoint_of
 
 PIXELS = 0.5
 """By which the corners of a box may differ."""

@@ -94,9 +94,7 @@ def read(format_: FormatName, file: Path) -> ExportedDetector:
     if format_ == "torchscript":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # deprecated, which the texts say
-            model: Any = torch.jit.load(  # type: ignore[no-untyped-call]
-                str(file), map_location="cpu", _extra_files=extra
-            )
+            model: Any = torch.jit.load(str(file), map_location="cpu", _extra_files=extra)  # type: ignore[no-untyped-call]
     else:
         model = torch.export.load(str(file), extra_files=extra).module()
 

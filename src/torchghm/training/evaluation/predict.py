@@ -19,10 +19,11 @@ from torchghm.data.image_ids import ids_by_name, ids_of_data
 from torchghm.data.new_folder import new_folder
 from torchghm.training.deployment.formats import SUFFIXES, ExportedDetector, read
 from torchghm.training.evaluation.drawing import draw_boxes, jpeg
-from torchghm.training.evaluation.evaluate import checkpoint_of, usable_device
+from torchghm.training.evaluation.evaluate import usable_device
 from torchghm.training.evaluation.image_sources import image_files, is_video, pictures
 from torchghm.training.loop.checkpoints import load_checkpoint
 from torchghm.training.loop.datamodule import to_floats
+from torchghm.training.run_folder import checkpoint_of
 
 RESULTS_FILE = "predictions.json"
 TABLE_FILE = "predictions.csv"
@@ -31,7 +32,7 @@ COLUMNS = ("file_name", "image_id", "class", "score", "x1", "y1", "x2", "y2")
 
 
 class Predictions(NamedTuple):
-    """What was found in images.
+    """Detections in images.
 
     Attributes:
         folder: that holds the drawn images, predictions.json, predictions.csv and labels/.
