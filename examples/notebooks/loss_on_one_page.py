@@ -58,7 +58,7 @@ for _ in range(8):
 
 examples = detection_examples(model, images, targets)
 logits = examples.logits.detach()
-labels = examples.labels
+labels = examples.targets
 present = labels >= 0
 print(f"logits {[*logits.shape]}; {int(present.sum())} of {labels.numel()} anchors lie on an object")
 

@@ -71,7 +71,7 @@ for name, model in models.items():
 
 # %% [markdown]
 # One seed is no comparison: `python -m benchmarks.tabular` in the repository runs many, with intervals. What the loss
-# sees is plain in one: the rows with wrong labels gather where the gradient norm is near 1, and GHM-C counts them there.
+# sees is plain in one: rows with wrong labels gather where the gradient norm is near 1, and GHM-C counts them there.
 
 # %%
 with torch.no_grad():

@@ -24,6 +24,7 @@ import tempfile
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import torch
 
 import torchghm
 from torchghm.data import check_data, read_image, write_scenes
@@ -35,9 +36,9 @@ check = check_data(data)
 print(check)
 
 # %% [markdown]
-# Without a recipe `train` takes the one that fits the data: ImageNet weights inside a package, and epochs by the number of
-# images. A dictionary changes values of it. These are for a detector that is trained in seconds and finds little;
-# leave them out for one that is of use.
+# Without a recipe `train` takes the one that fits the data: ImageNet weights inside a package, and epochs by the
+# number of images. A dictionary changes values of it. These are for a detector that is trained in seconds and finds
+# little; leave them out for one that is of use.
 
 # %%
 quick = {
@@ -62,8 +63,6 @@ for axis, file in zip(axes, sorted(found.folder.glob("*.jpg")), strict=True):
     axis.axis("off")
 
 # %%
-import torch
-
 detector = torchghm.load_detector(folder / "run", device="cpu")
 pixels = torch.from_numpy(read_image(images[0])).permute(2, 0, 1)
 print(detector.classes, detector([pixels])[0]["boxes"].shape)
