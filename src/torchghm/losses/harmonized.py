@@ -7,19 +7,20 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from torchghm.functional.arguments import check_choice, check_harmonizing
 from torchghm.functional.density import region_count
-from torchghm.functional.examples import Density
+from torchghm.functional.examples import Density, check_weight
 from torchghm.kernels.ops import BACKENDS, runs_untraced_on_cpu
 from torchghm.losses.density_state import DensityState
 from torchghm.losses.diagnostics import Diagnostics
 from torchghm.losses.step import Batch, HarmonizingOptions, Memory, Step, Unpackable
 from torchghm.losses.two_pass import two_pass
+from torchghm.losses.unscriptable import Unscriptable
 
 
-class HarmonizedLoss(nn.Module):
+class HarmonizedLoss(Unscriptable):
     """Base of `torchghm.GHMCLoss` and `torchghm.GHMRLoss`: their options, their memory, and the call.
 
     Arguments:
@@ -51,7 +52,11 @@ class HarmonizedLoss(nn.Module):
         batch = self._arrange(inputs, targets, weight)
         options = self._options()
         memory = self._memory()
+        if batch.weight is not None and options.checks_values(batch.inputs):
+            check_weight(batch.weight)
         step = choose_step(batch, options, memory)
+        if step is two_pass:
+            self.density_state.check_device(batch.inputs)
         record = step(batch, options, memory)
         if record.refusal is not None:
             raise record.refusal
