@@ -60,8 +60,8 @@ class GHMCLoss(HarmonizedLoss):
         ignore_index: the integer target of rows that are left out.
         class_dim: the axis of ``inputs`` that holds the K classes; 1 for [N, K, H, W].
         reduction: ``"mean"`` = sum(w beta L) / n, ``"sum"`` = n times that, ``"none"`` = w beta L unreduced.
-        validate: check the values of ``targets`` and ``weight``; None checks on a CPU, where it costs next to nothing,
-            and never waits for a GPU.
+        validate: check the values of ``targets`` and ``weight``; None checks on a CPU, which takes a look at the
+            weights if there are any, and never waits for a GPU.
         backend: which kernels run; ``"auto"`` takes the fastest that can.
 
     Source: Li, Liu, Wang, "Gradient Harmonized Single-stage Detector", AAAI 2019, equation 9; the softmax form is ours.
