@@ -63,7 +63,7 @@ def test_ids_are_those_of_the_data_set(trained, tmp_path):
     ids = {Path(one["file_name"]).name: one["image_id"] for one in json.loads((out / "predictions.json").read_text())}
     assert ids == {"b.png": "2007_000002", "d.png": 1}
     write_image(tmp_path / "other.png")
-    with pytest.raises(ValueError, match=r"expected images of the data set .*other\.png"):
+    with pytest.raises(ValueError, match=r"Expected images of the data set .*other\.png"):
         predict(trained.folder.last, [tmp_path / "other.png"], tmp_path / "none", data=root)
     assert not (tmp_path / "none").exists()
 
