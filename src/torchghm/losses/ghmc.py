@@ -16,6 +16,7 @@ from torchghm.functional.examples import (
     Normalize,
     Reduction,
     arrange_examples,
+    check_weight,
 )
 from torchghm.kernels.ops import Backend
 from torchghm.losses.harmonized import HarmonizedLoss
@@ -149,6 +150,8 @@ class GHMCLoss(HarmonizedLoss):
 
     def _arrange(self, inputs: Tensor, targets: Tensor, weight: Tensor | None) -> LogitBatch:
         examples = arrange_examples(inputs, targets, weight, activation=self.activation, class_dim=self.class_dim)
+        if weight is not None and self._options().checks_values(inputs):
+            check_weight(examples.weight)
         return LogitBatch(examples, self.activation, self.ignore_index)
 
     def _options(self) -> HarmonizingOptions:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from torchghm.functional.arguments import check_choice, check_harmonizing
 from torchghm.functional.density import region_count
-from torchghm.functional.examples import Density, check_weight
+from torchghm.functional.examples import Density
 from torchghm.kernels.ops import BACKENDS, runs_untraced_on_cpu
 from torchghm.losses.density_state import DensityState
 from torchghm.losses.diagnostics import Diagnostics
@@ -52,8 +52,6 @@ class HarmonizedLoss(Unscriptable):
         batch = self._arrange(inputs, targets, weight)
         options = self._options()
         memory = self._memory()
-        if batch.weight is not None and options.checks_values(batch.inputs):
-            check_weight(batch.weight)
         step = choose_step(batch, options, memory)
         if step is two_pass:
             self.density_state.check_device(batch.inputs)
