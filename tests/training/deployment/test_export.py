@@ -91,7 +91,7 @@ def test_detections_that_differ_are_refused():
 
 
 def test_what_is_wrong_is_said_before_anything_is_written(trained, tiny_data, tmp_path, monkeypatch):
-    run = trained.folder.path
+    run, images = trained.folder.path, tiny_data / "val2017"
     assert "to be one of 'onnx', 'torchscript', 'torch.export', but got 'tflite'" in refusal(
         "export", run, "--format", "tflite"
     )
@@ -102,8 +102,8 @@ def test_what_is_wrong_is_said_before_anything_is_written(trained, tiny_data, tm
     (tmp_path / "kept.onnx").write_text("mine")
     assert "exists: name another with --out" in refusal("export", run, "--out", tmp_path / "kept.onnx")
     assert (tmp_path / "kept.onnx").read_text() == "mine"
-    assert "can't be read" in refusal("predict", tmp_path / "kept.onnx", tiny_data, "--out", tmp_path / "out")
-    assert "there is no exported" in refusal("predict", tmp_path / "no.onnx", tiny_data, "--out", tmp_path / "out")
+    assert "can't be read" in refusal("predict", tmp_path / "kept.onnx", images, "--out", tmp_path / "out")
+    assert "there is no checkpoint" in refusal("predict", tmp_path / "no.onnx", images, "--out", tmp_path / "out")
     shown = torchghm("export", run, "--out", tmp_path / "kept.onnx", "--overwrite")
     assert shown.exit_code == 0, shown.output
     assert "in 3 images: boxes to" in shown.stdout
