@@ -25,7 +25,7 @@ def test_shards(place, tmp_path):
     assert made.stdout == f"shards: {tmp_path / 'shards'}\n"
     assert torchghm("data", "check", tmp_path / "shards").exit_code == 0
     assert "is not empty" in refusal("data", "shards", place / "data", tmp_path / "shards")
-    assert "Expected argument `size`" in refusal("data", "shards", place / "data", tmp_path / "other", "--size", "0")
+    assert "Expected --size" in refusal("data", "shards", place / "data", tmp_path / "other", "--size", "0")
     for shard in (tmp_path / "shards").glob("*.tar"):
         shard.rename(tmp_path / shard.name)
     assert torchghm("data", "check", tmp_path / "shards").exit_code == 1
@@ -38,7 +38,7 @@ def test_a_data_set_with_known_errors_is_made(place, tmp_path):
     assert (tmp_path / "noisy" / "label_noise.json").is_file()
     assert torchghm("data", "check", tmp_path / "noisy").exit_code == 0
     assert "an empty folder" in refusal("data", "noise", place / "data", tmp_path / "noisy", "--rate", "0.5")
-    assert "argument `rate`" in refusal("data", "noise", place / "data", tmp_path / "other", "--rate", "1")
+    assert "--rate" in refusal("data", "noise", place / "data", tmp_path / "other", "--rate", "1")
 
 
 def test_a_check_as_json_and_as_a_page(place, tmp_path):
@@ -57,7 +57,7 @@ def test_data_are_converted_and_divided(place, tmp_path):
     assert list(json.loads(torchghm("data", "check", tmp_path / "split", "--json").stdout)["splits"]) == [
         "train", "val", "test",
     ]  # fmt: skip
-    assert "`to`" in refusal("data", "convert", place / "data", tmp_path / "other", "--to", "csv")
+    assert "--to" in refusal("data", "convert", place / "data", tmp_path / "other", "--to", "csv")
 
 
 def test_what_data_are_can_be_said(place, tmp_path):
@@ -69,5 +69,5 @@ def test_what_data_are_can_be_said(place, tmp_path):
     assert "missing-labels" in [problem["kind"] for problem in json.loads(missing.stdout)["problems"]]
     said = torchghm("data", "check", tmp_path / "yolo", "--json", "--unlabelled", "background")
     assert "background-image" in [problem["kind"] for problem in json.loads(said.stdout)["problems"]]
-    assert "`boxes`" in refusal("data", "check", place / "data", "--boxes", "ltrb")
-    assert "`crowds`" in refusal("data", "check", place / "data", "--crowds", "none")
+    assert "--boxes" in refusal("data", "check", place / "data", "--boxes", "ltrb")
+    assert "--crowds" in refusal("data", "check", place / "data", "--crowds", "none")

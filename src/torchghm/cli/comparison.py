@@ -36,7 +36,7 @@ def compare(
         str | None,
         typer.Option("--preset", help="Instead: a comparison by name, or its YAML file; see docs/comparing.md."),
     ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each method.")] = 3,
+    seeds: Annotated[int, typer.Option("--seeds", help="Runs of each method, at least 1.")] = 3,
     split: Annotated[
         str | None, typer.Option("--eval", help='Split to judge by: "test", or several: "val,test".')
     ] = None,
@@ -59,6 +59,8 @@ def compare(
     ce, focal and ghmc, each with smooth_l1.
     """
     check_folder(data)
+    if seeds < 1:
+        raise ValueError(f"Expected --seeds to be at least 1, but got {seeds}")
     from torchghm.training.comparison.methods import load_preset, method_named, named_methods
     from torchghm.training.comparison.plan import check_place
     from torchghm.training.recipes.files import load_recipe

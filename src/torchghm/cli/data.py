@@ -87,8 +87,8 @@ def convert(
 def split(
     folder: Folder,
     out: Out,
-    val: Annotated[float, typer.Option("--val", help="Share of the images for validation, in [0, 1).")] = 0.1,
-    test: Annotated[float, typer.Option("--test", help="Share of the images for testing, in [0, 1).")] = 0.1,
+    val_fraction: Annotated[float, typer.Option("--val", help="Share of the images for validation, in [0, 1).")] = 0.1,
+    test_fraction: Annotated[float, typer.Option("--test", help="Share of the images for testing, in [0, 1).")] = 0.1,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same splits.")] = 0,
     to: Annotated[str | None, typer.Option("--to", help="coco, voc or yolo; the layout of DIR by default.")] = None,
     layout: Layout = None,
@@ -102,7 +102,7 @@ def split(
     options = _assumed(boxes, crowds, unlabelled)
     loaded = load_data(folder, layout=layout, val_fraction=0, test_fraction=0, **options)
     _say_problems(loaded)
-    divided = split_data(loaded, val_fraction=val, test_fraction=test, seed=seed)
+    divided = split_data(loaded, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed)
     typer.echo(f"data: {write_data(divided, out, to=to or _writable(loaded.layout))}")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from torchghm.cli.early_checks import check_folder
+from torchghm.cli.early_checks import check_folder, check_run
 from torchghm.cli.errors import plain_errors
 from torchghm.cli.training import Overwrite, counted
 
@@ -23,6 +23,7 @@ def export(
     overwrite: Overwrite = False,
 ) -> None:
     """Write a trained detector as one file, and check that it finds the same as the checkpoint."""
+    check_run(checkpoint)
     if data is not None:
         check_folder(data)
     from torchghm.training.deployment.export import export as run

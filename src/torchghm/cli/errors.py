@@ -116,8 +116,9 @@ def as_typed(message: str, command: Callable[..., Any]) -> str:
 
     def option(match: re.Match[str]) -> str:
         for about in getattr(hints.get(match[1]), "__metadata__", ()):
-            if isinstance(about, OptionInfo) and about.param_decls:
-                return about.param_decls[0].partition("/")[0]
+            if isinstance(about, OptionInfo):
+                # In an annotation, the first name stands where a default would.
+                return str(about.default).partition("/")[0]
             if isinstance(about, ArgumentInfo):
                 return about.metavar or match[1].upper()
         return match[0]

@@ -16,6 +16,8 @@ from torchghm.functional.examples import (
     Reduction,
     arrange_examples,
     blank_invalid,
+    check_weight,
+    checked_for_free,
     invalid_targets,
     nonfinite_error,
     positives,
@@ -64,7 +66,7 @@ def ghmc_loss(
         ignore_index: the integer target of rows that are left out.
         class_dim: the axis of ``inputs`` that holds the K classes.
         reduction: ``"mean"`` = sum(w beta L) / N, ``"sum"`` = N times that, ``"none"`` = w beta L unreduced.
-        validate: check the values of ``targets``; None checks on a CPU and does not synchronise a GPU.
+        validate: check the values of ``targets`` and ``weight``; None checks on a CPU and does not synchronise a GPU.
 
     Returns:
         A scalar, or with ``reduction="none"`` the shape of ``inputs`` (softmax: less the class axis); 0 with a graph
@@ -84,6 +86,7 @@ def ghmc_loss(
     examples = arrange_examples(inputs, targets, weight, activation=activation, class_dim=class_dim)
     if validate or (validate is None and checked_for_free(inputs)):
         check_targets(examples, ignore_index, activation)
+        check_weight(examples.weight)
 
     valid = valid_rows(examples, ignore_index, activation=activation)
     if nonfinite != "propagate":
@@ -127,17 +130,11 @@ def check_reference(normalize: Normalize, activation: Activation) -> None:
         )
 
 
-def checked_for_free(inputs: Tensor) -> bool:
-    """Whether looking at values waits for no device and breaks no graph."""
-    return inputs.device.type == "cpu" and not torch.compiler.is_compiling()
-
-
 def check_targets(examples: Examples, ignore_index: int, activation: Activation) -> None:
     """Raise a ValueError if a target is out of range (synchronises a GPU)."""
     invalid = int(invalid_targets(examples, ignore_index, activation=activation).sum())
     if invalid:
-        dense = examples.targets.is_floating_point()
-        raise target_error(invalid, activation, examples.logits.shape[1], dense=dense)
+        raise target_error(examples, ignore_index, invalid, activation=activation)
 
 
 def leave_out_nonfinite(

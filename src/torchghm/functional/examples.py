@@ -47,7 +47,8 @@ def arrange_examples(
         inputs: logits [..., K], or with ``class_dim=1`` [N, K, ...].
         targets: integers shaped like ``inputs`` less the class axis, or floats (or booleans) shaped like it; the
             gradient stops at them.
-        weight: None, or non-negative numbers shaped like ``inputs`` or like ``inputs`` less the class axis.
+        weight: None, or non-negative numbers shaped like ``inputs`` or like ``inputs`` less the class axis, which may
+            be there with length 1.
         activation: ``"softmax"`` refuses one weight a logit, because there the row is the example.
         class_dim: the axis of ``inputs`` that holds the K classes.
 
@@ -90,10 +91,21 @@ def arrange_examples(
         if list(targets.shape) != row_shape:
             raise ValueError(
                 f"Expected argument `targets` (integers) to be shaped like `inputs` less its class axis, "
-                f"{row_shape}, but got {list(targets.shape)}. Targets of 0 and 1 for every logit must be floats."
+                f"{row_shape}, but got {list(targets.shape)}. {_shape_advice(inputs, targets)}"
             )
         arranged = as_dtype(targets if targets.dim() == 1 else targets.flatten(), torch.int64)
-    return Examples(as_rows(inputs), arranged, _arrange_weight(weight, inputs, row_shape, activation, as_rows))
+    return Examples(
+        as_rows(inputs), arranged, _arrange_weight(weight, inputs, row_shape, activation, as_rows, class_dim)
+    )
+
+
+def _shape_advice(inputs: Tensor, targets: Tensor) -> str:
+    """Return what would fit: another class axis, or floats."""
+    shape = list(inputs.shape)
+    axes = [axis for axis in range(inputs.dim()) if shape[:axis] + shape[axis + 1 :] == list(targets.shape)]
+    if axes:
+        return f"They fit with class_dim={' or '.join(map(str, axes))}."
+    return "Targets of 0 and 1 for every logit must be floats."
 
 
 def _arrange_weight(
@@ -102,10 +114,19 @@ def _arrange_weight(
     row_shape: list[int],
     activation: Activation,
     as_rows: Callable[[Tensor], Tensor],
+    class_dim: int,
 ) -> Tensor | None:
     if weight is None:
         return None
     weight = weight.detach()
+    if weight.shape != inputs.shape and weight.dim() == inputs.dim() and weight.shape[class_dim] == 1:
+        weight = weight.squeeze(class_dim)  # [N, 1]: one a row
+    if list(weight.shape) == [inputs.shape[class_dim]] != row_shape and weight.shape != inputs.shape:
+        each = "weight[targets]" if activation == "softmax" else "weight.expand_as(inputs), the classes last"
+        raise ValueError(
+            f"Expected argument `weight` to hold a number for every row or logit, but got one for every class, "
+            f"{list(weight.shape)}: give each example that of its class, {each}."
+        )
     if weight.is_complex() or (weight.shape != inputs.shape and list(weight.shape) != row_shape):
         raise ValueError(
             f"Expected argument `weight` to be real and shaped like `inputs` {list(inputs.shape)} or like it "
@@ -186,15 +207,33 @@ def invalid_targets(examples: Examples, ignore_index: int, *, activation: Activa
     return ((targets < lowest) | (targets >= examples.logits.shape[1])) & (targets != ignore_index)
 
 
-def target_error(count: int, activation: Activation, classes: int, *, dense: bool) -> ValueError:
+def target_error(examples: Examples, ignore_index: int, count: int, *, activation: Activation) -> ValueError:
     """The error for ``count`` targets that are out of range."""
+    classes, dense = examples.logits.shape[1], examples.targets.is_floating_point()
     if dense:
         expected = "values in [0, 1]"
     elif activation == "sigmoid":
         expected = f"class indices from 0 to {classes - 1}, -1 (background) or `ignore_index`"
     else:
         expected = f"class indices from 0 to {classes - 1} or `ignore_index`"
-    return ValueError(f"Expected argument `targets` to hold {expected}, but got {count} other value(s).")
+    others = examples.targets[invalid_targets(examples, ignore_index, activation=activation)]
+    example, advice = f", for example {others[0].item():g}", ""
+    if not dense and bool((others == 255).any()):
+        example, advice = ", for example 255", " Where 255 means that there is no label: ignore_index=255."
+    return ValueError(
+        f"Expected argument `targets` to hold {expected}, but got {count} other value(s){example}.{advice}"
+    )
+
+
+def check_weight(weight: Tensor | None) -> None:
+    """Raise a ValueError if a weight is negative (synchronises a GPU).
+
+    Where there is none it costs nothing, and where every row has one, a look at those.
+    """
+    if weight is not None and weight.numel():
+        least = float(weight.min())
+        if least < 0:
+            raise ValueError(f"Expected argument `weight` to hold numbers of at least 0, but got {least:g}.")
 
 
 def nonfinite_error(count: int) -> ValueError:
@@ -203,6 +242,11 @@ def nonfinite_error(count: int) -> ValueError:
         f"Expected argument `inputs` to be finite, but got {count} value(s) that are NaN or infinite; "
         "nonfinite='ignore' leaves them out, nonfinite='propagate' lets the loss become NaN."
     )
+
+
+def checked_for_free(inputs: Tensor) -> bool:
+    """Whether looking at values waits for no device and breaks no graph."""
+    return inputs.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def compute_dtype(inputs: Tensor) -> torch.dtype:

@@ -12,6 +12,8 @@ from torchghm.functional.examples import (
     Normalize,
     Reduction,
     as_dtype,
+    check_weight,
+    checked_for_free,
     compute_dtype,
     nonfinite_error,
 )
@@ -127,10 +129,12 @@ def arrange_residual(inputs: Tensor, targets: Tensor, weight: Tensor | None) -> 
     if weight is None:
         return residual, None
     weight = weight.detach().to(dtype)
+    if checked_for_free(inputs):
+        check_weight(weight)
     if weight.shape == inputs.shape:
         return residual, weight
-    if inputs.dim() and weight.shape == inputs.shape[:-1]:
-        return residual, weight[..., None].expand(residual.shape)
+    if inputs.dim() and weight.shape in (inputs.shape[:-1], (*inputs.shape[:-1], 1)):
+        return residual, weight.reshape(*inputs.shape[:-1], 1).expand(residual.shape)
     raise ValueError(
         f"Expected argument `weight` to be shaped like `inputs` {list(inputs.shape)} or like it less the last "
         f"axis, but got {list(weight.shape)}."

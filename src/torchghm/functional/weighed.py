@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from torchghm.functional.arguments import check_choice
-from torchghm.functional.classification import check_targets, checked_for_free, example_weight
+from torchghm.functional.classification import check_targets, example_weight
 from torchghm.functional.cross_entropy import sigmoid_cross_entropy, softmax_cross_entropy
 from torchghm.functional.examples import (
     Activation,
@@ -18,6 +18,8 @@ from torchghm.functional.examples import (
     Reduction,
     arrange_examples,
     blank_invalid,
+    check_weight,
+    checked_for_free,
     positive_weight,
     valid_rows,
 )
@@ -85,6 +87,7 @@ def weigh_examples(
     examples = arrange_examples(inputs, targets, weight, activation=activation, class_dim=class_dim)
     if checked_for_free(inputs):
         check_targets(examples, ignore_index, activation)
+        check_weight(examples.weight)
     valid = valid_rows(examples, ignore_index, activation=activation)
     examples = blank_invalid(examples, valid)
     cross_entropy = (sigmoid_cross_entropy if activation == "sigmoid" else softmax_cross_entropy)(examples)

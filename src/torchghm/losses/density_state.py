@@ -80,6 +80,18 @@ class DensityState(Float32Buffers):
         self.keep(averages)
         return estimate
 
+    def check_device(self, inputs: Tensor) -> None:
+        """Refuse inputs on another device than the memory.
+
+        Raises:
+            ValueError: both devices are named.
+        """
+        if inputs.device != self.fractions.device:
+            raise ValueError(
+                f"Expected argument `inputs` to be on the device of the loss, {self.fractions.device}, but got "
+                f"{inputs.device}: move the loss there with its .to({str(inputs.device)!r})."
+            )
+
     @torch.no_grad()
     def look(self, histogram: Tensor, positives: Tensor | None = None) -> tuple[DensityEstimate, Averages]:
         """Return the densities to weigh a batch with, and the averages that it leads to; nothing is stored."""

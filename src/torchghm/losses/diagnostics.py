@@ -10,7 +10,17 @@ from torchghm.functional.weights import inverse
 from torchghm.losses.density_state import DensityEstimate
 
 
-@dataclass(frozen=True)
+def _shown(name: str, **values: Tensor | None) -> str:
+    """Return a record's name and its numbers, rounded; waits for the device."""
+    texts = [
+        f"{key}={'?' if value.is_meta else format(value.item(), '.4g')}"
+        for key, value in values.items()
+        if value is not None
+    ]
+    return f"{name}({', '.join(texts)})"
+
+
+@dataclass(frozen=True, repr=False)
 class Diagnostics:
     """The last call of a harmonized loss; every property is computed when it is read, without synchronising.
 
@@ -70,8 +80,18 @@ class Diagnostics:
         """Largest harmonizing weight that an example of this batch got: a scalar."""
         return self.table.where(self.estimate.batch_fractions > 0, 0.0).max()
 
+    def __repr__(self) -> str:
+        """Return the numbers to look at first; waits for the device."""
+        return _shown(
+            "Diagnostics",
+            plain_loss=self.plain_loss,
+            positive_share=self.positive_share,
+            occupied_regions=self.occupied_regions,
+            largest_beta=self.largest_beta,
+        )
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class PlainDiagnostics:
     """The last call of a loss without harmonizing: the same names, None where there is no density."""
 
@@ -94,3 +114,12 @@ class PlainDiagnostics:
     def occupied_regions(self) -> Tensor | None:
         """Unit regions that hold an example of this batch: a scalar."""
         return None if self.counts is None else (self.counts > 0).sum()
+
+    def __repr__(self) -> str:
+        """Return the numbers to look at first; waits for the device."""
+        return _shown(
+            "PlainDiagnostics",
+            plain_loss=self.plain_loss,
+            positive_share=self.positive_share,
+            occupied_regions=self.occupied_regions,
+        )

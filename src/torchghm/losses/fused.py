@@ -23,7 +23,6 @@ from torchghm.kernels.cpu.density_step import (
     REFERENCES,
     REFUSE_NONFINITE,
     REFUSE_TARGETS,
-    REFUSE_WEIGHTS,
     density_step,
     record_layout,
 )
@@ -130,7 +129,7 @@ def _prepare_logits(batch: LogitBatch, options: HarmonizingOptions) -> _Launch:
     leave_out = options.leave_out_nonfinite
     arguments = logit_arguments(logits, targets, weight, batch.activation, batch.ignore_index, leave_out)
     if options.validate is not False:
-        arguments.refuse = REFUSE_TARGETS | (0 if weight is None else REFUSE_WEIGHTS)
+        arguments.refuse = REFUSE_TARGETS
     if batch.counts_positives(options):
         arguments.mean_over_positives = options.average == "positives"
         if weight is None and not leave_out and not targets.is_floating_point():
@@ -146,8 +145,6 @@ def _prepare_logits(batch: LogitBatch, options: HarmonizingOptions) -> _Launch:
 def _prepare_residual(batch: ResidualBatch, options: HarmonizingOptions, scale: ResidualScale | None) -> _Launch:
     residual, weight = packed(batch.inputs), None if batch.weight is None else packed(batch.weight)
     arguments = residual_arguments(residual, weight, batch.mu, options.leave_out_nonfinite)
-    if weight is not None:
-        arguments.refuse = REFUSE_WEIGHTS
     if scale is not None:
         state = scale.state
         arguments.cells, arguments.cells_per_decade = state.regions, CELLS_PER_DECADE

@@ -16,6 +16,7 @@ from torchghm.functional.examples import (
     Normalize,
     Reduction,
     arrange_examples,
+    check_weight,
 )
 from torchghm.kernels.ops import Backend
 from torchghm.losses.harmonized import HarmonizedLoss
@@ -60,7 +61,8 @@ class GHMCLoss(HarmonizedLoss):
         ignore_index: the integer target of rows that are left out.
         class_dim: the axis of ``inputs`` that holds the K classes; 1 for [N, K, H, W].
         reduction: ``"mean"`` = sum(w beta L) / n, ``"sum"`` = n times that, ``"none"`` = w beta L unreduced.
-        validate: check the values of ``targets``; None checks on a CPU, where it is free, and never waits for a GPU.
+        validate: check the values of ``targets`` and ``weight``; None checks on a CPU, which takes a look at the
+            weights if there are any, and never waits for a GPU.
         backend: which kernels run; ``"auto"`` takes the fastest that can.
 
     Source: Li, Liu, Wang, "Gradient Harmonized Single-stage Detector", AAAI 2019, equation 9; the softmax form is ours.
@@ -133,8 +135,8 @@ class GHMCLoss(HarmonizedLoss):
             inputs: logits [..., K], or with ``class_dim=1`` [N, K, ...]; any floating dtype.
             targets: integers shaped like ``inputs`` less the class axis (a class index, -1 for background,
                 ``ignore_index``), or floats in [0, 1] shaped like ``inputs``; the gradient stops at them.
-            weight: None or non-negative numbers shaped like ``inputs`` (sigmoid) or like it less the class axis; they
-                count in the density too: weight 2 is the example twice.
+            weight: None or non-negative numbers shaped like ``inputs`` (sigmoid) or like it less the class axis, which
+                may be there with length 1; they count in the density too: weight 2 is the example twice.
 
         Returns:
             A scalar of at least float32, or with ``reduction="none"`` the shape of ``inputs`` (softmax: less the class
@@ -148,6 +150,8 @@ class GHMCLoss(HarmonizedLoss):
 
     def _arrange(self, inputs: Tensor, targets: Tensor, weight: Tensor | None) -> LogitBatch:
         examples = arrange_examples(inputs, targets, weight, activation=self.activation, class_dim=self.class_dim)
+        if weight is not None and self._options().checks_values(inputs):
+            check_weight(examples.weight)
         return LogitBatch(examples, self.activation, self.ignore_index)
 
     def _options(self) -> HarmonizingOptions:

@@ -94,8 +94,8 @@ class GHMRLoss(HarmonizedLoss):
         Arguments:
             inputs: encoded box coordinates of positive anchors, any shape and floating dtype.
             targets: shaped like ``inputs``.
-            weight: None or non-negative numbers shaped like ``inputs`` or like it less the last axis; they count in the
-                density too.
+            weight: None or non-negative numbers shaped like ``inputs`` or like it less the last axis, which may be
+                there with length 1; they count in the density too.
 
         Returns:
             A scalar of at least float32, or with ``reduction="none"`` the shape of ``inputs``; 0 with a graph where no

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from torchghm.functional.arguments import check_number
+from torchghm.losses.unscriptable import Unscriptable
 
 _SAME = ("activation", "ignore_index", "class_dim", "reduction")
 """How the inputs are read and what is returned: not to change half-way."""
 
 
-class HandoverLoss(nn.Module):
+class HandoverLoss(Unscriptable):
     """One loss hands over to another, L = (1 - s) L_first + s L_last, with s rising from 0 to 1.
 
     A network that knows nothing yet has all positives in one region of gradient norm and all negatives in another.

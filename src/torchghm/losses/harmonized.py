@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from torchghm.functional.arguments import check_choice, check_harmonizing
 from torchghm.functional.density import region_count
@@ -17,9 +17,10 @@ from torchghm.losses.density_state import DensityState
 from torchghm.losses.diagnostics import Diagnostics
 from torchghm.losses.step import Batch, HarmonizingOptions, Memory, Step, Unpackable
 from torchghm.losses.two_pass import two_pass
+from torchghm.losses.unscriptable import Unscriptable
 
 
-class HarmonizedLoss(nn.Module):
+class HarmonizedLoss(Unscriptable):
     """Base of `torchghm.GHMCLoss` and `torchghm.GHMRLoss`: their options, their memory, and the call.
 
     Arguments:
@@ -52,6 +53,8 @@ class HarmonizedLoss(nn.Module):
         options = self._options()
         memory = self._memory()
         step = choose_step(batch, options, memory)
+        if step is two_pass:
+            self.density_state.check_device(batch.inputs)
         record = step(batch, options, memory)
         if record.refusal is not None:
             raise record.refusal

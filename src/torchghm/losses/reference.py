@@ -21,9 +21,10 @@ from torchghm.functional.weights import inverse
 from torchghm.losses.density_state import DensityEstimate
 from torchghm.losses.diagnostics import Diagnostics
 from torchghm.losses.float32_buffers import Float32Buffers
+from torchghm.losses.unscriptable import Unscriptable
 
 
-class _Reference(Float32Buffers):
+class _Reference(Float32Buffers, Unscriptable):
     edges: Tensor
     acc_sum: Tensor
     diagnostics: Diagnostics | None

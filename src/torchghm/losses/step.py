@@ -10,7 +10,6 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
-from torchghm.functional.classification import checked_for_free
 from torchghm.functional.examples import (
     Activation,
     Average,
@@ -18,6 +17,7 @@ from torchghm.functional.examples import (
     Nonfinite,
     Normalize,
     Reduction,
+    checked_for_free,
     nonfinite_error,
     positive_weight,
     target_error,
@@ -40,6 +40,10 @@ class HarmonizingOptions(NamedTuple):
     """Examples that the mean is over."""
     validate: bool | None = None
     """Whether values of targets and weights are checked; None where that waits for no device."""
+
+    def checks_values(self, inputs: Tensor) -> bool:
+        """Whether values of targets and weights are looked at."""
+        return checked_for_free(inputs) if self.validate is None else self.validate
 
     @property
     def leave_out_nonfinite(self) -> bool:
@@ -110,8 +114,7 @@ class LogitBatch(NamedTuple):
 
     def target_error(self, count: int) -> ValueError:
         """The error for ``count`` targets out of range."""
-        logits, targets, _ = self.examples
-        return target_error(count, self.activation, logits.shape[1], dense=targets.is_floating_point())
+        return target_error(self.examples, self.ignore_index, count, activation=self.activation)
 
 
 class ResidualBatch(NamedTuple):
@@ -211,12 +214,7 @@ def find_refusal(histogram: Tensor, batch: Batch, options: HarmonizingOptions) -
         The error, None for a batch that is right.
     """
     regions = histogram.numel() - 2
-    if options.validate or (options.validate is None and checked_for_free(histogram)):
-        least = 0.0 if batch.weight is None else float(histogram[:regions].min())
-        if least < 0:
-            return ValueError(
-                f"Expected argument `weight` to hold numbers of at least 0, but those of a region add up to {least:g}."
-            )
+    if options.checks_values(histogram):
         invalid = int(histogram[regions + 1])
         if invalid:
             return batch.target_error(invalid)

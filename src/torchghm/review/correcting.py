@@ -35,7 +35,7 @@ def read_decisions(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"there is no file of decisions {str(path)!r}")
+        raise FileNotFoundError(f"there is no file of decisions {str(path)!r}: the page of `torchghm review` saves one")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:

@@ -52,7 +52,10 @@ class RunFolder(RunFiles):
             ValueError: it is to be resumed with a recipe of other values; the message names them.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise FileExistsError(f"Expected the output {str(self.path)!r} to be a folder or nothing, but got a file")
+            raise FileExistsError(
+                f"Expected the output {str(self.path)!r} to be a folder or nothing, but got a file: name another "
+                "one with --out"
+            )
         if not self.holds_run:
             if self.path.is_dir() and not all(LEFT_OVER.fullmatch(entry.name) for entry in self.path.iterdir()):
                 raise FileExistsError(
@@ -146,6 +149,9 @@ def _grows(key: str, before: Any, now: Any) -> bool:
     return key in _MAY_GROW and before is not None and (now is None or now > before)
 
 
+_WHAT_RUNS_ARE = "name the folder that `torchghm train` wrote, or a checkpoint in it"
+
+
 def checkpoint_of(checkpoint: str | Path) -> Path:
     """Return the checkpoint file that a file or a run's folder stands for.
 
@@ -154,7 +160,7 @@ def checkpoint_of(checkpoint: str | Path) -> Path:
     """
     path = Path(checkpoint)
     if not path.exists():
-        raise FileNotFoundError(f"there is no checkpoint and no run folder {str(path)!r}")
+        raise FileNotFoundError(f"there is no checkpoint and no run folder {str(path)!r}: {_WHAT_RUNS_ARE}")
     if not path.is_dir():
         return path
     folder = RunFolder(path)
@@ -163,7 +169,9 @@ def checkpoint_of(checkpoint: str | Path) -> Path:
         named = "" if first is None else f", for example {str(first)!r}"
         raise FileNotFoundError(f"the folder {str(path)!r} holds a comparison: name one of its runs{named}")
     if not folder.recipe.is_file():
-        raise FileNotFoundError(f"the folder {str(path)!r} holds no run: there is no {folder.recipe.name} in it")
+        raise FileNotFoundError(
+            f"the folder {str(path)!r} holds no run, there is no {folder.recipe.name} in it: {_WHAT_RUNS_ARE}"
+        )
     file = folder.checkpoint(load_recipe(folder.recipe).trainer.evaluate_checkpoint)
     if not file.is_file():
         raise FileNotFoundError(

@@ -21,7 +21,7 @@ COUNT_POSITIVES, POSITIVES_GIVEN = 1, 2
 _BY_POSITIVES, _BY_OCCUPIED = 1, 2
 REFERENCES = {"regions": 0, "positives": _BY_POSITIVES, "occupied": _BY_OCCUPIED}
 """Codes of what the examples of a region are measured against."""
-REFUSE_TARGETS, REFUSE_NONFINITE, REFUSE_WEIGHTS = 1, 2, 4
+REFUSE_TARGETS, REFUSE_NONFINITE = 1, 2
 """Bits of what is an error."""
 
 
@@ -148,14 +148,7 @@ def _refused(a: Arguments, histogram: Numbers, regions: Number) -> Number:
     """Whether pass 1 found what is an error; nothing has been changed by then."""
     if a.refuse & REFUSE_TARGETS and histogram[regions + 1] > 0:
         return True
-    if a.refuse & REFUSE_NONFINITE and histogram[regions] > 0:
-        return True
-    negative, nan = 0, 0
-    if a.refuse & REFUSE_WEIGHTS:
-        for region in range(regions):
-            negative += histogram[region] < 0
-            nan += histogram[region] != histogram[region]
-    return negative > 0 and nan == 0  # as the least of them all, which is NaN where one is
+    return a.refuse & REFUSE_NONFINITE and histogram[regions] > 0
 
 
 @summing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from torchghm.functional.arguments import check_choice, check_flag, check_number
 from torchghm.functional.box_baselines import BoxAverage, smooth_l1_loss
@@ -12,12 +12,13 @@ from torchghm.functional.regression import arrange_residual, asl1_loss, weighted
 from torchghm.kernels import ops
 from torchghm.losses.diagnostics import PlainDiagnostics
 from torchghm.losses.ranks import is_joint, part_of_joint_mean
+from torchghm.losses.unscriptable import Unscriptable
 
 BINS = 10
 """Unit regions of the histogram that ASL1 shows: as many as `torchghm.GHMRLoss` has."""
 
 
-class _BoxBaseline(nn.Module):
+class _BoxBaseline(Unscriptable):
     """A box loss averaged over coordinates, or over boxes as detectors do (four times as much).
 
     With ``sync`` the mean of training is over the coordinates of all ranks of ``torch.distributed``.

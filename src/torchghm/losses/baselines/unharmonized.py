@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from torchghm.functional.arguments import check_choice, check_flag, check_number
 from torchghm.functional.examples import Activation, Average, Reduction
@@ -14,6 +14,7 @@ from torchghm.functional.weighed import Formula, LossOptions, WeighedLoss, weigh
 from torchghm.kernels import ops
 from torchghm.losses.diagnostics import PlainDiagnostics
 from torchghm.losses.ranks import is_joint, part_of_joint_mean
+from torchghm.losses.unscriptable import Unscriptable
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -39,7 +40,7 @@ class Options(TypedDict, total=False):
     """Whether the mean of training, and what is summed over batches, is of all ranks; by default it is."""
 
 
-class UnharmonizedLoss(nn.Module):
+class UnharmonizedLoss(Unscriptable):
     """Base of the losses that GHM-C is compared with; the options and the call are those of `torchghm.GHMCLoss`.
 
     With ``sync`` the mean of training is over the examples or positives of all ranks of ``torch.distributed``.

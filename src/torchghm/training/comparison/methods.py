@@ -88,7 +88,7 @@ def method_named(name: str, methods: Sequence[str]) -> str:
     # A loss's whole name: "ghmc" is not the beginning of "ghmc_published+smooth_l1".
     fitting = [method for method in methods if re.match(re.escape(name) + r"[+@]", method)]
     if len(fitting) != 1:
-        found = f"{name!r}, which is short for {' and '.join(fitting)}" if fitting else repr(name)
+        found = f"{name!r}, which is short for {' and '.join(fitting)}: name one whole" if fitting else repr(name)
         raise ValueError(
             f"Expected argument `baseline` to be one of the methods {', '.join(methods)}, but got {found}."
         )

@@ -103,10 +103,12 @@ def check_place(out: Path) -> list[Path]:
         ValueError: it is a file, or holds a run or other things.
     """
     if out.exists() and not out.is_dir():
-        raise ValueError(f"Expected argument `out` to be a folder, but {out} is a file.")
+        raise ValueError(f"Expected argument `out` to be a folder, but {out} is a file. Choose another folder.")
     files, single = ComparisonFiles(out), RunFiles(out)
     if single.results.exists() or single.checkpoints.exists():
-        raise ValueError(f"Expected argument `out` to be a comparison's folder, but {out} holds a single run.")
+        raise ValueError(
+            f"Expected argument `out` to be a comparison's folder, but {out} holds a single run. Choose another folder."
+        )
     # The plan is written first and removed last: who finds the others without it takes them for somebody else's, and
     # `runs` may well be that.
     written = (files.runs, files.table, files.csv, files.markdown, files.page, files.plan)
@@ -117,7 +119,10 @@ def check_place(out: Path) -> list[Path]:
             f"{', '.join(path.name for path in found)} and no {files.plan.name}. Choose another folder."
         )
     if not found and out.exists() and any(out.iterdir()):
-        raise ValueError(f"Expected argument `out` to be a new folder or a comparison's, but {out} holds other files.")
+        raise ValueError(
+            f"Expected argument `out` to be a new folder or a comparison's, but {out} holds other files. "
+            "Choose another folder."
+        )
     return found
 
 
@@ -169,7 +174,8 @@ def _differences(there: Mapping[str, Any], asked: Mapping[str, Any]) -> Iterator
     there, asked = _comparable(there), _comparable(asked)
     for key in dict.fromkeys([*asked, *there]):
         old, new = there.get(key), asked.get(key)
-        if old != new and not _grows(key, there, asked):
+        told = key.startswith("method ") and new is None  # by the list of methods
+        if old != new and not told and not _grows(key, there, asked):
             yield _difference(key, old, new)
 
 

@@ -31,7 +31,9 @@ def image_files(images: Sequence[str | Path]) -> list[Path]:
         elif fitting := sorted(_fitting(path)):
             files += [file for file in fitting if file.suffix.lower() in (*SUFFIXES, *VIDEOS)]
         else:
-            raise FileNotFoundError(f"there is no image or folder {str(path)!r}")
+            raise FileNotFoundError(
+                f"there is no image or folder {str(path)!r}: name images, videos, folders or a pattern"
+            )
     if not files:
         places = ", ".join(map(str, images)) or "an empty list"
         raise ValueError(f"Expected argument `images` to name at least one image, but got none in {places}")
