@@ -17,6 +17,16 @@ import pytest
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FRAGMENTS = "hosts"
+BEFORE = {
+    # A model that is saved, and gets its loss afterwards.
+    "old.pt": """
+import torch, torchghm
+model = torch.nn.Sequential(torch.nn.Linear(2, 3))
+torch.save(model.state_dict(), "old.pt")
+model.criterion = torchghm.GHMCLoss()
+"""
+}
+"""What a block that names a file takes as given."""
 BLOCKS = {
     f"{path.stem}-{number}": block
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -32,7 +42,8 @@ def runs(code: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("name", [name for name in BLOCKS if not name.startswith(FRAGMENTS)])
 def test_block_runs(name, tmp_path):
-    runs(BLOCKS[name], tmp_path)
+    given = [setup for file, setup in BEFORE.items() if file in BLOCKS[name]]
+    runs("\n".join([*given, BLOCKS[name]]), tmp_path)
 
 
 def test_fragments_import_what_there_is(tmp_path):
