@@ -13,7 +13,12 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 MODULES = ("", "functional", "detection", "data", "training", "review", "report")
 """Modules whose public names, those of ``__all__``, are the reference."""
-COPIED = ("benchmarks/results/**/*.md", "benchmarks/results/**/*.svg", "benchmarks/results/**/*.csv", "examples/*.py")
+COPIED = (
+    "benchmarks/results/**/*.md",
+    "benchmarks/results/**/*.svg",
+    "benchmarks/results/**/*.csv",
+    "examples/**/*.py",
+)
 KERNELS = "src/torchghm/kernels/cpu/README.md"
 
 
