@@ -1,4 +1,4 @@
-"""How well wrong labels are found: `python -m benchmarks.review [--cache DIR] [--out TABLE.md] SET=RUNS:DATA ...`.
+"""How well wrong labels are found: `python -m benchmarks.review SET=RUNS:DATA ... [--judge ...] [--out TABLE.md]`.
 
 RUNS is the folder of a run, or one of runs ``seed-0``, ``seed-1``, ...; DATA the clean data set, or a copy that
 `torchghm data noise` made. The noisy and the clean copies of a data set have the same name SET. Printed are the figures
@@ -31,13 +31,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print the tables; write them and a picture a peer."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.review", description=__doc__)
     parser.add_argument("sets", nargs="+", metavar="SET=RUNS:DATA")
+    parser.add_argument(
+        "--judge", action="append", default=[], metavar="SET=RUNS:DATA", help="runs that no weights are fitted on"
+    )
     parser.add_argument("--cache", type=Path, help="folder for detections and peers' scores, read when they are there")
     parser.add_argument("--out", type=Path, metavar="TABLE.md", help="file for the tables; pictures go beside it")
     options = parser.parse_args(arguments)
-    cases = [case for text in options.sets for case in read_all(text, options.cache)]
-    judged = {name: fit([case for case in cases if case.name != name]) for name in {case.name for case in cases}}
+    fitted = [case for text in options.sets for case in read_all(text, options.cache)]
+    cases = fitted + [case for text in options.judge for case in read_all(text, options.cache)]
+    judged = {name: fit([case for case in fitted if case.name != name]) for name in {case.name for case in cases}}
     found = table(cases, judged)
-    lines = [*table_lines(found), "", *certainty_lines(cases, judged), "", *weight_lines(cases)]
+    lines = [*table_lines(found), "", *certainty_lines(cases, judged), "", *weight_lines(fitted)]
     print("\n".join(lines))
     if options.out is not None:
         options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -79,7 +79,8 @@ def sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_the_tables_have_a_row_for_each_method(
     sets: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main([*sets, "--out", str(tmp_path / "table.md")])
+    *fitted, judged = sets
+    main([*fitted, "--judge", judged, "--out", str(tmp_path / "table.md")])
     text = capsys.readouterr().out
     assert (tmp_path / "table.md").read_text() == text
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| first")]
