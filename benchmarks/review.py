@@ -112,12 +112,13 @@ def weight_lines(cases: Sequence[Case]) -> list[str]:
     """Return the weights fitted on all sets, as `torchghm.review.verdict` holds them."""
     lines = []
     for name, memory in (("WITH_MEMORY", True), ("WITHOUT", False)):
-        objects, places = (_weights(model) for model in fit(cases, memory=memory))
+        objects, places = (weights(model) for model in fit(cases, memory=memory))
         lines += [f"OBJECTS_{name} = {objects}", f"PLACES_{name} = {places[0]}"]
     return lines
 
 
-def _weights(model: LogisticRegression) -> list[list[float]]:
+def weights(model: LogisticRegression) -> list[list[float]]:
+    """Return an intercept and the weight of each feature, a row for each kind."""
     rows: list[list[float]] = np.c_[model.intercept_, model.coef_].round(2).tolist()
     return rows
 

@@ -74,7 +74,7 @@ def read(name: str, run: Path, data: Path, cache: Path | None = None) -> Case:
     evidence = gather_evidence(records, detections, memory)
     found, rate = evidence.agreement, noise_rate(data)
     truth = load_truth(data, records, found) if rate else clean_truth(found)
-    rivals = _kept(cache, f"{key}-peers", lambda: peers(records, detections, memory, found)) if rate else {}
+    rivals = _kept(cache, f"{_key(run)}-peers", lambda: peers(records, detections, memory, found)) if rate else {}
     return Case(
         name=name,
         rate=rate,
@@ -86,6 +86,13 @@ def read(name: str, run: Path, data: Path, cache: Path | None = None) -> Case:
         shipped=by_kind(object_scores(records, evidence, memory), place_scores(records, evidence)),
         peers=rivals,
     )
+
+
+def run_again(
+    run: Path, data: Path, cache: Path | None = None
+) -> tuple[Records, tuple[str, ...], list[Detections], Memory | None]:
+    """Return `run_comparison` of a run, from the cache if it is there."""
+    return _kept(cache, f"{_key(run)}-seen", lambda: run_comparison(run, data))
 
 
 def fit(cases: Sequence[Case], *, memory: bool = True) -> Regressions:
@@ -141,6 +148,10 @@ def peers(
     for low, high in product(LOW, HIGH):
         result[f"{TUNED}{low:g}, {high:g}"] = lab.scores(low, high)
     return result
+
+
+def _key(run: Path) -> str:
+    return hashlib.sha1(str(run.resolve()).encode()).hexdigest()[:10]
 
 
 def _kept(cache: Path | None, name: str, make: Callable[[], Made]) -> Made:
