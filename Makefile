@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint format bench docs clean
+.PHONY: demo test lint format bench gpu docs clean
 
 ## the losses compared on an embedded data set: a table, and a page to open
 demo: .venv/installed
@@ -31,6 +31,10 @@ format: .venv/installed
 ## the losses' speed and memory beside their peers', into benchmarks/results/
 bench: .venv/installed
 	python -m benchmarks
+
+## what needs an NVIDIA card, at most 8 minutes, into benchmarks/results/; DRY=1 tries the script on a CPU
+gpu: .venv/installed
+	python -m benchmarks.gpu $(if $(DRY),--dry --out build/gpu)
 
 ## the documentation site, into build/site; a warning is an error
 docs: .venv/installed

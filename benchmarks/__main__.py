@@ -43,7 +43,7 @@ def main() -> None:
     if unknown:
         parser.error(f"unknown benchmark {unknown[0]!r}: expected {', '.join(BENCHMARKS)}")
     if arguments.threads < 1:
-        parser.error(f"argument --threads: expected at least 1, got {arguments.threads}")
+        parser.error(f"argument --threads: expected at least 1, but got {arguments.threads}")
     if arguments.device == "cuda" and not torch.cuda.is_available():
         parser.error("argument --device: this machine has no CUDA device")
     torch.set_num_threads(arguments.threads)

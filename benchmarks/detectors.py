@@ -16,7 +16,7 @@ import torchghm
 from benchmarks.detector_step import CLASSES, Batch, random_batch, training_step
 from benchmarks.measure import Row, Step, extra_memory, quantiles, timed
 from torchghm.detection import DETECTORS, build_detector, detection_examples, harmonize
-from torchghm.detection.build import DetectorName, has_option
+from torchghm.detector_names import DetectorName, has_option
 
 SIZE = (160, 213)
 """Height and width in pixels; the SSDs scale to sizes of their own."""

@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder")
     arguments = parser.parse_args()
     if arguments.steps < 800 or arguments.steps % 100:
-        parser.error(f"argument --steps: expected a multiple of 100, at least 800, got {arguments.steps}")
+        parser.error(f"argument --steps: expected a multiple of 100, at least 800, but got {arguments.steps}")
     started = time.perf_counter()
     epochs = watched_training(arguments.steps)
     seconds = time.perf_counter() - started

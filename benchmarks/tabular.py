@@ -158,7 +158,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "accuracy", help="folder")
     arguments = parser.parse_args()
     if arguments.seeds < 2:
-        parser.error(f"argument --seeds: expected at least 2, got {arguments.seeds}")
+        parser.error(f"argument --seeds: expected at least 2, but got {arguments.seeds}")
     torch.set_num_threads(1)  # the matrices are too small to share
     started = time.perf_counter()
     lines = []

@@ -16,13 +16,24 @@ ALLOWED = {
     "functional": set(),
     "kernels": {"functional"},
     "losses": {"functional", "kernels"},
-    "detection": {"functional", "losses"},
+    "detection": {"functional", "losses", "detector_names"},
     "data": {"atomic_files", "printable"},
     "results": {"printable"},
     "report": {"functional", "results", "atomic_files"},
     "integrations": {"functional", "losses", "atomic_files"},
     "review": {"functional", "detection", "data", "atomic_files"},
-    "training": {"functional", "losses", "detection", "data", "review", "results", "atomic_files", "mkl", "printable"},
+    "training": {
+        "functional",
+        "losses",
+        "detection",
+        "detector_names",
+        "data",
+        "review",
+        "results",
+        "atomic_files",
+        "mkl",
+        "printable",
+    },
 }
 
 
@@ -81,3 +92,15 @@ def test_recipes_know_neither_the_loop_nor_what_uses_it():
 def test_no_bag_modules():
     bags = {"utils", "misc", "common", "helpers"}
     assert not [path for path in SOURCE.rglob("*.py") if path.stem in bags or path.parent.name in bags]
+
+
+@pytest.mark.parametrize(
+    "module", ["detector_names", "training.recipes.files", "training.recipes.fitting", "training.run_folder"]
+)
+def test_recipes_are_read_without_torch(module):
+    command = (
+        f"import sys, torchghm.{module}; from torchghm.training import load_recipe; load_recipe('finetune'); "
+        "print('torch' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True).stdout
+    assert found.strip() == "False"

@@ -167,17 +167,21 @@ def evaluate(
     split: str | None = None,
     *,
     device: str | torch.device | None = None,
+    write: bool = True,
 ) -> Evaluation:
-    """Measure the average precision of a trained detector: `torchghm eval`.
+    """Measure average precision, the threshold to deploy and the kinds of errors of a detector: `torchghm eval`.
+
+    Thresholds are chosen on the split "val", whichever is evaluated.
 
     Arguments:
         run: the folder of a run, or a checkpoint.
         data: the data set, or its folder.
         split: one, or several joined by commas ("val,test"); by default the recipe's ``data.evaluate``.
         device: by default a GPU if there is one.
+        write: where ``run`` is a folder, leave evaluation.json and the images with most errors in it.
 
     Returns:
-        The numbers; `Evaluation.to_pandas` has the AP by class.
+        The numbers; `Evaluation.to_pandas` has the AP by class, `Evaluation.diagnosis` the rest.
 
     Raises:
         FileNotFoundError: no such checkpoint or data.
@@ -187,11 +191,9 @@ def evaluate(
         >>> torchghm.evaluate("runs/first", "DIR", "test").metrics["ap"]  # doctest: +SKIP
         0.46
     """
-    from torchghm.results.evaluation import Evaluation
     from torchghm.training.evaluation.evaluate import evaluate as measured
 
-    found = measured(run, data, split, device=device)
-    return Evaluation(**{**found, "classes": tuple(found["classes"])})
+    return measured(run, data, split, device=device, write=write)
 
 
 @_needs_training
@@ -210,8 +212,9 @@ def load_detector(run: str | Path, *, device: str | torch.device | None = None) 
         >>> detector = torchghm.load_detector("runs/first")  # doctest: +SKIP
         >>> detector.classes, detector([image])[0]["boxes"]  # doctest: +SKIP
     """
-    from torchghm.training.evaluation.evaluate import checkpoint_of, usable_device
+    from torchghm.training.evaluation.evaluate import usable_device
     from torchghm.training.loop.checkpoints import load_checkpoint
+    from torchghm.training.run_folder import checkpoint_of
     from torchghm.training.trained_detector import TrainedDetector
 
     where = usable_device(device)

@@ -31,7 +31,7 @@ def test_a_run_writes_tables_and_plots(tmp_path):
 def test_says_what_is_wrong(tmp_path):
     for arguments, says in (
         (["fast"], "unknown benchmark 'fast': expected retinanet"),
-        (["--threads", 0], "expected at least 1, got 0"),
+        (["--threads", 0], "expected at least 1, but got 0"),
     ):
         run = benchmarks(*arguments, "--out", tmp_path)
         assert run.returncode == 2

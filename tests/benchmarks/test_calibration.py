@@ -1,55 +1,20 @@
-"""What the calibration benchmark computes, on detections small enough to count by hand."""
+"""The table of the calibration benchmark, of detections small enough to count by hand."""
 
 from __future__ import annotations
 
-import pytest
-import torch
-from benchmarks.calibration import Judged, best_f1, calibration_error, f1, judge_image
+import numpy as np
+from benchmarks.calibration import table_cells
 
-from torchghm.training.loop.average_precision import SeenImage
-
-FIRST, SECOND = [0.0, 0.0, 10.0, 10.0], [20.0, 0.0, 30.0, 10.0]
+from torchghm.training.evaluation.diagnosis.matching import Judged
 
 
-def seen(detections: list[tuple[list[float], float, int]], objects: list[tuple[list[float], int, int]]) -> SeenImage:
-    boxes, scores, labels = zip(*detections, strict=True)
-    object_boxes, object_labels, crowd = zip(*objects, strict=True)
-    return SeenImage(
-        {"boxes": torch.tensor(boxes), "scores": torch.tensor(scores), "labels": torch.tensor(labels)},
-        {
-            "boxes": torch.tensor(object_boxes),
-            "labels": torch.tensor(object_labels),
-            "iscrowd": torch.tensor(crowd),
-            "area": torch.full((len(objects),), 100.0),
-        },
-    )
+def test_a_row_says_what_scores_are_worth():
+    scores, right = np.array([0.95, 0.65, 0.25]), np.array([True, False, True])
+    judged = Judged(scores, np.zeros(3, dtype=np.int64), right, np.array([2]))
+    # |1 - 0.95|, |0 - 0.65| and |1 - 0.25| by tenth; all three kept, of them two right, F1 = 4 / 5; one of two at 0.5.
+    assert table_cells(judged) == ["0.483", "0.60", "0.65", "0.800", "0.500", "0.13"]
 
 
-def test_an_object_is_found_once_by_the_highest_score_and_by_its_class_alone() -> None:
-    detections = [(FIRST, 0.3, 0), (FIRST, 0.9, 0), (SECOND, 0.8, 1)]
-    judged = judge_image(seen(detections, [(FIRST, 0, 0), (SECOND, 0, 0)]))
-    assert judged.scores.tolist() == pytest.approx([0.9, 0.8, 0.3])
-    assert judged.right.tolist() == [True, False, False]
-    assert judged.objects == 2
-
-
-def test_a_crowd_is_no_object() -> None:
-    judged = judge_image(seen([(FIRST, 0.9, 0)], [(FIRST, 0, 1)]))
-    assert judged.right.tolist() == [False]
-    assert judged.objects == 0
-
-
-def test_calibration_error_is_the_gap_between_score_and_precision() -> None:
-    scores = torch.tensor([0.75, 0.75, 0.75, 0.75, 0.15])
-    assert calibration_error(scores, torch.tensor([True, True, True, False, False])) == pytest.approx(0.15 / 5)
-    assert calibration_error(torch.tensor([1.0]), torch.tensor([True])) == 0.0
-    assert calibration_error(torch.zeros(0), torch.zeros(0, dtype=torch.bool)) == 0.0
-
-
-def test_f1_counts_what_is_kept_and_what_was_there() -> None:
-    judged = Judged(torch.tensor([0.9, 0.6, 0.2]), torch.tensor([True, False, True]), 2)
-    assert f1(judged, 0.5) == pytest.approx(2 * 1 / (2 + 2))
-    assert f1(judged, 0.7) == pytest.approx(2 * 1 / (1 + 2))
-    best, threshold = best_f1(judged)
-    assert best == pytest.approx(2 * 2 / (3 + 2))
-    assert threshold <= 0.2
+def test_a_run_that_finds_nothing_has_empty_cells():
+    nothing = Judged(np.zeros(0), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool), np.array([2]))
+    assert table_cells(nothing) == ["nan", "", "", "", "0.000", ""]

@@ -29,12 +29,12 @@ def test_compare(place):
     [
         (
             ["--cls", "fokal"],
-            "Expected --cls (in --pairs: its part) to be of ce, ohem, focal, ghmc, ghmc_published, asymmetric, ",
+            "Expected --cls (in --pairs: its part) to be one of ce, ohem, focal, ghmc, ghmc_published, asymmetric, ",
         ),
         (
             ["--box", "giou"],
-            "Expected --box (in --pairs: its part) to be of smooth_l1, l1, asl1, ghmr, ghmr_published, own, but got "
-            "'giou'",
+            "Expected --box (in --pairs: its part) to be one of smooth_l1, l1, asl1, ghmr, ghmr_published, own, but "
+            "got 'giou'",
         ),
         (["--pairs", "ghmc"], "Expected --pairs to be CLS+BOX, for example ghmc+ghmr, but got 'ghmc'"),
         (["--pairs", "ghmc+ghmr", "--cls", "ce"], "Expected --pairs, or --cls and --box, but got both"),

@@ -25,7 +25,7 @@ def test_shards(place, tmp_path):
     assert made.stdout == f"shards: {tmp_path / 'shards'}\n"
     assert torchghm("data", "check", tmp_path / "shards").exit_code == 0
     assert "is not empty" in refusal("data", "shards", place / "data", tmp_path / "shards")
-    assert "expected argument `size`" in refusal("data", "shards", place / "data", tmp_path / "other", "--size", "0")
+    assert "Expected argument `size`" in refusal("data", "shards", place / "data", tmp_path / "other", "--size", "0")
     for shard in (tmp_path / "shards").glob("*.tar"):
         shard.rename(tmp_path / shard.name)
     assert torchghm("data", "check", tmp_path / "shards").exit_code == 1

@@ -77,8 +77,8 @@ def test_data_that_changed_are_named(folder, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run"], "expected `torchghm review RUN --out DIR`"),
-        (["--apply", "d.json", "data"], "expected `torchghm review --apply DECISIONS DATA OUT`"),
+        (["run"], "Expected `torchghm review RUN --out DIR`"),
+        (["--apply", "d.json", "data"], "Expected `torchghm review --apply DECISIONS DATA OUT`"),
         (["--apply", "nothing.json", "data", "copy"], "there is no file of decisions"),
         (["run", "--out", "data"], "nothing is overwritten"),
     ],

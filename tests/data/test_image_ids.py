@@ -54,5 +54,5 @@ def test_a_layout_without_ids_has_the_names_unless_numbers_are_kept(tmp_path):
 
 def test_another_image_is_refused(tmp_path):
     data = load_data(write_coco(tmp_path / "data"))
-    with pytest.raises(ValueError, match=r"expected images of the data set .*data', got 'other\.png'"):
+    with pytest.raises(ValueError, match=r"Expected images of the data set .*data', but got 'other\.png'"):
         ids_of_data(data, [Path("other.png")])

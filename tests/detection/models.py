@@ -7,7 +7,7 @@ from torch import nn
 
 import torchghm
 from torchghm.detection import build_detector, harmonize
-from torchghm.detection.build import has_option
+from torchghm.detector_names import has_option
 
 Batch = tuple[list[torch.Tensor], list[dict[str, torch.Tensor]]]
 TINY_TIMM = "timm/test_efficientnet"  # some 360,000 parameters

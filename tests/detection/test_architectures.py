@@ -10,7 +10,7 @@ from torchvision.ops import FrozenBatchNorm2d
 
 import torchghm
 from torchghm.detection import DETECTORS, build_detector, harmonize, restore
-from torchghm.detection.build import has_option
+from torchghm.detector_names import has_option
 
 CONSTRUCTORS = {
     "retinanet": detection.retinanet_resnet50_fpn,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 import torch
+import torch.nn.functional as F
 
 import torchghm
 
@@ -22,6 +26,35 @@ def test_found_from_the_registry_of_another_package():
     assert isinstance(detection.build({"type": "torchghm.ReferenceGHMC"}), torchghm.ReferenceGHMC)
     assert isinstance(detection.build({"type": "torchghm.GHMR", "mu": 0.02}).loss, torchghm.GHMRLoss)
     assert isinstance(detection.build({"type": "torchghm.ReferenceGHMR"}), torchghm.ReferenceGHMR)
+
+
+def test_found_from_mmdetections_own_registry():
+    """Its file alone: the package needs mmcv, whose compiled part has no build for this torch."""
+    found = importlib.util.find_spec("mmdet")
+    if found is None:
+        pytest.skip("mmdet is not installed: pip install --no-deps mmdet")
+    (folder,) = found.submodule_search_locations
+    spec = importlib.util.spec_from_file_location("registry_of_mmdet", Path(folder) / "registry.py")
+    registry = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(registry)
+    registry.MODELS._imported = True  # its own models are not looked for: they need mmcv
+    try:
+        assert registry.MODELS.parent is MODELS
+        loss = registry.MODELS.build({"type": "torchghm.GHMC", "bins": 7})
+        assert loss.loss.bins == 7
+        assert isinstance(registry.MODELS.build({"type": "torchghm.ReferenceGHMR"}), torchghm.ReferenceGHMR)
+    finally:
+        for name in vars(registry).values():  # so that mmengine's registries are as they were
+            if isinstance(name, Registry) and name.parent is not None and name.scope == registry.MODELS.scope:
+                name.parent._children.pop(name.scope, None)
+
+
+def test_one_region_is_binary_cross_entropy_by_positives():
+    torch.manual_seed(0)
+    logits, labels = torch.randn(6, 3), torch.tensor([0, 3, 3, 2, 3, 3])
+    loss = MODELS.build({"type": "torchghm.GHMC", "bins": 1, "normalize": "regions", "max_weight": None})
+    entropy = F.binary_cross_entropy_with_logits(logits, F.one_hot(labels, 4)[:, :3].float(), reduction="sum")
+    torch.testing.assert_close(loss(logits, labels, avg_factor=2.0), entropy / 2)
 
 
 def test_called_as_heads_do():
@@ -51,3 +84,5 @@ def test_what_does_not_fit_is_named():
         MODELS.build({"type": "torchghm.GHMC", "use_sigmoid": False})
     with pytest.raises(ValueError, match="`reduction_override` to be None or 'mean', but got 'none'"):
         MODELS.build({"type": "torchghm.GHMC"})(torch.zeros(1, 1), torch.tensor([0]), reduction_override="none")
+    with pytest.raises(ValueError, match="class indices from 0 to 1"):
+        MODELS.build({"type": "torchghm.GHMC"})(torch.zeros(1, 2), torch.tensor([3]))

@@ -6,6 +6,8 @@ import copy
 
 import pytest
 import torch
+import torch.distributed as dist
+from tests.ranks import on_ranks
 
 import torchghm
 
@@ -96,6 +98,33 @@ def test_no_object_is_zero_with_a_graph():
     assert losses["box_regression"].item() == 0
     assert losses["box_regression"].requires_grad
     assert detector.box_loss_func.diagnostics is not None
+
+
+def gradients(only):
+    detector = harmonize(build(2), torchghm.GHMCLoss(bins=5), torchghm.GHMRLoss())
+    sum(detector(*batch(2, only)).values()).backward()
+    return {name: parameter.grad for name, parameter in detector.named_parameters()}
+
+
+def on_rank(rank):
+    """An image each; wrappers average gradients over the processes."""
+    found = gradients(slice(rank, rank + 1))
+    for gradient in found.values():
+        dist.all_reduce(gradient)
+        gradient /= 2
+    return found
+
+
+def test_two_processes_have_the_gradients_of_one(tmp_path):
+    alone = gradients(slice(None))
+    for found in on_ranks(on_rank, tmp_path):
+        torch.testing.assert_close(found, alone, rtol=1e-4, atol=1e-6)
+
+
+def test_state_of_other_shapes_is_named():
+    state = harmonize(build(2), torchghm.GHMCLoss()).state_dict()
+    with pytest.raises(RuntimeError, match="saved with 30 regions, but this loss has 10"):
+        harmonize(build(2), torchghm.GHMCLoss(bins=10)).load_state_dict(state)
 
 
 def test_what_does_not_fit_is_named():

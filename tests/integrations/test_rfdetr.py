@@ -6,7 +6,9 @@ import copy
 
 import pytest
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
+from tests.ranks import on_ranks
 
 import torchghm
 
@@ -90,6 +92,28 @@ def test_state_is_saved_with_the_module_and_evaluation_leaves_it():
     again = harmonize(Module(), torchghm.GHMCLoss(), torchghm.GHMRLoss())
     again.load_state_dict(state)  # branches that it has not seen yet
     torch.testing.assert_close(again.state_dict(), state)
+
+
+def gradients(only):
+    """Of class and box loss: with four objects, the host divides its own overlap term by the same number everywhere."""
+    module = harmonize(Module().train(), torchghm.GHMCLoss(bins=5), torchghm.GHMRLoss())
+    outputs, targets = batch(only)
+    losses = module.criterion(outputs, targets)
+    sum(value for name, value in losses.items() if name.startswith("loss")).backward()
+    return outputs["pred_logits"].grad, outputs["aux_outputs"][1]["pred_boxes"].grad
+
+
+def on_rank(rank):
+    """An image each; wrappers average gradients over the processes."""
+    found = gradients(slice(rank, rank + 1))
+    return [gradient / dist.get_world_size() for gradient in found]
+
+
+def test_two_processes_have_the_gradients_of_one(tmp_path):
+    ranks = on_ranks(on_rank, tmp_path)
+    for index, alone in enumerate(gradients(slice(None))):
+        assert alone.abs().sum() > 0
+        torch.testing.assert_close(torch.cat([rank[index] for rank in ranks]), alone, rtol=1e-4, atol=1e-6)
 
 
 def test_what_does_not_fit_is_named():

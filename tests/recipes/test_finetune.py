@@ -53,4 +53,4 @@ def test_an_epoch_and_a_checkpoint_without_the_package(data, tmp_path, monkeypat
     assert 0 < (deepest - before).abs().max() < 1e-2  # trained, from there
     groups = saved.content["optimizer_states"][0]["param_groups"]
     assert [group["initial_lr"] for group in groups] == pytest.approx([5e-4, 1e-4])
-    assert evaluate(tmp_path / "run", data, "test")["metrics"].keys() >= {"ap", "ap50"}
+    assert evaluate(tmp_path / "run", data, "test").metrics.keys() >= {"ap", "ap50"}

@@ -107,7 +107,7 @@ def test_nothing_is_written_into_the_source_or_over_other_things(tmp_path):
     ("content", "message"),
     [
         ("{", "is not JSON"),
-        ("[]", "expected the decisions"),
+        ("[]", "Expected the decisions"),
         ('{"torchghm_review": 1}', "expected a list"),
         ('{"torchghm_review": 1, "decisions": [{"decision": "maybe"}]}', "decision 0: expected 'decision'"),
         (json.dumps({"torchghm_review": 1, "decisions": [{**ACCEPTED[2], "image": "a", "suggested_box": [3, 3, 3]}]}),

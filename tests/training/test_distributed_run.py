@@ -126,12 +126,12 @@ def test_average_precision_is_that_of_one_process(whole, folder, one_thread):
     run, _, _ = whole
     alone = evaluate(run, folder / "data", device="cpu")
     results = json.loads((run / "results.json").read_text())
-    assert alone["images"] == 5
-    assert any(value for value in alone["metrics"].values())
-    assert {key: alone[key] for key in ("metrics", "per_class")} == {
+    assert alone.images == 5
+    assert any(value for value in alone.metrics.values())
+    assert {key: getattr(alone, key) for key in ("metrics", "per_class")} == {
         key: results[key] for key in ("metrics", "per_class")
     }
-    validation = evaluate(run, folder / "data", "val", device="cpu")["metrics"]
+    validation = evaluate(run, folder / "data", "val", device="cpu").metrics
     last = rows(run)[-1]
     assert {name: last[f"val/{name}"] for name in validation} == {
         name: "" if value is None else f"{value:.6g}" for name, value in validation.items()
@@ -145,7 +145,7 @@ def test_eval_shares_the_images_and_says_it_once(whole, folder, one_thread):
     assert output.count("AP by class") == 1
     evaluated = json.loads((folder / "evaluated.json").read_text())
     alone = evaluate(run, folder / "data", "val,test", device="cpu")
-    assert evaluated["images"] == alone["images"] == 5
+    assert evaluated["images"] == alone.images == 5
     assert {key: evaluated[key] for key in ("metrics", "per_class")} == {
         key: alone[key] for key in ("metrics", "per_class")
     }

@@ -101,7 +101,7 @@ def test_a_run_killed_before_its_first_file_was_whole_is_started(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"data.evaluate": "tset"}, "expected a split of .*got 'tset'"),
+        ({"data.evaluate": "tset"}, "Expected a split of .*got 'tset'"),
         ({"data.batch_size": 64}, "`data.batch_size` to be at most the 5 training images, but got 64"),
         ({"trainer.accumulate": 3}, "`data.batch_size` to be a multiple of 1 .* x 3"),
         ({"model.weights": "/nope.pt"}, "weights.*nope.pt"),

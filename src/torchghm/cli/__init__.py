@@ -1,4 +1,4 @@
-"""The command line: `torchghm train | eval | predict | compare | report | data`."""
+"""The command line: `torchghm train | eval | predict | export | compare | report | data`."""
 
 from __future__ import annotations
 

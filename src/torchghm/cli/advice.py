@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from torchghm.cli.early_checks import check_folder, check_run, read_settings
 from torchghm.cli.errors import plain_errors
-from torchghm.cli.training import Data, Device, RecipeName, Settings, check_folder
+from torchghm.cli.training import Data, Device, RecipeName, Settings
 
 
 @plain_errors
@@ -29,28 +30,28 @@ def advise(
     some training batches. Nothing is written.
     """
     check_folder(data)
+    if run is not None:
+        if recipe is not None or settings:
+            raise ValueError("Expected a run, which has its recipe, or --recipe and --set, but got both")
+        check_run(run)
+    values, chosen = read_settings(settings, recipe)
     from torchghm.report.advice import BINS, MU, advice_of, facts_of
     from torchghm.report.figures.palette import LOSS_LABELS
     from torchghm.training.evaluation.dry_pass import count_examples, dry_pass
-    from torchghm.training.evaluation.evaluate import checkpoint_of, usable_device
+    from torchghm.training.evaluation.evaluate import usable_device
     from torchghm.training.loop.checkpoints import load_checkpoint
     from torchghm.training.loop.recipe_data import load_fitting, load_recipe_data
-    from torchghm.training.recipes.files import load_recipe
-    from torchghm.training.recipes.values import read_assignments
+    from torchghm.training.run_folder import checkpoint_of
 
     where = usable_device(device)
     if run is None:
-        values = read_assignments(settings)
         if recipe is None:
             loaded, chosen = load_fitting(data, values)
         else:
-            chosen = load_recipe(recipe, values)
             loaded = load_recipe_data(data, chosen.data)
         counts = dry_pass(loaded, chosen, where, steps=steps, batches=batches)
         origin = f"after {steps} step{'' if steps == 1 else 's'} of focal + smooth L1"
     else:
-        if recipe is not None or settings:
-            raise ValueError("Expected a run, which has its recipe, or --recipe and --set, but got both")
         saved = load_checkpoint(checkpoint_of(run))
         loaded = load_recipe_data(data, saved.recipe.data)
         saved.check_classes(loaded.classes)

@@ -7,6 +7,7 @@ import typer
 from torchghm.cli.advice import advise
 from torchghm.cli.comparison import compare, report
 from torchghm.cli.data import data
+from torchghm.cli.deployment import export
 from torchghm.cli.errors import show_tracebacks
 from torchghm.cli.recipes import recipes
 from torchghm.cli.review import review
@@ -21,6 +22,7 @@ app = typer.Typer(
 app.command("train")(train)
 app.command("eval")(evaluate)
 app.command("predict")(predict)
+app.command("export")(export)
 app.command("advise")(advise)
 app.command("compare")(compare)
 app.command("report")(report)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from torchghm.cli.early_checks import check_folder, read_settings
 from torchghm.cli.errors import only_errors, plain_errors
-from torchghm.cli.training import STRICT, Data, Overwrite, Progress, Quiet, RecipeName, Settings, Strict, check_folder
+from torchghm.cli.training import STRICT, Data, Overwrite, Progress, Quiet, RecipeName, Settings, Strict
 
 if TYPE_CHECKING:
     from torchghm.training.comparison.methods import Methods
@@ -39,7 +40,10 @@ def compare(
     split: Annotated[
         str | None, typer.Option("--eval", help='Split to judge by: "test", or several: "val,test".')
     ] = None,
-    baseline: Annotated[str | None, typer.Option("--baseline", help="The method that others are measured by.")] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option("--baseline", help="The method that others are measured by: ce+smooth_l1, or ce alone."),
+    ] = None,
     recipe: RecipeName = None,
     settings: Settings = [],  # noqa: B006 (Typer's way to say "none")
     strict: Strict = False,
@@ -55,26 +59,30 @@ def compare(
     ce, focal and ghmc, each with smooth_l1.
     """
     check_folder(data)
-    from torchghm.training.comparison.methods import load_preset
+    from torchghm.training.comparison.methods import load_preset, method_named, named_methods
+    from torchghm.training.comparison.plan import check_place
     from torchghm.training.recipes.files import load_recipe
     from torchghm.training.recipes.values import read_assignments
 
-    values = read_assignments([*settings, *(STRICT if strict else [])])
+    check_place(out)
+    settings = [*settings, *(STRICT if strict else [])]
     methods: Methods
     if preset is None:
-        if recipe is None:
-            from torchghm.training.loop.recipe_data import load_fitting
-
-            _, chosen = load_fitting(data, values)
-        else:
-            chosen = load_recipe(recipe, values)
+        values, chosen = read_settings(settings, recipe)
         methods = _methods(chosen, cls, box, pairs)
     elif cls is not None or box is not None or pairs is not None:
         raise ValueError("Expected --preset, or --cls, --box and --pairs, but got both")
     else:
         found = load_preset(preset)
-        chosen = load_recipe(load_recipe(recipe, found.recipe), values)
+        chosen = load_recipe(load_recipe(recipe, found.recipe), read_assignments(settings))
         methods, baseline = found.methods, baseline or found.baseline
+
+    if baseline is not None:
+        baseline = method_named(baseline, list(named_methods(methods)))
+    if preset is None and recipe is None:
+        from torchghm.training.loop.recipe_data import load_fitting
+
+        _, chosen = load_fitting(data, values)
 
     from rich.console import Console
 
@@ -115,6 +123,9 @@ def report(
     out: Annotated[Path | None, typer.Option("--out", help="HTML file; report.html in the folder by default.")] = None,
 ) -> None:
     """Write a page that shows what happened: one HTML file that opens without a network."""
+    from torchghm.results.files import check_results
+
+    check_results(folder)
     from torchghm.report import write_report
 
     typer.echo(f"page: {write_report(folder, out)}")
@@ -140,7 +151,7 @@ def _methods(recipe: Recipe, cls: str | None, box: str | None, pairs: str | None
         for name, option, known in ((cls_name, "--cls", CLS_LOSSES), (box_name, "--box", BOX_LOSSES)):
             if name not in known:
                 raise ValueError(
-                    f"Expected {option} (in --pairs: its part) to be of {', '.join(known)}, but got {name!r}"
+                    f"Expected {option} (in --pairs: its part) to be one of {', '.join(known)}, but got {name!r}"
                 )
     return methods
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import functools
 import logging
+import re
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar, get_type_hints
 
 from torchghm.atomic_files import WriteError
 
@@ -48,7 +49,7 @@ def plain_errors(command: Callable[Arguments, Result]) -> Callable[Arguments, Re
         except ModuleNotFoundError as error:
             _exit(needs(error), MISTAKE)
         except (ValueError, TypeError, OSError, ArithmeticError) as error:
-            _exit(str(error), FAILURE if _is_of_the_disk(error) else MISTAKE)
+            _exit(as_typed(str(error), command), FAILURE if _is_of_the_disk(error) else MISTAKE)
         except RuntimeError as error:
             if _is_of_communication(error):
                 _exit(f"{LOST} ({_first_line(error)})", MISTAKE)
@@ -100,6 +101,29 @@ def _is_of_the_disk(error: BaseException) -> bool:
 def _is_of_communication(error: RuntimeError) -> bool:
     """Return whether a collective operation broke off: NCCL's errors have their own names, gloo's name the source."""
     return type(error).__name__ in ("DistBackendError", "DistNetworkError") or "gloo/transport" in _first_line(error)
+
+
+def as_typed(message: str, command: Callable[..., Any]) -> str:
+    """Return a message of the library with its arguments named as the command's options are typed.
+
+    Arguments:
+        message: that names arguments as "argument `label_noise`".
+        command: a function that Typer reads, whose parameters are called as the library's.
+    """
+    from typer.models import ArgumentInfo, OptionInfo
+
+    hints = get_type_hints(command, include_extras=True)
+
+    def option(match: re.Match[str]) -> str:
+        for about in getattr(hints.get(match[1]), "__metadata__", ()):
+            if isinstance(about, OptionInfo):
+                # In an annotation, the first name stands where a default would.
+                return str(about.default).partition("/")[0]
+            if isinstance(about, ArgumentInfo):
+                return about.metavar or match[1].upper()
+        return match[0]
+
+    return re.sub(r"argument `(\w+)`", option, message)
 
 
 def _first_line(error: RuntimeError) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from torchghm.cli.early_checks import check_folder, check_run
 from torchghm.cli.errors import plain_errors
 from torchghm.cli.training import Device
 
@@ -33,11 +34,14 @@ def review(
     """
     if decisions is not None:
         if len(places) != 2 or data is not None or out is not None:
-            raise ValueError("expected `torchghm review --apply DECISIONS DATA OUT`: two folders, no other option")
+            raise ValueError("Expected `torchghm review --apply DECISIONS DATA OUT`: two folders, no other option")
         _apply(decisions, *places)
         return
     if len(places) != 1 or out is None:
-        raise ValueError("expected `torchghm review RUN --out DIR`: one run, and the folder to make")
+        raise ValueError("Expected `torchghm review RUN --out DIR`: one run, and the folder to make")
+    check_run(places[0])
+    if data is not None:
+        check_folder(data)
     from torchghm.training.evaluation.label_review import review as run
 
     findings = run(places[0], out, data, device=device)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from torchghm.cli.early_checks import check_folder, check_out, check_run, read_settings
 from torchghm.cli.errors import only_errors, plain_errors
 from torchghm.printable import printable
 
@@ -34,16 +35,6 @@ STRICT = ["data.strict=true"]
 """Values of the recipe that --strict sets."""
 
 
-def check_folder(data: Path) -> None:
-    """Refuse a data folder that is not there, before what takes seconds is imported.
-
-    Raises:
-        FileNotFoundError: the folder is named.
-    """
-    if not data.exists():
-        raise FileNotFoundError(f"the data folder {str(data)!r} does not exist")
-
-
 @plain_errors
 def train(
     data: Data,
@@ -63,21 +54,19 @@ def train(
     if resume and overwrite:
         raise ValueError("Expected --resume or --overwrite, but got both")
     check_folder(data)
-    from torchghm.training.recipes.files import load_recipe
-    from torchghm.training.recipes.values import read_assignments
     from torchghm.training.run_folder import RunFolder
 
     own = RunFolder(out).recipe if resume and recipe is None and out is not None else None
     base = own if own is not None and own.is_file() else recipe
-    values = read_assignments([*settings, *(STRICT if strict else [])])
+    values, chosen = read_settings([*settings, *(STRICT if strict else [])], base)
+    out = out or Path("runs", chosen.name)
+    if not resume:
+        check_out(out, chosen, overwrite=overwrite)
     found: Path | DetectionData = data
     if base is None:
         from torchghm.training.loop.recipe_data import load_fitting
 
         found, chosen = load_fitting(data, values)
-    else:
-        chosen = load_recipe(base, values)
-    out = out or Path("runs", chosen.name)
 
     from torchghm.cli.tables import print_metrics
     from torchghm.training.run import train as run
@@ -98,28 +87,46 @@ def evaluate(
     data: Data,
     split: Annotated[str | None, typer.Option("--split", help='"test", or several: "val,test".')] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Also write the numbers to this JSON file.")] = None,
+    write: Annotated[
+        bool, typer.Option("--write/--no-write", help="Leave evaluation.json and pictures in the run's folder.")
+    ] = True,
     device: Device = None,
 ) -> None:
-    """Measure the average precision of a trained detector."""
+    """Measure a trained detector: average precision, the threshold to deploy, calibration, kinds of errors.
+
+    Thresholds have the largest F1 on the split val, whichever split is evaluated; a detection is right that overlaps an
+    object of its class by one half, each object once, the highest score first. torchghm report RUN shows the curves and
+    the images with most errors.
+    """
+    if out is not None and out.is_dir():
+        raise ValueError(f"Expected --out to be a file, but got the folder {str(out)!r}")
     check_folder(data)
-    from torchghm.atomic_files import write_text
+    check_run(checkpoint)
+    from torchghm.atomic_files import write_json
+    from torchghm.cli.diagnosis_tables import print_diagnosis
     from torchghm.cli.tables import print_metrics
+    from torchghm.results.files import RunFiles
     from torchghm.training.evaluation.evaluate import evaluate as run
     from torchghm.training.loop.processes import is_first
 
-    if out is not None and out.is_dir():
-        raise ValueError(f"Expected --out to be a file, but got the folder {str(out)!r}")
-    results = run(checkpoint, data, split, device=device)
+    found = run(checkpoint, data, split, device=device, write=write)
     if not is_first():
         return
-    print_metrics(results, f"{results['checkpoint']} on {results['images']} images of {results['split']}")
+    numbers = asdict(found)
+    print_metrics(numbers, f"{found.checkpoint} on {found.images} images of {found.split}")
+    print_diagnosis(found)
+    if write and checkpoint.is_dir():
+        typer.echo(f"evaluation: {RunFiles(checkpoint).evaluation}; torchghm report {checkpoint} shows it")
     if out is not None:  # last: what was measured is seen in any case
-        write_text(out, json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+        write_json(out, numbers)
 
 
 @plain_errors
 def predict(
-    checkpoint: Annotated[Path, typer.Argument(metavar="RUN|CHECKPOINT", help="A run folder or a checkpoint.")],
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(metavar="RUN|CHECKPOINT|ONNX", help="A run folder, a checkpoint, or an exported ONNX file."),
+    ],
     images: Annotated[list[Path], typer.Argument(help="Image or video files, folders of them, or patterns (*.jpg).")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the drawn images and the predictions.")],
     data: Annotated[
@@ -133,6 +140,14 @@ def predict(
 
     Images that cannot be read are left out and named; the exit code is 1 then.
     """
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"Expected --threshold to be in [0, 1], but got {threshold:g}")
+    check_run(checkpoint)
+    if data is not None:
+        check_folder(data)
+    from torchghm.training.evaluation.image_sources import image_files
+
+    image_files(images)
     from torchghm.training.evaluation.predict import predict as run
 
     found = run(checkpoint, images, out, data=data, threshold=threshold, overwrite=overwrite, device=device)

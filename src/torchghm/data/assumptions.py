@@ -30,7 +30,7 @@ class Assumptions:
         for name, choices in known.items():
             value = getattr(self, name)
             if value is not None and value not in choices:
-                raise ValueError(f"expected argument `{name}` to be one of {', '.join(choices)}, got {value!r}")
+                raise ValueError(f"Expected argument `{name}` to be one of {', '.join(choices)}, but got {value!r}")
 
     def form(self, usual: str, unit: str) -> tuple[str, str]:
         """Return the form and the unit of boxes, for a layout with these."""

@@ -49,6 +49,6 @@ def ids_of_data(data: DetectionData, files: Sequence[Path]) -> list[int | str]:
     }
     for file in files:
         if file.resolve() not in known:
-            raise ValueError(f"expected images of the data set {str(data.root)!r}, got {str(file)!r}")
+            raise ValueError(f"Expected images of the data set {str(data.root)!r}, but got {str(file)!r}")
     has_ids = data.layout in LAYOUTS_WITH_IDS or (data.root / KEPT_FILE).is_file()
     return [known[file.resolve()] for file in files] if has_ids else ids_by_name(files)

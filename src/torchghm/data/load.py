@@ -56,10 +56,10 @@ class DetectionData:
         wanted = [name.strip() for name in names.split(",") if name.strip()]
         has = ", ".join(repr(name) for name in self.splits) or "none"
         if not wanted:
-            raise ValueError(f"expected the name of a split of {self.root} (it has {has}), got {names!r}")
+            raise ValueError(f"Expected the name of a split of {self.root} (it has {has}), but got {names!r}")
         for name in wanted:
             if name not in self.splits:
-                raise ValueError(f"expected a split of {self.root} (it has {has}), got {name!r}")
+                raise ValueError(f"Expected a split of {self.root} (it has {has}), but got {name!r}")
             if not len(self.splits[name]):
                 raise ValueError(f"the split {name!r} of {self.root} has no images")
         parts = [self.splits[name] for name in dict.fromkeys(wanted)]
@@ -145,14 +145,14 @@ def read_data(
         DataError: the folder has no known layout, or several.
     """
     if layout is not None and layout not in LAYOUTS:
-        raise ValueError(f"expected argument `layout` to be one of {', '.join(LAYOUTS)}, got {layout!r}")
+        raise ValueError(f"Expected argument `layout` to be one of {', '.join(LAYOUTS)}, but got {layout!r}")
     for name, fraction in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
         if not 0 <= fraction < 1:
-            raise ValueError(f"expected argument `{name}` to be at least 0 and below 1, got {fraction}")
+            raise ValueError(f"Expected argument `{name}` to be at least 0 and below 1, but got {fraction}")
     folder, found_layout = _recognise(Path(root), layout)
     if shards_at is not None:
         if found_layout != "shards":
-            raise ValueError(f"expected argument `shards_at` for a folder of shards only, got {found_layout} data")
+            raise ValueError(f"Expected argument `shards_at` for a folder of shards only, but got {found_layout} data")
         folder.shards_at = shards_at
     problems: list[Problem] = []
     classes, splits = LAYOUTS[found_layout].read(folder, assumptions or Assumptions(), problems)
@@ -184,7 +184,7 @@ def _recognise(root: Path, layout: str | None) -> tuple[DataFolder, str]:
     if not root.exists():
         raise FileNotFoundError(f"the data folder {str(root)!r} does not exist")
     if not root.is_dir():
-        raise refuse(root, [Problem(str(root), "unusable-folder", "expected a folder, got a file")])
+        raise refuse(root, [Problem(str(root), "unusable-folder", "expected a folder, but got a file")])
     wanted = [layout] if layout else list(LAYOUTS)
     places = [root]
     for level in range(3):  # archives are often unpacked into a folder of their name, or two
@@ -195,14 +195,14 @@ def _recognise(root: Path, layout: str | None) -> tuple[DataFolder, str]:
             return found[0]
         if found:
             several = ", ".join(f"{name} in {folder.root}" for folder, name in found)
-            detail = f"expected one data set, got several: {several}; name the folder, or the layout"
+            detail = f"expected one data set, but got several: {several}; name the folder, or the layout"
             raise refuse(root, [Problem(str(root), "unusable-folder", detail)])
         places = [inner for place in places for inner in _inner_folders(place)] if level < 2 else []
     looked_for = "; ".join(f"{name}: {LAYOUTS[name].looked_for}" for name in wanted)
     folder = DataFolder(root)
     detail = (
         other_tool(folder)
-        or f"expected one of these layouts, in the folder or in one in it, got {what_is_there(folder)} "
+        or f"expected one of these layouts, in the folder or in one in it, but got {what_is_there(folder)} "
         f"(looked for {looked_for})"
     )
     raise refuse(root, [Problem(str(root), "unusable-folder", detail)])

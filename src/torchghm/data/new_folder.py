@@ -31,7 +31,7 @@ def new_folder(folder: Path, marker: str | None, kind: str, *, overwrite: bool =
     empty = folder.is_dir() and not any(folder.iterdir())
     if folder.exists() and not empty:
         if marker is None:
-            raise FileExistsError(f"expected no {str(folder)!r}, or an empty folder: nothing is overwritten")
+            raise FileExistsError(f"Expected no {str(folder)!r}, or an empty folder: nothing is overwritten")
         if not (folder / marker).is_file():
             what = "folder" if folder.is_dir() else "file"
             raise FileExistsError(f"the {what} {str(folder)!r} does not hold {kind} (no {marker}): not overwritten")

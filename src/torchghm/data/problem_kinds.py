@@ -149,6 +149,10 @@ KINDS: dict[str, Kind] = {
     "line-in-other-form": _warning("lines written in another way, read all the same", "none, if the count is right"),
     "columns-told": _warning("lines with more than a box, of which the box is taken", "check what they are taken for"),
     "box-clipped": _warning("boxes partly outside their image, clipped to it", "none, if the count is small"),
+    "box-below-a-pixel-wide": _warning(
+        "boxes that are not a pixel wide or high: nothing can be learned from them",
+        "draw them again, or strike them off",
+    ),
     "box-missing": _dropped("objects without a box", "add the box"),
     "box-incomplete": _dropped("boxes that lack a coordinate; what is known of their place is masked", "complete them"),
     "box-not-numbers": _dropped("boxes that are not four numbers", "write four numbers"),

@@ -45,9 +45,9 @@ def training_transforms(
         ("flip", flip), ("vertical_flip", vertical_flip), ("translate", translate), ("colour_jitter", colour_jitter)
     ):  # fmt: skip
         if not 0 <= value <= 1:
-            raise ValueError(f"expected argument `{name}` to be in [0, 1], got {value}")
+            raise ValueError(f"Expected argument `{name}` to be in [0, 1], but got {value}")
     if not smallest_box >= 1:
-        raise ValueError(f"expected argument `smallest_box` to be at least 1, got {smallest_box}")
+        raise ValueError(f"Expected argument `smallest_box` to be at least 1, but got {smallest_box}")
     steps: list[v2.Transform] = []
     if flip:
         steps.append(v2.RandomHorizontalFlip(float(flip)))
@@ -85,7 +85,7 @@ class _WithoutSmallBoxes(v2.SanitizeBoundingBoxes):  # type: ignore[misc]
 def _zoom(factors: Sequence[float], translate: float) -> v2.Transform:
     low, high = factors
     if not 0 < low <= high:
-        raise ValueError(f"expected argument `scale_jitter` to be two positive numbers in order, got {factors}")
+        raise ValueError(f"Expected argument `scale_jitter` to be two positive numbers in order, but got {factors}")
     return v2.RandomAffine(
         degrees=0,
         translate=(translate, translate),

@@ -19,10 +19,10 @@ from torchvision.models.detection.ssdlite import SSDLiteHead, _mobilenet_extract
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool, LastLevelP6P7
 
 from torchghm.detection.backbones.feature_pyramids import BackboneConfig, FeaturePyramid, resnet_pyramid
-from torchghm.detection.backbones.timm_backbones import TIMM, timm_pyramid
+from torchghm.detection.backbones.timm_backbones import timm_pyramid
 from torchghm.detection.examples.labels import LabelsFromZero
+from torchghm.detector_names import PYRAMID_LEVELS, TIMM
 
-PYRAMID_LEVELS = 5
 NORM_GROUPS = 32
 
 

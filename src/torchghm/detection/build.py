@@ -5,63 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 from torch import nn
 
 from torchghm.detection import architectures
-from torchghm.detection.architectures import NORM_GROUPS, PYRAMID_LEVELS, Threshold
-from torchghm.detection.backbones.feature_pyramids import BACKBONES, BackboneConfig
+from torchghm.detection.architectures import NORM_GROUPS, Threshold
+from torchghm.detection.backbones.feature_pyramids import BackboneConfig
 from torchghm.detection.backbones.group_norm import with_any_group
-from torchghm.detection.backbones.timm_backbones import TIMM
 from torchghm.detection.prior import set_prior
+from torchghm.detector_names import BACKBONES, OPTIONS, PYRAMID_LEVELS, TIMM, DetectorName, has_option
 from torchghm.functional.arguments import check_choice, check_number
-
-DetectorName = Literal[
-    "retinanet",
-    "retinanet_v2",
-    "fcos",
-    "ssd300",
-    "ssdlite320",
-    "faster_rcnn",
-    "faster_rcnn_v2",
-    "faster_rcnn_mobilenet",
-]
-DETECTORS: tuple[DetectorName, ...] = get_args(DetectorName)
-"""Those that are trained on boxes alone, by `torchghm train` too."""
 
 
 class _Architecture(NamedTuple):
     build: Callable[..., nn.Module]
-    options: Mapping[str, Any]
-    """Options that not every detector has, and what they are by default."""
     stages: int = 5
-    """Of the backbone."""
+    """Stages of the backbone."""
     stages_with_weights: int = 3
     """How many of them are trained by default where they have weights."""
 
 
-_IMAGE: dict[str, Any] = {"image_size": (800, 1333)}
-_PYRAMID = {"backbone": "resnet50", "pyramid_channels": 256, **_IMAGE}
-_ANCHORS = {"anchor_sizes": (32.0, 64.0, 128.0, 256.0, 512.0), "aspect_ratios": (0.5, 1.0, 2.0)}
-_RETINANET = {**_PYRAMID, "finest_level": 3, **_ANCHORS, "anchor_scales": (1.0, 2 ** (1 / 3), 2 ** (2 / 3))}
-_FASTER_RCNN = {**_IMAGE, **_ANCHORS, "proposals_per_image": 512}
 _ARCHITECTURES: dict[DetectorName | Literal["mask_rcnn"], _Architecture] = {
-    "retinanet": _Architecture(architectures.retinanet, {**_RETINANET, "head_norm": "none"}),
-    "retinanet_v2": _Architecture(partial(architectures.retinanet, version=2), _RETINANET),
-    "fcos": _Architecture(architectures.fcos, _PYRAMID),
-    "ssd300": _Architecture(architectures.ssd300, {}, stages_with_weights=4),
-    "ssdlite320": _Architecture(architectures.ssdlite320, {}, stages=6, stages_with_weights=6),
-    "faster_rcnn": _Architecture(architectures.faster_rcnn, {**_PYRAMID, **_FASTER_RCNN}),
-    "faster_rcnn_v2": _Architecture(partial(architectures.faster_rcnn, version=2), {**_PYRAMID, **_FASTER_RCNN}),
-    "faster_rcnn_mobilenet": _Architecture(architectures.faster_rcnn_mobilenet, _FASTER_RCNN, stages=6),
-    "mask_rcnn": _Architecture(partial(architectures.faster_rcnn, masks=True), {**_PYRAMID, **_FASTER_RCNN}),
+    "retinanet": _Architecture(architectures.retinanet),
+    "retinanet_v2": _Architecture(partial(architectures.retinanet, version=2)),
+    "fcos": _Architecture(architectures.fcos),
+    "ssd300": _Architecture(architectures.ssd300, stages_with_weights=4),
+    "ssdlite320": _Architecture(architectures.ssdlite320, stages=6, stages_with_weights=6),
+    "faster_rcnn": _Architecture(architectures.faster_rcnn),
+    "faster_rcnn_v2": _Architecture(partial(architectures.faster_rcnn, version=2)),
+    "faster_rcnn_mobilenet": _Architecture(architectures.faster_rcnn_mobilenet, stages=6),
+    "mask_rcnn": _Architecture(partial(architectures.faster_rcnn, masks=True)),
 }
 _ALWAYS_GROUP_NORM = ("retinanet_v2", "fcos")
-SOFTMAX_DETECTORS: tuple[DetectorName, ...] = ("ssd300", "ssdlite320")
-"""Those whose classification loss may read the logits by the softmax too."""
-TWO_STAGE_DETECTORS: tuple[DetectorName, ...] = ("faster_rcnn", "faster_rcnn_v2", "faster_rcnn_mobilenet")
-"""Those of which `harmonize` is told the stage."""
 
 
 def build_detector(
@@ -172,7 +148,7 @@ def build_detector(
     for option in chosen:
         if not has_option(name, option):
             raise ValueError(f"Expected no argument `{option}` for {name}, which has none, but got {given[option]!r}.")
-    options = {**architecture.options, **chosen}
+    options = {**OPTIONS[name], **chosen}
     _check_options(name, options)
     layers = trainable_layers
     if layers is None:
@@ -190,11 +166,6 @@ def build_detector(
         **options,
     )
     return set_prior(with_any_group(model), prior)
-
-
-def has_option(name: DetectorName | Literal["mask_rcnn"], option: str) -> bool:
-    """Whether this detector has an option that not every detector has."""
-    return option in _ARCHITECTURES[name].options
 
 
 def _check_options(name: str, options: Mapping[str, Any]) -> None:

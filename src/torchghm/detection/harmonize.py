@@ -84,7 +84,9 @@ def harmonize(
     ours = _harmonized_class(model)
     check_choice("scope", scope, ("batch", "level", "reference"))
     if not ours.stages and stage is not None:
-        raise ValueError(f"Expected no argument `stage` for a {_HOSTS[ours].__name__}, which has one, got {stage!r}.")
+        raise ValueError(
+            f"Expected no argument `stage` for a {_HOSTS[ours].__name__}, which has one, but got {stage!r}."
+        )
     if stage is None:
         stage = "both"
     check_choice("stage", stage, ours.stages or ("both",))
@@ -119,7 +121,7 @@ def restore(model: Detector) -> Detector:
 
 
 def detection_examples(model: nn.Module, images: list[Tensor], targets: list[dict[str, Tensor]]) -> DetectionExamples:
-    """What the losses of a harmonized detector would see of these images; nothing is updated by it.
+    """Return what the losses of a harmonized detector would see of these images; nothing is updated by it.
 
     Arguments:
         model: made by `harmonize`.

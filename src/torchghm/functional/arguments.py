@@ -1,4 +1,4 @@
-"""What arguments have to be: an error names the argument, what was expected and what came."""
+"""Checks of arguments: an error names the argument, what was expected and what came."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What GHM-C is compared with first: cross entropy, OHEM and focal loss."""
+"""The first baselines of GHM-C: cross entropy, OHEM and focal loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What GHM-R is compared with beside its own ASL1: smooth L1 and L1. Thin over torch."""
+"""Baselines of GHM-R beside its own ASL1: smooth L1 and L1. Thin over torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What counts as an example: logits, targets and weights brought into one layout, rows of K classes."""
+"""The layout of examples: logits, targets and weights brought into one layout, rows of K classes."""
 
 from __future__ import annotations
 

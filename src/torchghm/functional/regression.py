@@ -138,7 +138,7 @@ def arrange_residual(inputs: Tensor, targets: Tensor, weight: Tensor | None) -> 
 
 
 def weighted_residual(inputs: Tensor, targets: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The same with a weight of 1 where none was given."""
+    """Return the residual and its weight, 1 where none was given."""
     residual, amount = arrange_residual(inputs, targets, weight)
     if amount is None:
         amount = torch.ones((), dtype=residual.dtype, device=residual.device).expand(residual.shape)

@@ -54,7 +54,7 @@ class WeighedLoss(NamedTuple):
 
     loss: Tensor
     total: Tensor
-    """What ``reduction="mean"`` divides by: at least 1 where it counts positives, which here it need not be."""
+    """Divisor of ``reduction="mean"``: at least 1 where it counts positives, which here it need not be."""
     plain: Tensor
     """Mean cross entropy."""
     examples: Examples

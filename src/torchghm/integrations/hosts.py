@@ -12,6 +12,7 @@ TESTED = {
     "rfdetr": "1.11",
     "monai": "1.6",
     "mmdet": "3.3",
+    "mmengine": "0.10",
 }
 """The series of versions that the tests ran with."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from torchghm.integrations.hosts import check_installed
+from torchghm.integrations.hosts import check_installed, warn_untested
 
 check_installed("mmengine", "pip install 'torchghm[mmdetection]'")
 
@@ -16,6 +16,9 @@ from mmengine.registry import Registry  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
 from torchghm.losses import GHMCLoss, GHMRLoss, ReferenceGHMC, ReferenceGHMR  # noqa: E402
+
+warn_untested("mmengine")
+warn_untested("mmdet")
 
 MODELS = Registry("model", parent=ROOT, scope="torchghm", locations=["torchghm.integrations.mmdetection"])
 """Found from every registry of models under mmengine's: ``type="torchghm.GHMC"`` and its neighbours."""

@@ -1,1 +1,1 @@
-"""The same numbers in two passes: a histogram of gradient norms, then the loss and its gradient together."""
+"""The losses in two passes: a histogram of gradient norms, then the loss and its gradient together."""

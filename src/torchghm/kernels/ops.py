@@ -33,7 +33,7 @@ _FASTEST = {device: cast(Resolved, name) for name, (device, _, _) in _NEEDS.item
 
 
 class LossAndSums(NamedTuple):
-    """What pass 2 returns."""
+    """Result of pass 2."""
 
     loss: Tensor
     """sum of table[region] * w * L: a scalar with a gradient."""

@@ -28,7 +28,7 @@ class DensityEstimate(NamedTuple):
 
 
 class Averages(NamedTuple):
-    """What is averaged over iterations, with the bias of its start at 0."""
+    """Averages over iterations, with the bias of its start at 0."""
 
     fractions: Tensor
     seen: Tensor

@@ -1,4 +1,4 @@
-"""What a loss saw in its last call: tensors on its device, none of which was waited for."""
+"""Diagnostics of a loss's last call: tensors on its device, none of which was waited for."""
 
 from __future__ import annotations
 

@@ -27,9 +27,10 @@ from torchghm.kernels.cpu.density_step import (
     density_step,
     record_layout,
 )
+from torchghm.kernels.cpu.entry_points import HISTOGRAM, LOSS, median
 from torchghm.kernels.cpu.gradient_memory import empty_gradient
 from torchghm.kernels.cpu.launch import Arguments, run
-from torchghm.kernels.cpu.passes import HISTOGRAM, LOSS, MEDIAN, logit_arguments, residual_arguments
+from torchghm.kernels.cpu.passes import logit_arguments, residual_arguments
 from torchghm.kernels.cpu.simd.loads_and_stores import STORAGE
 from torchghm.losses.density_state import DensityEstimate, DensityState
 from torchghm.losses.residual_scale import CELLS_PER_DECADE, HALF, SMALLEST, ResidualScale
@@ -50,7 +51,7 @@ _LARGEST = {dtype: torch.finfo(dtype).max for dtype in (torch.float32, torch.flo
 
 
 class PackedObservation(NamedTuple):
-    """What the kernels wrote: nine views of it take as long as a pass, so they are made when somebody looks."""
+    """Numbers that the kernels wrote: nine views of it take as long as a pass, so they are made when somebody looks."""
 
     numbers: Tensor
     regions: int
@@ -66,7 +67,7 @@ class PackedObservation(NamedTuple):
 
 
 class _Launch(NamedTuple):
-    """What the kernels of one kind of batch are launch."""
+    """The kernels for one kind of batch, and what they are told."""
 
     arguments: Arguments
     inputs: tuple[Tensor | None, ...]
@@ -138,8 +139,8 @@ def _prepare_logits(batch: LogitBatch, options: HarmonizingOptions) -> _Launch:
             given = batch.positives(options)
             assert given is not None
             arguments.positives, arguments.given_positives = POSITIVES_GIVEN, float(given)
-    kernel = batch.activation, logits.dtype
-    return _Launch(arguments, (logits, targets, weight), HISTOGRAM[kernel], LOSS[kernel])
+    kind, dtype = batch.activation, logits.dtype
+    return _Launch(arguments, (logits, targets, weight), HISTOGRAM[kind][dtype], LOSS[kind][dtype])
 
 
 def _prepare_residual(batch: ResidualBatch, options: HarmonizingOptions, scale: ResidualScale | None) -> _Launch:
@@ -153,9 +154,8 @@ def _prepare_residual(batch: ResidualBatch, options: HarmonizingOptions, scale: 
         arguments.smallest, arguments.part_below = SMALLEST, HALF
         arguments.scale_fractions, arguments.scale_seen = _address(state, "fractions"), _address(state, "seen")
         arguments.scale_momentum = state.momentum
-    kernel = "residual", residual.dtype
-    median = None if scale is None else MEDIAN[residual.dtype]
-    return _Launch(arguments, (residual, weight), HISTOGRAM[kernel], LOSS[kernel], median)
+    pass_1, pass_2 = HISTOGRAM["residual"][residual.dtype], LOSS["residual"][residual.dtype]
+    return _Launch(arguments, (residual, weight), pass_1, pass_2, None if scale is None else median[residual.dtype])
 
 
 def _set_options(arguments: Arguments, options: HarmonizingOptions, state: DensityState) -> None:

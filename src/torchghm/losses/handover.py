@@ -71,7 +71,7 @@ class HandoverLoss(nn.Module):
 
     @property
     def diagnostics(self) -> Any:
-        """What ``last`` saw in the last call; None before the first."""
+        """Diagnostics of the last call of ``last``; None before the first."""
         return self.last.diagnostics
 
     def forward(self, inputs: Tensor, targets: Tensor, weight: Tensor | None = None) -> Tensor:

@@ -70,7 +70,7 @@ class HarmonizedLoss(nn.Module):
         )
 
     def _memory(self) -> Memory:
-        """What the loss remembers from step to step."""
+        """Return the loss's memory from step to step."""
         return Memory(self.density_state)
 
     def _as_inputs(self, loss: Tensor, inputs: Tensor) -> Tensor:
@@ -79,12 +79,12 @@ class HarmonizedLoss(nn.Module):
 
     @property
     def diagnostics(self) -> Diagnostics | None:
-        """What the last call saw; None before the first."""
+        """Diagnostics of the last call; None before the first."""
         return self._last.diagnostics(self.bins, self._has_positives)
 
     @property
     def last_total(self) -> Tensor | None:
-        """What the last call's mean is over (of all ranks): N, or the number of positives, of which 0 count as 1."""
+        """Divisor of the last call's mean (of all ranks): N, or the number of positives, of which 0 count as 1."""
         return None if self._last.observed is None else self._last.observed.unpack().total
 
     @property
@@ -118,7 +118,7 @@ class HarmonizedLoss(nn.Module):
 
 
 class _LastStep:
-    """What the last step saw. Not in the module itself, whose way to set an attribute takes as long as a kernel."""
+    """The last step's observation. Not in the module itself: to set an attribute of that takes as long as a kernel."""
 
     def __init__(self) -> None:
         self.observed: Unpackable | None = None

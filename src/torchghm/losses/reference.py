@@ -27,7 +27,7 @@ class _Reference(Float32Buffers):
     edges: Tensor
     acc_sum: Tensor
     diagnostics: Diagnostics | None
-    """What the last call (with a detector: the last level) saw; None before the first."""
+    """Diagnostics of the last call (with a detector: the last level); None before the first."""
 
     def __init__(self, bins: int, momentum: float, loss_weight: float, reduction: Reduction, last_edge: float) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ CELLS_PER_DECADE = 128
 SMALLEST, DECADES = 1e-6, 10
 """Residuals outside 1e-6 to 1e4 count as those; a cell in between is 1.8 % wide."""
 HALF = 0.5 - 1e-5
-"""Of the distribution lies below the median. Less than 1/2, or rounding decides where that is between two cells."""
+"""Part of the distribution below the median. Less than 1/2, or rounding decides where that is between two cells."""
 
 
 class ResidualScale(nn.Module):

@@ -37,7 +37,7 @@ class HarmonizingOptions(NamedTuple):
     reduction: Reduction
     backend: ops.Backend
     average: Average = "examples"
-    """What the mean is over."""
+    """Examples that the mean is over."""
     validate: bool | None = None
     """Whether values of targets and weights are checked; None where that waits for no device."""
 
@@ -63,7 +63,7 @@ class LogitBatch(NamedTuple):
 
     @property
     def inputs(self) -> Tensor:
-        """What the loss is differentiated by."""
+        """Tensor that the loss is differentiated by."""
         return self.examples.logits
 
     @property
@@ -154,7 +154,7 @@ Batch = LogitBatch | ResidualBatch
 
 
 class Memory(NamedTuple):
-    """What a loss remembers from step to step."""
+    """Memory of a loss from step to step."""
 
     density: DensityState
     residual_scale: ResidualScale | None = None
@@ -162,7 +162,7 @@ class Memory(NamedTuple):
 
 
 class Observation(NamedTuple):
-    """What a step saw, for the diagnostics."""
+    """Observation of a step, for the diagnostics."""
 
     estimate: DensityEstimate
     beta: Tensor
@@ -172,7 +172,7 @@ class Observation(NamedTuple):
     histogram: Tensor
     """[regions + 2], of pass 1."""
     total: Tensor
-    """What the mean is over: a scalar."""
+    """Divisor of the mean: a scalar."""
 
     def unpack(self) -> Observation:
         """Return itself: there is nothing to unpack."""
@@ -188,7 +188,7 @@ class Unpackable(Protocol):
 
 
 class StepRecord(NamedTuple):
-    """What a step returns: a loss and what it saw, or an error and a memory that has not changed."""
+    """Result of a step: a loss and what it saw, or an error and a memory that has not changed."""
 
     loss: Tensor | None
     observed: Unpackable | None

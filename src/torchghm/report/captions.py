@@ -80,6 +80,24 @@ SAMPLES = (
     "its class by at least half (IoU 0.5); orange: a prediction that matches no label; yellow, dashed: a label that "
     "was missed. An orange box on a real object is a missing label, not a mistake of the model.",
 )
+THRESHOLDS = (
+    "Which threshold to deploy",
+    "Precision, recall and F1 on {split}; each threshold is the one with the largest F1 on {chosen_on}. A detection is "
+    "right that overlaps an object of its class by half (IoU 0.5), each object once, the highest score first. Look at "
+    "how flat F1 is around the threshold: the flatter, the less the choice matters. Calibration: on the dashed line a "
+    "score is the probability that the detection is right.",
+)
+ERRORS = (
+    "What kinds of errors",
+    "On {split}, detections of score {threshold:.2f} or more. Wrong class: half or more on an object of another class; "
+    "badly placed: on an object of its class by less than half; duplicate: on one that was found already; missed: an "
+    "object that none of these explains. In the matrix, a row is a true class, its colours are shares of the row.",
+)
+WORST_IMAGES = (
+    "The images with most errors",
+    "Predictions of score {threshold:.2f} or more. Blue: found; orange: wrong; yellow, dashed: missed. Look for labels "
+    "that are wrong or missing before you blame the model.",
+)
 GRADIENTS = (
     "Gradients, for the curious",
     "Where the trained model's examples are, and what each loss makes of them.",
@@ -88,6 +106,9 @@ GLOSSARY = (
     ("AP", "average precision in points (0 to 100), mean over IoU thresholds from 0.5 to 0.95"),
     ("AP50, AP75", "the same at an IoU of 0.5, of 0.75"),
     ("IoU", "intersection over union: how well two boxes overlap, from 0 to 1"),
+    ("precision, recall", "part of the detections that is right; part of the objects that is found"),
+    ("F1", "2 × precision × recall / (precision + recall)"),
+    ("threshold", "lowest score of a detection that counts"),
     ("anchor", "a place and size at which a detector looks for an object"),
     ("example", "a pair of an anchor and a class; for boxes, one of the four coordinates of an anchor with an object"),
     ("positive", "an anchor that holds an object, for the object's class"),

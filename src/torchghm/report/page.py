@@ -14,6 +14,7 @@ from matplotlib import style
 
 from torchghm.atomic_files import write_text
 from torchghm.report import captions
+from torchghm.report.evaluation_sections import evaluation_sections
 from torchghm.report.figures.palette import PALETTE, method_label, stylesheet_variables
 from torchghm.report.gradient_sections import classification_sections, regression_sections
 from torchghm.report.learning_sections import (
@@ -28,7 +29,7 @@ from torchghm.report.result_table import duration, lead, more_seeds, score, tabl
 from torchghm.report.section import Methods, Section
 from torchghm.results.average_precision import METRIC_LABELS
 from torchghm.results.comparison import Comparison, read_comparison
-from torchghm.results.files import ComparisonFiles, RunFiles
+from torchghm.results.files import ComparisonFiles, RunFiles, check_results
 from torchghm.results.run import Run, read_run
 
 
@@ -52,6 +53,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
         PosixPath('runs/demo/report.html')
     """
     folder = Path(folder)
+    check_results(folder)
     if out is not None and (Path(out).is_dir() or not Path(out).parent.is_dir()):
         raise FileNotFoundError(f"Expected argument `out` to be a file in an existing folder, but got {out}")
     # Whatever the user's matplotlib settings: LaTeX, for one, would run what a class name says.
@@ -65,12 +67,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
 def _page(folder: Path) -> str:
     if ComparisonFiles(folder).table.is_file():
         return _comparison_page(read_comparison(folder))
-    if RunFiles(folder).results.is_file():
-        return _run_page(read_run(folder))
-    raise FileNotFoundError(
-        f"Expected {folder} to be a run folder with results.json or a comparison folder with comparison.json "
-        f"but found {'neither' if folder.is_dir() else 'a file' if folder.exists() else 'no such folder'}"
-    )
+    return _run_page(read_run(folder))
 
 
 def _run_page(run: Run) -> str:
@@ -90,7 +87,7 @@ def _run_page(run: Run) -> str:
         facts=facts,
         scores=[(METRIC_LABELS.get(name, name), score(value)) for name, value in run.metrics.items()],
         table=None,
-        sections=_sections(methods, run.split),
+        sections=[*evaluation_sections(run), *_sections(methods, run.split)],
         gradients=_gradients(methods),
         folded=_recipes(methods),
     )

@@ -33,19 +33,28 @@ Group = tuple[str, list[Tile]]
 
 
 @dataclass(frozen=True)
+class Table:
+    """Column headings, and rows of texts of which the first names the row."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
 class Section:
-    """A heading, a caption of one to three sentences, and groups of figures, each with a heading or none ("")."""
+    """A heading, a caption, groups of figures, each with a heading or none (""), and below them a table or none."""
 
     id: str
     title: str
     caption: str
     groups: list[Group]
+    table: Table | None = None
 
 
-def section(section_id: str, words: tuple[str, str], *groups: Group) -> Section | None:
+def section(section_id: str, words: tuple[str, str], *groups: Group, table: Table | None = None) -> Section | None:
     """Return a section of the groups that have figures; None if none has."""
     filled = [(heading, tiles) for heading, tiles in groups if tiles]
-    return Section(section_id, *words, filled) if filled else None
+    return Section(section_id, *words, filled, table) if filled else None
 
 
 def tiles_by_method(methods: Methods, prefix: str, label: str, draw: Callable[[Run], Drawn | None]) -> list[Tile]:

@@ -11,3 +11,13 @@ METRIC_LABELS = {
     "ap_large": "AP large",
 }
 """Labels by the name in ``results.json``, in the order in which they are shown."""
+
+
+def points(value: float | None) -> str:
+    """Return an average precision as it is shown: in points, a dash where there is none. Files keep fractions.
+
+    Example:
+        >>> points(0.3214), points(None)
+        ('32.1', '-')
+    """
+    return "-" if value is None else f"{100 * value:.1f}"

@@ -19,10 +19,10 @@ METRIC_COLUMNS = (
     "lr",
     "images_per_second",
 )
-"""Of ``metrics.csv``, one row an epoch."""
+"""Columns of ``metrics.csv``, one row an epoch."""
 
 CLASS_COLUMNS = ("epoch", "class", "ap")
-"""Of ``class_metrics.csv``, one row an epoch and class."""
+"""Columns of ``class_metrics.csv``, one row an epoch and class."""
 
 BETA_COLUMNS = ("loss", "epoch", "region", "lower", "upper", "fraction", "beta")
-"""Of ``beta_history.csv``, one row a loss, epoch and unit region."""
+"""Columns of ``beta_history.csv``, one row a loss, epoch and unit region."""

@@ -31,6 +31,8 @@ class RunFiles:
         self.gradient_norms = self.path / "gradient_norms.npz"
         self.samples = self.path / "samples.json"
         self.sample_images = self.path / "samples"
+        self.evaluation = self.path / "evaluation.json"
+        self.worst_images = self.path / "worst_images.json"
         self.results = self.path / "results.json"  # written last: a folder that has it is complete
         self.page = self.path / "report.html"
 
@@ -58,3 +60,24 @@ class ComparisonFiles:
     def run(self, method: str, seed: int) -> Path:
         """Return the folder of a method's run with a seed."""
         return self.runs / method / f"seed-{seed}"
+
+
+def check_results(folder: Path) -> None:
+    """Refuse a folder that has no results of a run or a comparison.
+
+    Raises:
+        FileNotFoundError: the folder is named, with what it is instead.
+    """
+    run, comparison = RunFiles(folder), ComparisonFiles(folder)
+    if comparison.table.is_file() or run.results.is_file():
+        return
+    if comparison.plan.is_file():
+        found = "a comparison of which no run is finished: the command that began it goes on with it"
+    elif run.versions.is_file():
+        found = f"an interrupted run: torchghm train --resume --out {folder} goes on with it"
+    else:
+        found = "neither" if folder.is_dir() else "a file" if folder.exists() else "no such folder"
+    raise FileNotFoundError(
+        f"Expected {str(folder)!r} to be a run folder with {run.results.name} or a comparison folder with "
+        f"{comparison.table.name}, but found {found}"
+    )

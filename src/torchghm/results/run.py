@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from torchghm.printable import printable
 from torchghm.results.arrays import Array
+from torchghm.results.evaluation import Evaluation, read_evaluation
 from torchghm.results.files import RunFiles
 from torchghm.results.frames import data_frame
 from torchghm.results.gradient_norms import GradientNorms, read_gradient_norms
@@ -66,6 +67,9 @@ class Run:
     weights: dict[str, WeightHistory] = field(default_factory=dict)
     norms: GradientNorms | None = None
     samples: tuple[Sample, ...] = ()
+    evaluation: Evaluation | None = None
+    worst_images: tuple[Sample, ...] = ()
+    """With the predictions at the evaluation's threshold."""
     recipe: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -124,6 +128,8 @@ def read_run(folder: str | Path) -> Run:
         weights=read_weights(files.betas),
         norms=read_gradient_norms(files.gradient_norms),
         samples=_read_samples(files.samples),
+        evaluation=read_evaluation(files.evaluation),
+        worst_images=_read_samples(files.worst_images),
         recipe=_read_text(files.recipe),
         versions=_read_versions(files.versions),
     )

@@ -21,7 +21,7 @@ NEAR = 0.1
 
 
 class Detections(NamedTuple):
-    """Of one image: ``boxes`` [m, 4] xyxy in pixels, ``labels`` [m] and ``scores`` [m] in [0, 1]."""
+    """Detections of one image: ``boxes`` [m, 4] xyxy in pixels, ``labels`` [m] and ``scores`` [m] in [0, 1]."""
 
     boxes: Floats
     labels: Whole
@@ -29,7 +29,7 @@ class Detections(NamedTuple):
 
 
 class Agreement(NamedTuple):
-    """Of n objects and f detections that are about none of them; crowds are no objects."""
+    """Agreement of n objects and f detections that are about none of them; crowds are no objects."""
 
     objects: Whole
     """[n] the place of each object among the annotations of the records."""

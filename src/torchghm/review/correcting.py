@@ -20,7 +20,7 @@ from torchghm.review.findings import KINDS
 
 LOG_FILE = "corrections.json"
 FORM = 1
-"""Of the file of decisions."""
+"""Version of the form of the file of decisions."""
 VERDICTS = ("accept", "reject", "skip")
 _NEAREST = 0.02
 """How far, in pixels, the corners of a label may be from those in a decision, which are rounded."""
@@ -41,7 +41,7 @@ def read_decisions(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{str(path)!r} is not JSON: {error}") from error
     if not isinstance(content, dict) or content.get("torchghm_review") != FORM:
-        raise ValueError(f"expected the decisions that a page of `torchghm review` saved, got {str(path)!r}")
+        raise ValueError(f"Expected the decisions that a page of `torchghm review` saved, but got {str(path)!r}")
     decisions = content.get("decisions")
     if not isinstance(decisions, list) or not all(isinstance(decision, dict) for decision in decisions):
         raise ValueError(f"{str(path)!r}: expected a list under the key 'decisions'")

@@ -18,7 +18,7 @@ PLACE_EVIDENCE = ("score", "beside", "moved", "epochs")
 
 
 class Evidence(NamedTuple):
-    """What speaks for and against each of n objects, and each of f places without a label."""
+    """Evidence for and against each of n objects, and each of f places without a label."""
 
     agreement: Agreement
     of_objects: Floats
@@ -70,7 +70,7 @@ def gather_evidence(records: Records, detections: Sequence[Detections], memory: 
 
 
 class ScoreScale:
-    """What a detection's score is worth: the part of its class's labelled objects that are found with a lower one.
+    """Rank of a detection's score: the part of its class's labelled objects that are found with a lower one.
 
     Arguments:
         same: [n] score with which each object is found.

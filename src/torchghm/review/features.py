@@ -1,4 +1,4 @@
-"""What speaks for each kind of error as a few numbers on one scale for all data sets."""
+"""Evidence for each kind of error as a few numbers on one scale for all data sets."""
 
 from __future__ import annotations
 

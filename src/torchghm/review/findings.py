@@ -46,7 +46,7 @@ class Finding(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What a decision calls it: the same for the same run and data."""
+        """Name in a decision: the same for the same run and data."""
         if self.annotation >= 0:
             return f"{self.kind.replace(' ', '-')}-{self.annotation}"
         assert self.suggested_box is not None

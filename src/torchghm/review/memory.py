@@ -1,4 +1,4 @@
-"""What a training saw of every object: 56 bytes an object, whatever the detector and the number of epochs."""
+"""Memory of what a training saw of every object: 56 bytes an object, whatever the detector and the number of epochs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FAST, SLOW = 0.5, 0.125
 POINTS = 8
 """Points of an object's trajectory of g."""
 LARGEST = 2**15 - 1
-"""Of a count that is kept in 16 bits."""
+"""Largest value of a count that is kept in 16 bits."""
 _EPOCH = ("visits", "matched", "gradient_norm", "residual", "rival", "margin")
 
 

@@ -1,4 +1,4 @@
-"""What one batch says of each of its objects."""
+"""Figures of each object in one batch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torchghm.detection.examples.quality import overlap
 
 
 class ObjectFigures(NamedTuple):
-    """Of n objects; all but ``matched`` are 0 where no anchor was the object's positive."""
+    """Figures of n objects; all but ``matched`` are 0 where no anchor was the object's positive."""
 
     matched: Tensor
     """[n] floats, 1 where any anchor was its positive, else 0."""

@@ -27,9 +27,9 @@ PAGE_FILE = "review.html"
 CROP_SIDE = 160
 """Longest side of a crop in pixels."""
 CROP_BYTES = 20 * 2**20
-"""Of all crops together; of further findings the page shows the image's own file, if it is one."""
+"""Limit of all crops together; of further findings the page shows the image's own file, if it is one."""
 MARGIN = 0.4
-"""Of a crop around its boxes, in parts of their longer side."""
+"""Margin of a crop around its boxes, in parts of their longer side."""
 
 
 def write_page(

@@ -20,9 +20,9 @@ SAME = 0.5
 TAKEN = 0.3
 """IoU from which a box is about an object that has a label."""
 DECAY = 0.75
-"""What an epoch that does not see a place leaves of its score."""
+"""Part of a place's score that is left after an epoch that does not see it."""
 FIELDS = 6
-"""Of a place: the box in parts of the image's sides, the score, and the class counted from 1."""
+"""Numbers of a place: the box in parts of the image's sides, the score, and the class counted from 1."""
 
 
 class UnlabelledPlaces:

@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torchghm.training.comparison.run import compare
+    from torchghm.training.deployment.export import export
     from torchghm.training.evaluation.evaluate import evaluate
     from torchghm.training.evaluation.predict import predict
     from torchghm.training.recipes.files import load_recipe, recipe_names
     from torchghm.training.recipes.recipe import Recipe
     from torchghm.training.run import train
 
-__all__ = ["Recipe", "compare", "evaluate", "load_recipe", "predict", "recipe_names", "train"]
+__all__ = ["Recipe", "compare", "evaluate", "export", "load_recipe", "predict", "recipe_names", "train"]
 
 # Lightning takes seconds to import, and whoever reads a recipe does not need it.
 _MODULE_OF = {
     "Recipe": "recipes.recipe",
     "compare": "comparison.run",
     "evaluate": "evaluation.evaluate",
+    "export": "deployment.export",
     "load_recipe": "recipes.files",
     "predict": "evaluation.predict",
     "recipe_names": "recipes.files",

@@ -13,8 +13,8 @@ from torchghm.review.memory import LabelMemory
 from torchghm.training.loop.module import DetectorModule
 
 LABELS_KEY = "torchghm_labels"
-"""Of a checkpoint: ``memory``, the state of a `LabelMemory`, ``digests`` of the annotations that it is about, and
-the folder that they were read from, ``root``."""
+"""Entries of a checkpoint: ``memory``, the state of a `LabelMemory`, ``digests`` of the annotations that it is about,
+and the folder that they were read from, ``root``."""
 
 
 class KeepLabelMemory(Callback):

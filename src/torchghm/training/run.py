@@ -21,6 +21,7 @@ from torchghm.training.label_memory import KeepLabelMemory
 from torchghm.training.loop.checkpoints import SavedDetector, load_checkpoint
 from torchghm.training.loop.data_order import check_batch_size
 from torchghm.training.loop.datamodule import DetectionDataModule
+from torchghm.training.loop.initial_weights import load_initial_weights
 from torchghm.training.loop.lightning_messages import without_lightning_messages
 from torchghm.training.loop.module import DetectorModule
 from torchghm.training.loop.nonfinite import NonFiniteGuard
@@ -120,13 +121,15 @@ def train(
         data.classes,
         steps_per_epoch=datamodule.steps_per_epoch,
         guard=NonFiniteGuard(recipe.trainer.on_nonfinite, datamodule.train_records.name, folder.nonfinite),
-        with_weights=saved is None,
+        with_weights=saved is None and recipe.model.init is None,
     )
+    anew = load_initial_weights(module) if saved is None else None
     device = _device_name(trainer.strategy.root_device)
     if first:
         folder.prepare(recipe, device, resume=resume)
     if progress and first:
-        print(opening(data, recipe, device=device, steps=module.total_steps), file=sys.stderr, flush=True)
+        block = opening(data, recipe, device=device, steps=module.total_steps, anew=anew)
+        print(block, file=sys.stderr, flush=True)
     if recipe.trainer.label_memory:
         keep = KeepLabelMemory(datamodule.train_records, recipe.trainer.epochs)
         trainer.callbacks.insert(0, keep)  # type: ignore[attr-defined]
@@ -166,7 +169,7 @@ def _finish(folder: RunFolder, data: DetectionData, device: torch.device, second
     if not first:
         barrier()  # what follows for whoever called this may need the results
         return {}
-    write_samples(folder, records, images, data.classes)
+    write_samples(folder.samples, records, images, data.classes)
     write_gradient_norms(folder.gradient_norms, module, records)
     results = {
         "name": f"{recipe.loss.cls} + {recipe.loss.box}",

@@ -12,11 +12,11 @@ from typing import Any
 
 import torchghm
 from torchghm.atomic_files import LEFT_OVER, write_json, write_text
-from torchghm.results.files import RunFiles
+from torchghm.results.files import ComparisonFiles, RunFiles
 from torchghm.training.recipes.changes import COMPUTING_KEYS
 from torchghm.training.recipes.files import load_recipe, recipe_yaml
 from torchghm.training.recipes.recipe import Recipe
-from torchghm.training.recipes.values import flattened
+from torchghm.training.recipes.values import as_yaml, flattened, some_of
 
 _MAY_DIFFER = COMPUTING_KEYS | {"data.evaluate", "trainer.evaluate_checkpoint"}
 """Keys of the recipe that may change when a run is resumed: how it computes, and its final evaluation."""
@@ -55,7 +55,10 @@ class RunFolder(RunFiles):
             raise FileExistsError(f"Expected the output {str(self.path)!r} to be a folder or nothing, but got a file")
         if not self.holds_run:
             if self.path.is_dir() and not all(LEFT_OVER.fullmatch(entry.name) for entry in self.path.iterdir()):
-                raise FileExistsError(f"the folder {str(self.path)!r} is not empty and holds no run: not written to")
+                raise FileExistsError(
+                    f"the folder {str(self.path)!r} is not empty and holds no run: not written to; name another one "
+                    "with --out"
+                )
         elif resume:
             self._check_same(recipe)
         elif not overwrite:
@@ -68,7 +71,8 @@ class RunFolder(RunFiles):
         """Make the folder ready for a run of a recipe: without ``resume``, a run that it holds is removed."""
         if self.holds_run and not resume:
             self._clear()
-        self.results.unlink(missing_ok=True)  # of a run that is extended, which is not complete any more
+        for of_other_weights in (self.results, self.evaluation, self.worst_images):  # in a run that is extended
+            of_other_weights.unlink(missing_ok=True)
         for folder in (self.path, self.checkpoints, self.sample_images):
             for left_over in folder.glob(".*"):
                 if LEFT_OVER.fullmatch(left_over.name):
@@ -115,13 +119,24 @@ class RunFolder(RunFiles):
             if before.get(key) != now[key] and key not in _MAY_DIFFER and not _grows(key, before.get(key), now[key])
         ]
         if changed:
-            differences = ", ".join(f"{key} was {before.get(key)!r} and is {now[key]!r}" for key in changed)
-            raise ValueError(f"the run in {str(self.path)!r} can't be resumed with another recipe: {differences}")
+            differences = [f"{key} was {as_yaml(before.get(key))} and is {as_yaml(now[key])}" for key in changed]
+            raise ValueError(
+                f"the run in {str(self.path)!r} can't be resumed with another recipe: {some_of(differences)}; "
+                "leave them as they were, name another folder with --out, or replace the run with --overwrite"
+            )
 
     def _clear(self) -> None:
-        for folder in (self.checkpoints, self.tensorboard, self.sample_images):
+        for folder in (self.checkpoints, self.tensorboard, self.sample_images, self.worst_images.with_suffix("")):
             shutil.rmtree(folder, ignore_errors=True)
-        results = (self.results, self.page, self.metrics, self.class_metrics, self.betas)
+        results = (
+            self.results,
+            self.evaluation,
+            self.worst_images,
+            self.page,
+            self.metrics,
+            self.class_metrics,
+            self.betas,
+        )
         # The versions last: until then the folder is known as a run's.
         for file in (*results, self.gradient_norms, self.samples, self.recipe, self.versions):
             file.unlink(missing_ok=True)
@@ -129,3 +144,30 @@ class RunFolder(RunFiles):
 
 def _grows(key: str, before: Any, now: Any) -> bool:
     return key in _MAY_GROW and before is not None and (now is None or now > before)
+
+
+def checkpoint_of(checkpoint: str | Path) -> Path:
+    """Return the checkpoint file that a file or a run's folder stands for.
+
+    Raises:
+        FileNotFoundError: there is none; the message says whether there is a run, and how to go on.
+    """
+    path = Path(checkpoint)
+    if not path.exists():
+        raise FileNotFoundError(f"there is no checkpoint and no run folder {str(path)!r}")
+    if not path.is_dir():
+        return path
+    folder = RunFolder(path)
+    if ComparisonFiles(path).plan.is_file():
+        first = next(path.glob("runs/*/seed-*"), None)
+        named = "" if first is None else f", for example {str(first)!r}"
+        raise FileNotFoundError(f"the folder {str(path)!r} holds a comparison: name one of its runs{named}")
+    if not folder.recipe.is_file():
+        raise FileNotFoundError(f"the folder {str(path)!r} holds no run: there is no {folder.recipe.name} in it")
+    file = folder.checkpoint(load_recipe(folder.recipe).trainer.evaluate_checkpoint)
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"the run in {str(path)!r} was interrupted before its first checkpoint: there is no {str(file)!r}; "
+            f"torchghm train --resume --out {path} goes on with it"
+        )
+    return file

@@ -158,8 +158,8 @@ ENTRIES: list[Case] = [
     ("annotations of images that are not listed", instances(
         annotations=[*TRAIN["annotations"], *(annotation(image_id=key) for key in (55, None, [1]))]
     ), Loads(problems={"annotation-without-image": 3})),
-    malformed("annotations are an object", instances(annotations={}), "a list under the key 'annotations', got dict"),
-    malformed("annotations are null", instances(annotations=None), "under the key 'annotations', got NoneType"),
+    malformed("annotations are an object", instances(annotations={}), "list under the key 'annotations', but got dict"),
+    malformed("annotations are null", instances(annotations=None), "under the key 'annotations', but got NoneType"),
     malformed("annotations are numbers", instances(annotations=[1]), "expected objects in 'annotations'"),
     malformed("an image's id is no text", image(id=""), WHOLE_NUMBERS),
     malformed("an image's id is enormous", image(id=10**30), WHOLE_NUMBERS),

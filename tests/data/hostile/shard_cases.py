@@ -122,9 +122,9 @@ def unreadable(name: str, harm: Harm, words: str) -> Case:
 INDEX: list[Case] = [
     malformed("index: no JSON", content(b"{", "shards.json"), "is not JSON", "shards.json"),
     malformed("index: bytes", content(b"\xff\xfe\xff", "shards.json"), "is not text in UTF-8", "shards.json"),
-    malformed("index: a list", content(b"[]", "shards.json"), "expected a JSON object, got list", "shards.json"),
+    malformed("index: a list", content(b"[]", "shards.json"), "expected a JSON object, but got list", "shards.json"),
     malformed("index: deep", content(b'{"a":' * 100_000, "shards.json"), "is not JSON", "shards.json"),
-    malformed("index: of the future", index(format=2), "expected 1 under the key 'format', got '2'", "shards.json"),
+    malformed("index: of the future", index(format=2), "expected 1 under the key 'format', but got '2'", "shards.json"),
     malformed("index: a class twice", index(classes=["ant", "ant"]), "different class names", "shards.json"),
     malformed("index: no classes", index(classes=None), "different class names", "shards.json"),
     malformed("index: a split without a name", index(splits={"": FILE}), "under the key 'splits'", "shards.json"),

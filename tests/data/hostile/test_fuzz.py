@@ -94,6 +94,19 @@ def write_tables(root: Path) -> Path:
     return root
 
 
+def write_open_images(root: Path) -> Path:
+    for split in ("train", "val", "test"):
+        lines = ["ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf"]
+        for sample in (sample for sample in SAMPLES if sample.split == split):
+            write_image(root / split / sample.name, sample.width, sample.height)
+            for label, (x1, y1, x2, y2) in zip(sample.labels, sample.boxes, strict=True):
+                across, down = (x1 / sample.width, x2 / sample.width), (y1 / sample.height, y2 / sample.height)
+                row = (Path(sample.name).stem, "xclick", CLASSES[label], 1, *across, *down, 0, 0, 0)
+                lines.append(",".join(map(str, row)))
+        (root / f"{split}-annotations-bbox.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
 def converted(layout: str) -> Callable[[Path], Path]:
     """What globox writes in its layout, of the same images."""
 
@@ -134,6 +147,7 @@ FILES: dict[str, tuple[Write, str, st.SearchStrategy[damage.Damage], str]] = {
     "class list": (write_class_list, "classes.txt", damage.to_words(), ""),
     "labels of a class list": (write_class_list, "labels/train/a.txt", damage.to_words(), "b c d e"),
     "csv": (write_tables, "train/_annotations.csv", damage.to_words(), ""),
+    "open images": (write_open_images, "train-annotations-bbox.csv", damage.to_words(), ""),
     "cvat": (converted("cvat"), "train/annotations.xml", damage.to_xml(), "d e"),
     "labelme": (converted("labelme"), "train/a.json", damage.to_json(), "b c d e"),
     "via": (converted("via"), "train/via.json", damage.to_json(), "d e"),

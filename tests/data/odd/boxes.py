@@ -342,7 +342,7 @@ VOC: list[Odd] = [
     (
         "two boxes in an object",
         voc(lambda s, n, b, i: xml_object(n, b).replace("<bndbox>", "<bndbox></bndbox><bndbox>")),
-        Refused("malformed-annotations", "expected one <bndbox> in each object, got 2"),
+        Refused("malformed-annotations", "expected one <bndbox> in each object, but got 2"),
     ),
     (
         "objects of another case",

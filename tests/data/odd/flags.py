@@ -82,12 +82,12 @@ COCO: list[Odd] = [
     (
         "no categories",
         coco_set(lambda content: content.update(categories=[])),
-        Refused("malformed-annotations", "under the key 'categories', got an empty list"),
+        Refused("malformed-annotations", "under the key 'categories', but got an empty list"),
     ),
     (
         "no key of categories",
         coco_set(lambda content: content.pop("categories")),
-        Refused("malformed-annotations", "'categories', got no such key .there are: annotations, images"),
+        Refused("malformed-annotations", "'categories', but got no such key .there are: annotations, images"),
     ),
     (
         "ids with gaps",

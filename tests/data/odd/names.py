@@ -245,7 +245,7 @@ YOLO: list[Odd] = [
     (
         "settings whose training images are not there",
         lambda root: write_yolo(root, YAML.replace("images/train", "nowhere")),
-        Refused("malformed-annotations", "under 'train', got 'nowhere'"),
+        Refused("malformed-annotations", "under 'train', but got 'nowhere'"),
     ),
 ]
 

@@ -214,12 +214,12 @@ YOLO: list[Odd] = [
     (
         "two files of settings",
         then(lambda root: write_yolo(root, file="a.yaml"), lambda root: write(root / "b.yaml", YAML)),
-        Refused("malformed-annotations", "expected one settings file, got a.yaml, b.yaml"),
+        Refused("malformed-annotations", "expected one settings file, but got a.yaml, b.yaml"),
     ),
     (
         "no class names",
         lambda root: write_yolo(root, YAML.replace("names: [hen, owl]", "nc: 2")),
-        Refused("malformed-annotations", "'names', got no such key .there are nc, train, val"),
+        Refused("malformed-annotations", "'names', but got no such key .there are nc, train, val"),
     ),
 ]
 SETS = {"coco": COCO, "voc": VOC, "yolo": YOLO}

@@ -47,7 +47,7 @@ def test_other_tables_are_none_of_boxes(tmp_path, text):
 
 
 def test_two_tables_of_one_split_are_refused(tmp_path):
-    with pytest.raises(FileError, match="one table of 'val', got val.csv, valid.csv") as raised:
+    with pytest.raises(FileError, match="one table of 'val', but got val.csv, valid.csv") as raised:
         csv_tables(tables(tmp_path, val=HEADER, valid=HEADER))
     assert raised.value.what == "duplicate-split"
 

@@ -37,7 +37,7 @@ def test_the_folder_that_settings_name_may_be_in_the_data_folder(tmp_path):
 
 
 def test_a_shape_of_key_points_that_is_none(tmp_path):
-    with pytest.raises(DataError, match="two whole numbers under the key 'kpt_shape', got 'many'"):
+    with pytest.raises(DataError, match="two whole numbers under the key 'kpt_shape', but got 'many'"):
         load_data(with_settings(tmp_path / "data", SETTINGS + NAMES + "kpt_shape: many\n"))
 
 

@@ -18,6 +18,9 @@ WIDTHS, HEIGHTS = np.array([40]), np.array([30])
         ([0, 0, 40, 30], None, [0, 0, 40, 30]),
         ([-0.001, 0, 40.001, 30], None, [0, 0, 40, 30]),
         ([-1, 0, 41, 30], "box-clipped", [0, 0, 40, 30]),
+        ([3, 2, 3.5, 4], "box-below-a-pixel-wide", [3, 2, 3.5, 4]),
+        ([3, 2, 9, 2.9], "box-below-a-pixel-wide", None),
+        ([3, 2, 4, 3], None, [3, 2, 4, 3]),
         ([3, 2, 1, 4], "box-without-area", None),
         ([3, 2, 3, 4], "box-without-area", None),
         ([40, 2, 50, 4], "box-outside", None),
@@ -48,7 +51,7 @@ def test_whatever_is_kept_can_be_learned_from(boxes):
     assert (kept[:, 2:] - kept[:, :2] >= SMALLEST_SIDE * 0.99).all()
     inside = (boxes >= 0).all(axis=1) & (boxes <= [40, 30, 40, 30]).all(axis=1)
     untouched = inside & (boxes[:, 2:] - boxes[:, :2] > 2 * SMALLEST_SIDE).all(axis=1)
-    assert not np.any([concerned & untouched for concerned in faults.values()])
+    assert not np.any([concerned & untouched for what, concerned in faults.items() if what != "box-below-a-pixel-wide"])
     np.testing.assert_array_equal(cleaned[untouched], boxes[untouched].astype(np.float32))
 
 

@@ -28,7 +28,7 @@ def test_shards_that_lie_elsewhere(tmp_path):
     with pytest.raises(DataError, match=r"train\.jsonl: unusable-shard: line 1: there is no shard 'train-000000\.tar'"):
         load_data(out)
     assert_same(load_data(out, shards_at=str(tmp_path / "mounted")), load_data(root))
-    with pytest.raises(ValueError, match="`shards_at` for a folder of shards only, got voc data"):
+    with pytest.raises(ValueError, match="`shards_at` for a folder of shards only, but got voc data"):
         load_data(root, shards_at=str(tmp_path / "mounted"))
 
 
@@ -105,7 +105,7 @@ def test_a_server_that_fails_is_named(tmp_path, server, monkeypatch):
     server.failing[:] = [503, 503, 503]
     with pytest.raises(ImageError, match=rf"train-000000\.tar/000000000\.png.*{server.url}.*cannot be read.*503"):
         read(server.url)
-    with pytest.raises(ImageError, match=r"train-000000\.tar/000000000\.png.*bytes of the shard, got"):
+    with pytest.raises(ImageError, match=r"train-000000\.tar/000000000\.png.*bytes of the shard, but got"):
         read(f"{server.url}/whole")
     server.files.clear()
     with pytest.raises(ImageError, match=rf"train-000000\.tar/000000000\.png.*does not exist.*{server.url}"):

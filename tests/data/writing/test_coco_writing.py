@@ -66,5 +66,5 @@ def test_an_image_is_linked_and_a_link_is_followed(tmp_path):
 @pytest.mark.parametrize("split", ["", "..", "a/b", "a b", "\0"])
 def test_a_split_that_no_file_can_be_called_after_is_refused(tmp_path, split):
     data = load_data(write_coco(tmp_path / "data"))
-    with pytest.raises(ValueError, match="expected splits of letters"):
+    with pytest.raises(ValueError, match="Expected splits of letters"):
         write_coco_split(tmp_path, split, data.splits["train"], {})

@@ -114,7 +114,7 @@ def test_what_is_there_is_never_replaced(tmp_path):
     with pytest.raises(FileExistsError, match=r"full.*an empty folder"):
         write_noisy(data, tmp_path / "full", rate=0.1)
     for inside in (tmp_path / "data", tmp_path / "data" / "noisy"):
-        with pytest.raises(ValueError, match="expected a folder outside of the data"):
+        with pytest.raises(ValueError, match="Expected a folder outside of the data"):
             write_noisy(data, inside, rate=0.1)
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["thesis.txt"]
     (tmp_path / "empty").mkdir()
@@ -137,5 +137,5 @@ def test_arguments_out_of_range_are_named(tmp_path, argument, value):
 
 
 def test_data_without_training_images_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="expected data with the split 'train'.*which has 'test'"):
+    with pytest.raises(ValueError, match="Expected data with the split 'train'.*which has 'test'"):
         write_noisy(load_data(write_coco(tmp_path / "data", SAMPLES[4:])), tmp_path / "noisy", rate=0.1)

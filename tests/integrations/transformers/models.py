@@ -63,6 +63,7 @@ BUILD = {
     "Detr": _plain,
     "ConditionalDetr": _plain,
     "DeformableDetr": _plain,
+    "DabDetr": _plain,
 }
 
 

@@ -211,6 +211,13 @@ def test_what_does_not_fit_is_named():
         harmonize(model, torchghm.GHMCLoss(), targets="soft")
     with pytest.raises(TypeError, match=r"RTDetrForObjectDetection, .*but got torch.nn.modules.linear.Linear"):
         harmonize(torch.nn.Linear(1, 1), torchghm.GHMCLoss())
+    yolos = transformers.YolosForObjectDetection(
+        transformers.YolosConfig(
+            hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8, image_size=[32, 32]
+        )
+    )
+    with pytest.raises(TypeError, match=r"DabDetrForObjectDetection, or of .*but got .*YolosForObjectDetection"):
+        harmonize(yolos, torchghm.GHMCLoss())
     images = batch()
     images["labels"][0]["class_labels"][0] = CLASSES
     with pytest.raises(ValueError, match="labels from 0 to 3, but got values from 1 to 4: the model was built for 4"):

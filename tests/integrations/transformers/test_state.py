@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 import torch
+from tests.ranks import on_ranks
 
 import torchghm
 
@@ -131,3 +135,59 @@ def test_detector_trains_and_saves_its_branches(tmp_path):
     # The weights are the host's own: they load where torchghm is not.
     again = type(model).from_pretrained(tmp_path / "checkpoint-2")
     assert again.state_dict().keys() == model.state_dict().keys()
+
+
+def accumulated_weights(folder, batch_size, accumulation, **options):
+    """Of a model whose Trainer took one step of plain gradient descent over eight rows of unequal length."""
+    model = bert("TokenClassification")
+    loss_func = compute_loss_func(model, softmax(bins=1, normalize="regions", max_weight=None))
+    arguments = transformers.TrainingArguments(
+        str(folder),
+        max_steps=1,
+        per_device_train_batch_size=batch_size,
+        gradient_accumulation_steps=accumulation,
+        learning_rate=1.0,
+        optim="sgd",
+        lr_scheduler_type="constant",
+        max_grad_norm=0.0,
+        use_cpu=True,
+        report_to=[],
+        disable_tqdm=True,
+        logging_strategy="no",
+        save_strategy="no",
+        dataloader_pin_memory=False,
+        **options,
+    )
+    data = rows(8)
+    for row in data[:3]:
+        row["labels"][1:5] = -100
+    trainer = transformers.Trainer(
+        model, arguments, train_dataset=data, compute_loss_func=loss_func, callbacks=[StateCallback(loss_func)]
+    )
+    trainer.train()
+    assert loss_func.calls == accumulation
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def on_rank(rank, folder):
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "ACCELERATE_USE_CPU": "true"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}  # never used: the processes have met
+    return accumulated_weights(Path(folder) / str(rank), batch_size=2, accumulation=2, ddp_backend="gloo")
+
+
+def test_two_processes_and_accumulation_step_as_the_joint_batch(tmp_path):
+    """The host's own Trainer in two processes, of unequally many items, which it counts for the divisor."""
+    (tmp_path / "ranks").mkdir()
+    first, second = on_ranks(on_rank, tmp_path / "ranks", str(tmp_path))
+    torch.testing.assert_close(first, second)
+    alone = accumulated_weights(tmp_path, batch_size=8, accumulation=1)
+    start = bert("TokenClassification").state_dict()
+    assert any((alone[name] - start[name]).abs().max() > 1e-2 for name in start)
+    torch.testing.assert_close(first, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_state_of_other_shapes_is_named():
+    model = bert("TokenClassification")
+    state = compute_loss_func(model, softmax()).state_dict()
+    with pytest.raises(RuntimeError, match="saved with 30 regions, but this loss has 10"):
+        compute_loss_func(model, softmax(bins=10)).load_state_dict(state)

@@ -47,6 +47,17 @@ def test_only_the_trained_model_is_harmonized(interrupted):
     assert b"torchghm" not in (weights / "last.pt").read_bytes()
 
 
+def test_state_of_other_shapes_is_named(interrupted):
+    """Before the checkpoint is used up by the test below."""
+    weights, _ = interrupted
+    for losses, says in (
+        ((torchghm.GHMCLoss(bins=7), torchghm.GHMRLoss()), "saved with 30 regions, but this loss has 7"),
+        ((torchghm.GHMCLoss(), None), "Expected a state of cls_losses in .*torchghm.pt, but got cls_losses, box_loss"),
+    ):
+        with pytest.raises((RuntimeError, ValueError), match=says):
+            ultralytics.YOLO(weights / "last.pt").train(trainer=trainer(*losses), resume=True)
+
+
 def test_state_is_kept_over_resume(interrupted):
     weights, first = interrupted
     saved = torch.load(weights / "torchghm.pt", weights_only=True)
@@ -78,6 +89,40 @@ def test_criterion_that_was_replaced_stops_the_first_step(tmp_path):
     model.add_callback("on_train_start", put_back)
     with pytest.raises(RuntimeError, match="cls_losses were not called in the first step"):
         model.train(trainer=trainer(torchghm.GHMCLoss()), epochs=1, **options)
+
+
+def test_labels_out_of_range_stop_the_first_step(tmp_path):
+    options = folder(tmp_path, "distributions")
+    model = ultralytics.YOLO(tmp_path / "model.yaml", task="detect")
+
+    def mislabel(current):
+        for labels in current.train_loader.dataset.labels:
+            labels["cls"][0] = 2
+
+    model.add_callback("on_train_start", mislabel)
+    with pytest.raises(ValueError, match="class labels from 0 to 1, but got values from 1 to 2"):
+        model.train(trainer=trainer(torchghm.GHMCLoss()), epochs=1, mosaic=0.0, **options)
+
+
+def test_models_of_other_tasks_are_named(tmp_path):
+    options = folder(tmp_path, "distributions")
+    layout = (
+        (tmp_path / "model.yaml").read_text().replace("Detect", "Segment").replace("- nc", "- nc\n    - 4\n    - 8")
+    )
+    (tmp_path / "model.yaml").write_text(layout)
+    with pytest.raises(TypeError, match="Expected a model for boxes of YOLO .* but got SegmentationModel with v8Segm"):
+        harmonized_criterion_of(tmp_path / "model.yaml", options)
+
+
+def harmonized_criterion_of(layout, options):
+    from ultralytics.cfg import get_cfg
+    from ultralytics.nn.tasks import SegmentationModel
+
+    from torchghm.integrations.ultralytics.criteria import TrainingLosses, harmonize_criterion
+
+    model = SegmentationModel(str(layout), verbose=False)
+    model.args = get_cfg(overrides={"imgsz": options["imgsz"]})
+    harmonize_criterion(model, TrainingLosses(torchghm.GHMCLoss(), None))
 
 
 def test_rtdetr_trains(tmp_path):

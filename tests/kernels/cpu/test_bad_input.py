@@ -22,9 +22,8 @@ from tests.oracles import passes as oracle
 
 from torchghm.functional.examples import Examples
 from torchghm.kernels import ops
-from torchghm.kernels.cpu import launch, sigmoid, softmax
+from torchghm.kernels.cpu import entry_points, launch
 from torchghm.kernels.cpu import passes as cpu
-from torchghm.kernels.cpu import residual as residual_kernels
 from torchghm.kernels.cpu.simd.loads_and_stores import FLOAT32
 
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
@@ -207,7 +206,7 @@ def run_last_chunk(function, sums_width, *, logits, targets, regions, rows_befor
 @pytest.mark.parametrize("kind", ["sigmoid", "softmax", "residual"])
 def test_index_arithmetic_beyond_2_31_numbers(kind):
     torch.manual_seed(0)
-    module = {"sigmoid": sigmoid, "softmax": softmax, "residual": residual_kernels}[kind]
+    pass_1, pass_2 = (passes[kind][torch.float32] for passes in (entry_points.HISTOGRAM, entry_points.LOSS))
     logits, targets = torch.randn(50, 80), torch.randint(0, 80, (50,))
     table, gradient = torch.rand(30, dtype=torch.float64), torch.full((50, 80), NAN)
     columns = 1 if kind == "residual" else 80
@@ -225,10 +224,8 @@ def test_index_arithmetic_beyond_2_31_numbers(kind):
     }
     assert BEFORE > 2**31
     assert place["chunk_before"] * chunk * unit == BEFORE
-    histogram = run_last_chunk(module.histogram_float32, 32, **place)
-    sums = run_last_chunk(
-        module.loss_float32, 4, **place, table=table.data_ptr(), gradient=gradient.data_ptr() - BEFORE * 4
-    )
+    histogram = run_last_chunk(pass_1, 32, **place)
+    sums = run_last_chunk(pass_2, 4, **place, table=table.data_ptr(), gradient=gradient.data_ptr() - BEFORE * 4)
     if kind == "residual":
         expected = cpu.regression_histogram(logits, None, 30, 0.02, False)
         loss, others, expected_gradient = cpu.regression_loss_and_gradient(logits, None, table, 0.02, False)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from tests.kernels.batches import random_examples, threads_and_chunks
 
-from torchghm.kernels.cpu import launch, passes, residual, sigmoid
+from torchghm.kernels.cpu import entry_points, launch, passes
 
 
 def both_passes(inputs, regions=30):
@@ -78,7 +78,7 @@ def test_compiled_once_where_no_folder_can_be_written(monkeypatch):
         raise RuntimeError("cannot cache function 'f': no locator available for file 'f.py'")
 
     monkeypatch.setattr(launch, "FunctionCache", cache)
-    kernel = launch.compile_kernel.__wrapped__(residual.histogram_float32)
+    kernel = launch.compile_kernel.__wrapped__(entry_points.residual_histogram[torch.float32])
     distance, sums = torch.tensor([0.0, 5.0]), torch.empty(4, dtype=torch.float64)
     counter = ctypes.c_int64(0)
     arguments = launch.Arguments(
@@ -103,22 +103,22 @@ def test_other_errors_of_the_compiler_are_not_hidden(monkeypatch):
 
     monkeypatch.setattr(launch, "FunctionCache", cache)
     with pytest.raises(RuntimeError, match="something else"):
-        launch.compile_kernel.__wrapped__(residual.histogram_float32)
+        launch.compile_kernel.__wrapped__(entry_points.residual_histogram[torch.float32])
 
 
 def test_a_second_process_finds_the_compiled_kernel_and_says_nothing(inputs, monkeypatch, caplog):
     both_passes(inputs)
     caplog.clear()
     monkeypatch.setattr(launch._Announcement, "made", False)
-    kernel = launch.compile_kernel.__wrapped__(sigmoid.histogram_float32)
+    kernel = launch.compile_kernel.__wrapped__(entry_points.sigmoid_histogram[torch.float32])
     assert kernel.function.cache_hits == 1
     assert not caplog.messages
 
 
 COMPILING = """
-import logging, sys
+import logging, sys, torch
 logging.basicConfig(format="%(message)s", stream=sys.stdout)
-from torchghm.kernels.cpu import launch, residual_median
+from torchghm.kernels.cpu import entry_points, launch
 """
 
 
@@ -132,7 +132,7 @@ def said_by(code, **environment):
 
 def test_what_is_compiled_is_said_once_and_where_it_is_kept(tmp_path):
     code = (
-        "for kernel in (residual_median.median_float32, residual_median.median_float64):\n"
+        "for kernel in (entry_points.median[torch.float32], entry_points.median[torch.float64]):\n"
         "    launch.compile_kernel(kernel)\n"
     )
     (said,) = said_by(code, NUMBA_CACHE_DIR=str(tmp_path))
@@ -146,7 +146,7 @@ def test_what_no_folder_can_keep_is_said_with_a_remedy():
         "def cache(function):\n"
         "    raise RuntimeError('cannot cache function: no locator available for file')\n"
         "launch.FunctionCache = cache\n"
-        "launch.compile_kernel(residual_median.median_float32)\n"
+        "launch.compile_kernel(entry_points.median[torch.float32])\n"
     )
     assert "median_float32" in said
     assert "NUMBA_CACHE_DIR" in said

@@ -42,7 +42,9 @@ def test_variants_of_one_loss_stand_side_by_side(call, tmp_path):
     assert options == [{"bins": 10, "momentum": 0.5}, {"bins": 10, "momentum": 0.9}]
     assert [(row["name"], row["cls"]) for row in table(out)["methods"]] == [(name, "ghmc") for name in methods]
     methods["ghmc+ghmr@momentum=0.9"] = {"loss.cls_options.momentum": 0.99}
-    with pytest.raises(ValueError, match=r"method ghmc\+ghmr@momentum=0.9: .*0.9} there, .*0.99} asked for"):
+    with pytest.raises(
+        ValueError, match=r"method ghmc\+ghmr@momentum=0.9: loss.cls_options.momentum: 0.9 there, 0.99 asked for"
+    ):
         call(train, methods=methods, seeds=[0], recipe=recipe)
 
 
@@ -109,8 +111,8 @@ def test_an_error_of_a_run_leaves_the_others(call, tmp_path):
         ({"methods": ["ce+smooth_l1"]}, r"`methods` to be pairs.*got 'ce\+smooth_l1'"),
         ({"methods": [("ce",)]}, "`methods` to be pairs"),
         ({"methods": [("../ce", "ghmr")]}, "`methods` to be pairs"),
-        ({"methods": [CE, ("gmhc", "ghmr")]}, r"loss\.cls.*got 'gmhc'"),
-        ({"methods": [CE, ("ghmc", "l2")]}, r"loss\.box.*got 'l2'"),
+        ({"methods": [CE, ("gmhc", "ghmr")]}, r"loss\.cls.*got gmhc"),
+        ({"methods": [CE, ("ghmc", "l2")]}, r"loss\.box.*got l2"),
         ({"seeds": []}, r"`seeds`.*got \[\]"),
         ({"seeds": [1, 1]}, "`seeds`.*each once"),
         ({"seeds": [-1]}, "`seeds`"),

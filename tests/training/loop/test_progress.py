@@ -8,7 +8,7 @@ from torchghm.training import train
 from torchghm.training.loop import progress as progress_module
 
 LINE = re.compile(
-    r"epoch (\d)/2  AP 0\.\d{3}  AP50 0\.\d{3}  loss \d+\.\d{3}  cls \d+\.\d{3}  box \d+\.\d{3}  "
+    r"epoch (\d)/2  AP \d+\.\d  AP50 \d+\.\d  loss \d+\.\d{3}  cls \d+\.\d{3}  box \d+\.\d{3}  "
     r"cross entropy \d+\.\d{3}  \d+\.\d images/s  0:\d\d:\d\d left"
 )
 

@@ -81,7 +81,7 @@ def test_trained_evaluated_and_predicted(values, own_losses, tiny_data, run_path
     recipe = TINY.with_values({**values, "trainer.epochs": 1})
     train(tiny_data, recipe=recipe, out=run_path, progress=False)
     folder = RunFolder(run_path)
-    assert evaluate(run_path, tiny_data, "test")["classes"] == list(CLASSES)
+    assert evaluate(run_path, tiny_data, "test").classes == CLASSES
     with np.load(folder.gradient_norms) as counts:
         # each image's anchors are counted once: logits of three classes, or anchors for the softmax and the RPN
         assert counts["cls_positive"].sum() > 0

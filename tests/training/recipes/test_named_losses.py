@@ -1,9 +1,12 @@
+import inspect
+
 import pytest
 
 import torchghm
+from torchghm.losses.baselines.unharmonized import Options, UnharmonizedLoss
 from torchghm.training import Recipe
 from torchghm.training.recipes.loss_section import build_losses
-from torchghm.training.recipes.named_losses import BOX_LOSSES, CLS_LOSSES
+from torchghm.training.recipes.named_losses import BOX_LOSSES, CLS_LOSSES, REFERENCE_LOSSES
 
 
 def build(**values):
@@ -65,3 +68,26 @@ def test_names_and_recipe_agree():
 def test_losses_of_a_softmax_by_name(name, kind):
     recipe = Recipe().with_values({"model.detector": "ssdlite320", "loss.cls": name})
     assert type(build_losses(recipe.loss).cls_loss) is kind
+
+
+DECIDED = {"self", "ignore_index", "class_dim", "reduction", "use_sigmoid", "loss_weight"}
+"""Arguments in which a detector leaves no choice: its logits' layout, and that a loss is one number."""
+
+
+@pytest.mark.parametrize(("name", "choice"), [*CLS_LOSSES.items(), *BOX_LOSSES.items(), *REFERENCE_LOSSES.items()])
+def test_the_options_are_the_arguments_of_the_loss(name, choice):
+    build = choice.build
+    if build is None:
+        assert (name, choice.options) == ("own", ())
+        return
+    loss_class = type(build())
+    arguments = set(inspect.signature(loss_class.__init__).parameters)
+    if issubclass(loss_class, UnharmonizedLoss):
+        arguments = arguments - {"options"} | Options.__annotations__.keys()
+    assert set(choice.options) == arguments - DECIDED
+    assert len(choice.options) == len(set(choice.options))
+
+
+@pytest.mark.parametrize("choice", [choice for choice in CLS_LOSSES.values() if choice.path])
+def test_the_activation_is_that_of_the_loss(choice):
+    assert choice.activation == choice.build().activation

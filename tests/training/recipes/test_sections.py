@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from torchghm.detection.build import DETECTORS, has_option
+from torchghm.detector_names import DETECTORS, has_option
 from torchghm.training.recipes.sections import (
     DETECTOR_OPTIONS,
     DataRecipe,

@@ -66,14 +66,14 @@ def _parse(content: bytes) -> dict[str, Entries]:
     except (ValueError, RecursionError, MemoryError) as error:
         raise FileError(f"is not JSON: {error}") from error
     if not isinstance(data, dict):
-        raise FileError(f"expected an object with images, annotations, categories, got {type(data).__name__}")
+        raise FileError(f"expected an object with images, annotations, categories, but got {type(data).__name__}")
     for key in ("images", "annotations", "categories"):
         if not isinstance(data.get(key), list):
             has = ", ".join(sorted(map(str, data))[:8])
             got = type(data[key]).__name__ if key in data else f"no such key (there are: {has})"
-            raise FileError(f"expected a list under the key {key!r}, got {got}")
+            raise FileError(f"expected a list under the key {key!r}, but got {got}")
         if wrong := [index for index, item in enumerate(data[key]) if not isinstance(item, dict)]:
-            raise FileError(f"expected objects in {key!r}, got something else at index {examples(wrong)}")
+            raise FileError(f"expected objects in {key!r}, but got something else at index {examples(wrong)}")
     return data
 
 
@@ -83,7 +83,7 @@ def _categories(
     """Return the category ids and the class of each; new names join the classes."""
     entries = data["categories"]
     if not entries and data["annotations"]:
-        raise FileError("expected the names of the classes under the key 'categories', got an empty list")
+        raise FileError("expected the names of the classes under the key 'categories', but got an empty list")
     ids = Ids([entry.get("id") for entry in entries], "categories")
     if ids.repeated:
         problems.append(Problem(file, "duplicate-category", f"ids {examples(ids.repeated)}", len(ids.repeated)))
@@ -93,7 +93,7 @@ def _categories(
         name = entries[index].get("name")
         if not isinstance(name, str) or not name.strip():
             got = "no name" if name is None else type(name).__name__
-            raise FileError(f"expected a name for category {entries[index]['id']}, got {got}")
+            raise FileError(f"expected a name for category {entries[index]['id']}, but got {got}")
         labels[index] = classes.setdefault(name, len(classes))
         names.append(name)
     if same := list(dict.fromkeys(name for name in names if names.count(name) > 1)):
@@ -117,7 +117,7 @@ def _images(
     for entry in entries:
         if not isinstance(entry.get("file_name"), str):
             got = type(entry["file_name"]).__name__ if "file_name" in entry else "no such key"
-            raise FileError(f"expected a file_name for image {entry['id']}, got {got}")
+            raise FileError(f"expected a file_name for image {entry['id']}, but got {got}")
     found = FoundFiles(
         folder, (entry["file_name"] for entry in entries), image_folders, lambda name: may_be_of(split, name)
     )

@@ -30,7 +30,7 @@ class Ids:
         for value in values:
             if not _is_id(value):
                 got = "no id" if value is None else f"{type(value).__name__} {str(value)[:20]!r}"
-                raise FileError(f"expected whole numbers as ids in {where!r}, or text, got {got}")
+                raise FileError(f"expected whole numbers as ids in {where!r}, or text, but got {got}")
         self.repeated = [value for value, times in Counter(values).items() if times > 1]
         self._kinds = {type(value) for value in values}
         self._by_value = {value: index for index, value in enumerate(values)}

@@ -70,12 +70,12 @@ def other_coco_files(folder: DataFolder) -> dict[str, CocoFile]:
         instances = [file for file in files if "instances" in posixpath.basename(file).casefold()]
         files = instances if len(instances) == 1 else files
         if len(files) > 1:
-            raise FileError(f"expected one COCO file of {split!r}, got {', '.join(files)}", "duplicate-split")
+            raise FileError(f"expected one COCO file of {split!r}, but got {', '.join(files)}", "duplicate-split")
         inner = posixpath.dirname(files[0])
         beside = (inner, posixpath.join(inner, "images"), posixpath.join(inner, "data"))
         found[split] = CocoFile(files[0], tuple(dict.fromkeys((*image_folders(folder, split), *beside, "images", ""))))
     if len(found) > 1 and "all" in found:
-        raise FileError(f"expected all COCO files to be called after splits, got {found['all'].file}")
+        raise FileError(f"expected all COCO files to be called after splits, but got {found['all'].file}")
     return in_split_order(found)
 
 

@@ -71,7 +71,7 @@ def csv_tables(folder: DataFolder) -> dict[str, Table]:
     for split, tables in by_split.items():
         if len(tables) > 1:
             files = ", ".join(table.file for table in tables)
-            raise FileError(f"expected one table of {split!r}, got {files}", "duplicate-split")
+            raise FileError(f"expected one table of {split!r}, but got {files}", "duplicate-split")
     return in_split_order({split: tables[0] for split, tables in by_split.items()})
 
 

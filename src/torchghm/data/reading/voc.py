@@ -97,7 +97,7 @@ def _read_image(
     for number, item in enumerate(_objects(root), start=1):
         name = (item.findtext("name") or "").strip()
         if not name:
-            raise FileError(f"expected a <name> in object {number}, got none")
+            raise FileError(f"expected a <name> in object {number}, but got none")
         corners, what, words = _corners(item)
         if what:
             found.setdefault(what, []).append((there, f"object {number}{words}"))
@@ -119,7 +119,7 @@ def _objects(root: Element) -> list[Element]:
     objects = root.findall("object")
     for item in root:
         if item.tag not in USUAL and any(inner.tag.casefold() in ("bndbox", "object") for inner in item.iter()):
-            raise FileError(f"expected objects as <object> in <annotation>, got some in <{item.tag}>")
+            raise FileError(f"expected objects as <object> in <annotation>, but got some in <{item.tag}>")
     return objects
 
 
@@ -127,7 +127,7 @@ def _corners(item: Element) -> tuple[list[float | None], str, str]:
     """Return the corners of an object, None for each that is not known, and the kind of problem that it has, if any."""
     boxes = item.findall("bndbox")
     if len(boxes) > 1:
-        raise FileError(f"expected one <bndbox> in each object, got {len(boxes)} in one")
+        raise FileError(f"expected one <bndbox> in each object, but got {len(boxes)} in one")
     if not boxes:
         around = _around_polygon(item)
         if around is not None:
@@ -173,7 +173,7 @@ def _parse(content: bytes) -> Element:
     except (ParseError, ValueError, LookupError) as error:
         raise FileError(f"is not XML that can be read: {error}") from error
     if root.tag != "annotation":
-        raise FileError(f"expected the element <annotation>, got <{root.tag}>")
+        raise FileError(f"expected the element <annotation>, but got <{root.tag}>")
     return root
 
 

@@ -62,7 +62,7 @@ def read_yolo(folder: DataFolder, assumptions: Assumptions, problems: list[Probl
     if images:
         labels.report(problems)
     if not source.places and not problems:
-        problems.append(Problem(file, "malformed-annotations", "expected images under the key 'train', got none"))
+        problems.append(Problem(file, "malformed-annotations", "expected images under the key 'train', but got none"))
     records = annotations.records(problems)
     if 0 not in records.labels and len(set(records.labels.tolist())) == len(source.classes) - 1 > 0:
         detail = f"no line has class 0 ({source.classes[0]!r}), lines have all others: do they count from 1?"
@@ -144,7 +144,7 @@ def _place(
         return posixpath.dirname(listed), [line.strip() for line in lines if line.strip()]
     if outside is not None:
         raise FileError(f"under {key!r}: {outside}", outside.what)
-    raise FileError(f"expected a folder or a list of images in the data folder under {key!r}, got {place!r}")
+    raise FileError(f"expected a folder or a list of images in the data folder under {key!r}, but got {place!r}")
 
 
 def _judged(

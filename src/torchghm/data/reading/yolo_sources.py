@@ -58,7 +58,7 @@ def yolo_source(folder: DataFolder) -> tuple[str, Callable[[DataFolder, str], Yo
     names = folder.files("", (".yaml", ".yml"))
     if others := [file for file in names if _has_keys(folder, file, r"names\s*:", r"(train|val|valid|test)\s*:")]:
         if len(others) > 1:
-            raise FileError(f"expected one settings file, got {', '.join(others)}; call the right one data.yaml")
+            raise FileError(f"expected one settings file, but got {', '.join(others)}; call the right one data.yaml")
         return others[0], read_yaml
     for file in folder.files("", (".data",)):
         if _has_keys(folder, file, r"names\s*=", r"train\s*="):
@@ -98,10 +98,12 @@ def read_darknet(folder: DataFolder, file: str) -> YoloSource:
     settings = {key.strip(): value.strip() for key, _, value in pairs}
     names, _ = folder.named(settings.get("names", ""), (posixpath.dirname(file), ""))
     if names is None:
-        raise FileError(f"expected a file of class names under the key 'names', got {settings.get('names')!r}")
+        raise FileError(f"expected a file of class names under the key 'names', but got {settings.get('names')!r}")
     classes = _class_list(folder, names)
     if settings.get("classes", str(len(classes))) != str(len(classes)):
-        raise FileError(f"expected {len(classes)}, the lines of {names}, under 'classes', got {settings['classes']!r}")
+        raise FileError(
+            f"expected {len(classes)}, the lines of {names}, under 'classes', but got {settings['classes']!r}"
+        )
     places = {key: [value] for key, value in settings.items() if key.casefold() in SPLIT_NAMES and value}
     return YoloSource(file, classes, places)
 
@@ -116,7 +118,7 @@ def read_class_list(folder: DataFolder, file: str) -> YoloSource:
     for place in _image_folders(folder):
         places.setdefault(split_of_path(place) or "all", []).append(place)
     if len(places) > 1 and "all" in places:
-        raise FileError(f"expected all folders of images to be called after splits, got {', '.join(places['all'])}")
+        raise FileError(f"expected all folders of images to be called after splits, but got {', '.join(places['all'])}")
     return YoloSource(file, _class_list(folder, file), places)
 
 
@@ -147,7 +149,7 @@ def _parse(content: str) -> dict[str, Any]:
     except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:  # the latter of \U00110000 and longer
         raise FileError(f"is not YAML: {error}") from error
     if not isinstance(settings, dict):
-        raise FileError(f"expected the keys train, val and names, got {type(settings).__name__}")
+        raise FileError(f"expected the keys train, val and names, but got {type(settings).__name__}")
     return settings
 
 
@@ -155,7 +157,7 @@ def _classes(settings: dict[str, Any]) -> tuple[str, ...]:
     names = settings.get("names")
     if names is None:
         has = ", ".join(sorted(str(key)[:20] for key in settings)[:8])
-        raise FileError(f"expected a list of class names under the key 'names', got no such key (there are {has})")
+        raise FileError(f"expected a list of class names under the key 'names', but got no such key (there are {has})")
     if isinstance(names, dict):
         if set(names) != {str(number) for number in range(len(names))}:
             raise FileError("expected the numbers 0, 1, 2, ... as keys under 'names'")
@@ -163,10 +165,10 @@ def _classes(settings: dict[str, Any]) -> tuple[str, ...]:
     if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
         raise FileError("expected a list of class names under the key 'names'")
     if len(set(names)) < len(names):
-        raise FileError("expected different class names under the key 'names', got one of them twice")
+        raise FileError("expected different class names under the key 'names', but got one of them twice")
     stated = settings.get("nc", str(len(names)))
     if stated != str(len(names)):
-        raise FileError(f"expected {len(names)}, the number of 'names', under the key 'nc', got {brief(stated)}")
+        raise FileError(f"expected {len(names)}, the number of 'names', under the key 'nc', but got {brief(stated)}")
     return tuple(names)
 
 
@@ -188,7 +190,7 @@ def _key_points(settings: dict[str, Any]) -> int:
         or len(shape) != 2
         or not all(str(side).isascii() and str(side).isdigit() for side in shape)
     ):
-        raise FileError(f"expected two whole numbers under the key 'kpt_shape', got {brief(shape)}")
+        raise FileError(f"expected two whole numbers under the key 'kpt_shape', but got {brief(shape)}")
     return int(shape[0]) * int(shape[1])
 
 

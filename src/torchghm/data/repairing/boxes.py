@@ -71,7 +71,7 @@ def clean_boxes(
     Returns:
         The boxes clipped, float32 `[n, 4]`, and for each kind of problem the boxes that have it, bool `[n]`:
         those of "box-not-finite", "box-without-area" and "box-outside" are to be dropped, those of
-        "box-clipped" stay. Every box has at most one kind.
+        "box-clipped" and "box-below-a-pixel-wide" stay. Every box has at most one kind.
     """
     finite = np.asarray(np.isfinite(boxes).all(axis=1))
     safe = np.where(finite[:, None], boxes, 0.0)
@@ -88,7 +88,13 @@ def clean_boxes(
         "box-without-area": finite & ~has_area,
         "box-outside": finite & has_area & ~remains,
         "box-clipped": finite & has_area & remains & moved,
+        "box-below-a-pixel-wide": finite & has_area & remains & ~moved & _below_a_pixel_wide(usable),
     }
+
+
+def _below_a_pixel_wide(boxes: NDArray[np.float32]) -> Flags:
+    # 0.99: a box of one pixel stays one after the rounding of fractions.
+    return np.asarray((boxes[:, 2:] - boxes[:, :2] < 0.99).any(axis=1))
 
 
 def known_region(boxes: Floats, sizes: NDArray[np.int64]) -> tuple[NDArray[np.float32], Flags]:

@@ -72,11 +72,11 @@ def write_scenes(
     root = Path(root)
     counts = _counts(images, val_fraction, test_fraction)
     if not 0 <= label_noise <= 1:
-        raise ValueError(f"expected argument `label_noise` to be in [0, 1], got {label_noise}")
+        raise ValueError(f"Expected argument `label_noise` to be in [0, 1], but got {label_noise}")
     if not all(80 <= side <= 4000 for side in image_size):
-        raise ValueError(f"expected argument `image_size` to be 80 to 4000 pixels high and wide, got {image_size}")
+        raise ValueError(f"Expected argument `image_size` to be 80 to 4000 pixels high and wide, but got {image_size}")
     if seed < 0:
-        raise ValueError(f"expected argument `seed` to be at least 0, got {seed}")
+        raise ValueError(f"Expected argument `seed` to be at least 0, but got {seed}")
     with new_folder(root, SETTINGS_FILE, "scenes", overwrite=overwrite) as made:
         settings = {"images": images, "seed": seed, "label_noise": label_noise, "image_size": list(image_size),
                     "val_fraction": val_fraction, "test_fraction": test_fraction}  # fmt: skip
@@ -88,12 +88,12 @@ def write_scenes(
 def _counts(images: int, val_fraction: float, test_fraction: float) -> dict[str, int]:
     for name, fraction in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
         if not 0 <= fraction < 1:
-            raise ValueError(f"expected argument `{name}` to be at least 0 and below 1, got {fraction}")
+            raise ValueError(f"Expected argument `{name}` to be at least 0 and below 1, but got {fraction}")
     val, test = round(images * val_fraction), round(images * test_fraction)
     if images - val - test < 1:
         raise ValueError(
-            f"expected argument `images` to leave some for training, got {images}, of which {val} for val and {test} "
-            "for test"
+            f"Expected argument `images` to leave some for training, but got {images}, of which {val} for val and "
+            f"{test} for test"
         )
     return {"train": images - val - test, "val": val, "test": test}
 

@@ -61,7 +61,7 @@ class Member:
         """
         found = self._bytes(self.offset - BLOCK, self.offset + self.size)
         if len(found) != BLOCK + self.size:
-            raise ValueError(f"expected {BLOCK + self.size} bytes of the shard, got {len(found)}")
+            raise ValueError(f"Expected {BLOCK + self.size} bytes of the shard, but got {len(found)}")
         try:
             header = tarfile.TarInfo.frombuf(found[:BLOCK], "utf-8", "surrogateescape")
         except tarfile.HeaderError as error:

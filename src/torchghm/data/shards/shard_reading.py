@@ -79,7 +79,7 @@ class _Shards:
     def number(self, name: str, end: int) -> int:
         """Return the number of a shard that has to be at least so long; that of a remote one is not asked for."""
         if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*\.tar", name):
-            raise FileError(f"expected the name of a tar file beside the index, got {name!r}", "path-outside")
+            raise FileError(f"expected the name of a tar file beside the index, but got {name!r}", "path-outside")
         if name not in self.numbers:
             size = None if self._folder is None else self._folder.size(name)
             if self._folder is not None and size is None:
@@ -96,7 +96,7 @@ class _Shards:
 def _classes_and_splits(content: str) -> tuple[tuple[str, ...], dict[str, str]]:
     index = _parse(content)
     if index.get("format") != FORMAT:
-        raise FileError(f"expected {FORMAT} under the key 'format', got {str(index.get('format'))[:20]!r}")
+        raise FileError(f"expected {FORMAT} under the key 'format', but got {str(index.get('format'))[:20]!r}")
     classes, splits = index.get("classes"), index.get("splits")
     if not _is_list_of(classes, str) or not all(classes) or len(set(classes)) < len(classes):
         raise FileError("expected a list of different class names under the key 'classes'")
@@ -191,7 +191,7 @@ def _parse(content: str | bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise FileError(f"is not JSON: {error}") from error
     if not isinstance(parsed, dict):
-        raise FileError(f"expected a JSON object, got {type(parsed).__name__}")
+        raise FileError(f"expected a JSON object, but got {type(parsed).__name__}")
     return parsed
 
 

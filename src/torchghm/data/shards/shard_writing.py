@@ -46,7 +46,7 @@ def write_shards(data: DetectionData, out: str | os.PathLike[str], *, size: int 
         PosixPath('shards')
     """
     if size < 1:
-        raise ValueError(f"expected argument `size` to be at least 1 (MiB), got {size}")
+        raise ValueError(f"Expected argument `size` to be at least 1 (MiB), but got {size}")
     out = Path(out)
     with new_folder(out, INDEX_FILE, "shards", overwrite=overwrite) as made:
         stored: dict[str, dict[str, Any]] = {}

@@ -48,7 +48,7 @@ def split_by_seed(records: Records, val_fraction: float, test_fraction: float, s
     counts = {name: max(1, round(len(records) * fraction)) for name, fraction in sizes.items() if fraction > 0}
     if sum(counts.values()) >= len(records):
         wanted = " and ".join(f"{count} for {name}" for name, count in counts.items())
-        raise ValueError(f"expected more images to split than {len(records)}: {wanted} leave none to train with")
+        raise ValueError(f"Expected more images to split than {len(records)}: {wanted} leave none to train with")
     # Sorted by name first: the order in an annotation file is no property of the data.
     by_name = sorted(range(len(records)), key=records.name)
     order = np.array(by_name)[np.random.default_rng(seed).permutation(len(records))]

@@ -54,7 +54,7 @@ def write_coco_split(folder: Path, split: str, records: Records, instances: dict
         OSError: an image cannot be read, or a file not be written.
     """
     if not re.fullmatch(r"[\w.-]*\w[\w.-]*", split):
-        raise ValueError(f"expected splits of letters, digits, dots and hyphens, got {split!r}")
+        raise ValueError(f"Expected splits of letters, digits, dots and hyphens, but got {split!r}")
     for record, name in zip(records, inner_names(records), strict=True):
         place_image(record, folder / split / name)
     file = folder / "annotations" / f"instances_{split}.json"

@@ -45,7 +45,7 @@ def write_data(data: DetectionData, out: str | os.PathLike[str], *, to: str) -> 
     """
     out = Path(out)
     if to not in LAYOUTS:
-        raise ValueError(f"expected argument `to` to be one of {', '.join(LAYOUTS)}, got {to!r}")
+        raise ValueError(f"Expected argument `to` to be one of {', '.join(LAYOUTS)}, but got {to!r}")
     outside_of(data.root, out)
     with new_folder(out, None, "data") as made:
         if to == "coco":
@@ -69,7 +69,7 @@ def split_data(data: DetectionData, *, val_fraction: float, test_fraction: float
     """
     for name, fraction in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
         if not 0 <= fraction < 1:
-            raise ValueError(f"expected argument `{name}` to be at least 0 and below 1, got {fraction}")
+            raise ValueError(f"Expected argument `{name}` to be at least 0 and below 1, but got {fraction}")
     images = Records.join(list(data.splits.values()))
     return replace(data, splits=split_by_seed(images, val_fraction, test_fraction, seed))
 

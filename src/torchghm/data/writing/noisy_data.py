@@ -42,12 +42,12 @@ def write_noisy(data: DetectionData, out: str | os.PathLike[str], *, rate: float
     """
     out = Path(out)
     if not 0 <= rate < 1:
-        raise ValueError(f"expected argument `rate` to be at least 0 and below 1, got {rate}")
+        raise ValueError(f"Expected argument `rate` to be at least 0 and below 1, but got {rate}")
     if seed < 0:
-        raise ValueError(f"expected argument `seed` to be at least 0, got {seed}")
+        raise ValueError(f"Expected argument `seed` to be at least 0, but got {seed}")
     if "train" not in data.splits:
         has = ", ".join(map(repr, data.splits)) or "none"
-        raise ValueError(f"expected data with the split 'train', got {data.root}, which has {has}")
+        raise ValueError(f"Expected data with the split 'train', but got {data.root}, which has {has}")
     outside_of(data.root, out)
     next_id, splits = 1, {}
     parts = {split: records for split, records in data.splits.items() if split != "trainval"}
@@ -69,4 +69,4 @@ def outside_of(root: Path, out: Path) -> None:
         ValueError: that it is.
     """
     if out.resolve().is_relative_to(root.resolve()):
-        raise ValueError(f"expected a folder outside of the data in {str(root)!r}, got {str(out)!r}")
+        raise ValueError(f"Expected a folder outside of the data in {str(root)!r}, but got {str(out)!r}")

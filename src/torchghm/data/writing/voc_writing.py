@@ -22,10 +22,12 @@ def write_voc(folder: Path, splits: Mapping[str, Records], classes: Sequence[str
         ValueError: a split or class that VOC has no name for.
     """
     if unknown := [split for split in splits if split not in (*SPLIT_NAMES.values(), "all")]:
-        raise ValueError(f"expected splits that VOC has lists for, train, val, test or trainval, got {unknown[0]!r}")
+        raise ValueError(
+            f"Expected splits that VOC has lists for, train, val, test or trainval, but got {unknown[0]!r}"
+        )
     for name in classes:
         if name != name.strip() or not name.isprintable():
-            raise ValueError(f"expected class names that XML can hold, got {name!r}")
+            raise ValueError(f"Expected class names that XML can hold, but got {name!r}")
     for place in ("Annotations", "JPEGImages", "ImageSets/Main"):
         (folder / place).mkdir(parents=True)
     names = flat_names(name for records in splits.values() for name in records.names())

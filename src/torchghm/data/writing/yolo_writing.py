@@ -23,11 +23,11 @@ def write_yolo(folder: Path, splits: Mapping[str, Records], classes: Sequence[st
         ValueError: a split that YOLO has no key for, or crowds, which it has no way to write.
     """
     if unknown := [split for split in splits if split not in (*SPLIT_NAMES.values(), "all")]:
-        raise ValueError(f"expected splits that YOLO has keys for, train, val or test, got {unknown[0]!r}")
+        raise ValueError(f"Expected splits that YOLO has keys for, train, val or test, but got {unknown[0]!r}")
     if crowds := sum(int(records.crowd.sum()) for records in splits.values()):
         raise ValueError(
-            f"expected no crowds and difficult objects, which would become background in YOLO's layout, got {crowds}: "
-            "convert to coco or voc, or read them with crowds as objects"
+            f"Expected no crowds and difficult objects, which would become background in YOLO's layout, but got "
+            f"{crowds}: convert to coco or voc, or read them with crowds as objects"
         )
     names = flat_names(name for records in splits.values() for name in records.names())
     places = {split: [f"images/{split}/{names[name]}" for name in records.names()] for split, records in splits.items()}

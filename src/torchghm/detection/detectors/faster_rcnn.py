@@ -86,7 +86,7 @@ class HarmonizedFasterRCNN(HarmonizedDetector, FasterRCNN):  # type: ignore[misc
         del self.stage
 
     def loss_examples(self, images: list[Tensor], targets: list[dict[str, Tensor]]) -> DetectionExamples:
-        """What the losses of the first stage that has any would see of these images."""
+        """Return what the losses of the first stage that has any would see of these images."""
         batch, targets = self.transform(images, targets)
         features = feature_maps(self.backbone, batch.tensors)
         if self.stage != "roi":

@@ -1,4 +1,4 @@
-"""What every harmonized detector has, and what it is given."""
+"""Base of every harmonized detector, and the losses that it is given."""
 
 from __future__ import annotations
 
@@ -86,5 +86,5 @@ class HarmonizedDetector(nn.Module):
         raise NotImplementedError
 
     def loss_examples(self, images: list[Tensor], targets: list[dict[str, Tensor]]) -> DetectionExamples:
-        """What the losses would see of these images; the model's mode and its losses' state stay as they are."""
+        """Return what the losses would see of these images; the model's mode and its losses' state stay as they are."""
         raise NotImplementedError

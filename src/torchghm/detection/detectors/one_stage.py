@@ -1,4 +1,4 @@
-"""What RetinaNet, FCOS and SSD have in common once they are harmonized."""
+"""Base of RetinaNet, FCOS and SSD once they are harmonized."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class OneStageDetector(HarmonizedDetector):
         anchors: list[Tensor],
         matched: list[Tensor],
     ) -> DetectionExamples:
-        """What the losses see."""
+        """Return what the losses see."""
         logits, labels, activation = self.read_classes(
             head_outputs["cls_logits"], [target["labels"] for target in targets]
         )
@@ -140,7 +140,7 @@ class OneStageDetector(HarmonizedDetector):
         anchors: list[Tensor],
         matched: list[Tensor],
     ) -> DetectionExamples:
-        """What the losses see of a training batch; the observer sees it too."""
+        """Return what the losses see of a training batch; the observer sees it too."""
         examples = self.examples(targets, head_outputs, anchors, matched)
         if self.observer is not None and self.training:
 
@@ -164,7 +164,7 @@ class OneStageDetector(HarmonizedDetector):
         return losses
 
     def loss_examples(self, images: list[Tensor], targets: list[dict[str, Tensor]]) -> DetectionExamples:
-        """What the losses would see of these images; the model's mode and its losses' state stay as they are."""
+        """Return what the losses would see of these images; the model's mode and its losses' state stay as they are."""
         batch, targets = self.transform(images, targets)
         features = list(feature_maps(self.backbone, batch.tensors).values())
         head_outputs = self.head(features)

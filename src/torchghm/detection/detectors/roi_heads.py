@@ -118,7 +118,7 @@ class HarmonizedRoIHeads(RoIHeads):  # type: ignore[misc]
         labels: list[Tensor],
         regression_targets: list[Tensor],
     ) -> DetectionExamples:
-        """What the losses see: the proposals of all images in one row.
+        """Return what the losses see: the proposals of all images in one row.
 
         Arguments:
             class_logits: [R, K + 1], column 0 the background.
@@ -146,7 +146,7 @@ class HarmonizedRoIHeads(RoIHeads):  # type: ignore[misc]
         image_shapes: list[tuple[int, int]],
         targets: list[dict[str, Tensor]],
     ) -> DetectionExamples:
-        """What the losses would see of a batch's proposals; which of them is drawn by lot, as in training."""
+        """Return what the losses would see of a batch's proposals; which of them is drawn by lot, as in training."""
         sampled, _, labels, regression_targets = self.select_training_samples(proposals, targets)
         pooled = self.box_head(self.box_roi_pool(features, sampled, image_shapes))
         class_logits, box_regression = self.box_predictor(pooled)

@@ -71,7 +71,7 @@ class HarmonizedRPN(RegionProposalNetwork):  # type: ignore[misc]
         labels: list[Tensor],
         regression_targets: list[Tensor],
     ) -> DetectionExamples:
-        """What the losses see.
+        """Return what the losses see.
 
         Arguments:
             objectness: [B A, 1].
@@ -94,7 +94,7 @@ class HarmonizedRPN(RegionProposalNetwork):  # type: ignore[misc]
     def loss_examples(
         self, images: ImageList, features: dict[str, Tensor], targets: list[dict[str, Tensor]]
     ) -> DetectionExamples:
-        """What the losses would see of a batch's features."""
+        """Return what the losses would see of a batch's features."""
         levels = list(features.values())
         objectness, deltas = concat_box_prediction_layers(*self.head(levels))
         anchors = self.anchor_generator(images, levels)

@@ -1,4 +1,4 @@
-"""What a detector's losses see in one batch: every anchor's logits and label, every positive anchor's box residual."""
+"""A detector's examples in one batch: every anchor's logits and label, every positive anchor's box residual."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class DetectionExamples(NamedTuple):
     """[P] int64, the object of each positive, counted over the objects of all images of the batch."""
 
     def levels(self) -> list[DetectionExamples]:
-        """The same examples, level by level."""
+        """Return the examples level by level."""
         split = []
         for begin, end in pairwise(accumulate(self.level_sizes, initial=0)):
             inside = (self.positive_anchors >= begin) & (self.positive_anchors < end)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 KEY = "ignored_boxes"
-"""Of a target: [n, 4] xyxy in pixels of the image, as ``boxes``; none where the key is missing."""
+"""Key of a target: [n, 4] xyxy in pixels of the image, as ``boxes``; none where the key is missing."""
 FOLLOWERS = (KEY, "frame_boxes")
 """Keys of a target whose boxes follow the image as its objects do."""
 INSIDE = 0.5

@@ -28,7 +28,7 @@ class HarmonizedCriterion:
     """
 
     cls_term: str
-    """What the criterion calls its classification."""
+    """Name of the classification in the criterion."""
     cls_key: str
     """Under which key it returns it: weights are looked up by it, and a loss under another is dropped."""
     softmax = False
@@ -113,7 +113,7 @@ _PARTS = {"auxiliary": "auxiliary_outputs", "denoising": "dn_auxiliary_outputs"}
 
 
 def _matched(key: str, targets: list[dict[str, Tensor]], indices: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """What the targets say of every matched object, in the order of the queries."""
+    """Return what the targets say of every matched object, in the order of the queries."""
     return torch.cat([target[key][chosen] for target, (_, chosen) in zip(targets, indices, strict=True)])
 
 

@@ -1,4 +1,4 @@
-"""What a harmonized detector of Transformers calls in place of its loss function."""
+"""Loss function of a harmonized detector of Transformers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Detector(NamedTuple):
     """Name of the class of its criterion in the module of its loss function."""
     ours: type[HarmonizedCriterion]
     targets: Targets
-    """What its own loss teaches: the overlap of the matched box, or the class alone."""
+    """Targets of its own loss: the overlap of the matched box, or the class alone."""
 
 
 DETECTORS = {

@@ -14,6 +14,7 @@ from ultralytics.models.yolo.detect import DetectionTrainer
 from torchghm.atomic_files import replaced
 from torchghm.integrations.arguments import check_host_losses
 from torchghm.integrations.hosts import warn_untested
+from torchghm.integrations.queries import check_label_range
 from torchghm.integrations.ultralytics.criteria import TrainingLosses, harmonize_criterion
 
 FILE = "torchghm.pt"
@@ -33,6 +34,7 @@ class HarmonizedTraining:
     # Of the host's classes:
     model: Any
     args: Any
+    data: Any
     resume: Any
     start_epoch: int
     epoch: int
@@ -56,6 +58,15 @@ class HarmonizedTraining:
                     f"The harmonized {name} were not called in the first step: this model of Ultralytics computes "
                     "another loss. Was its criterion replaced in a callback?"
                 )
+
+    def preprocess_batch(self, batch: Any) -> Any:
+        """Return the batch as the host does, on the device.
+
+        Raises:
+            ValueError: labels outside 0 to K - 1.
+        """
+        check_label_range([batch["cls"]], self.data["nc"])  # still on the CPU
+        return super().preprocess_batch(batch)  # type: ignore[misc]
 
     def save_model(self) -> Any:
         """Save the host's checkpoint and beside it the states of the losses."""

@@ -1,4 +1,4 @@
-"""What lies between the passes on a CPU, as a kernel: on a few boxes torch's small operations take longer than these.
+"""The step between the passes on a CPU, as a kernel: on a few boxes torch's small operations take longer than these.
 
 It does what `DensityState`, `weight_table` and `positive_weight` do, which run everywhere else.
 """
@@ -9,31 +9,24 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
+from numba.np.numpy_support import carray
 
 from torchghm.kernels.cpu.launch import Arguments
-from torchghm.kernels.cpu.simd.intrinsics import (
-    Number,
-    Numbers,
-    Pointer,
-    carray,
-    elementwise,
-    scalar,
-    summing,
-    vectorize,
-)
+from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Pointer
+from torchghm.kernels.cpu.simd.compiling import elementwise, scalar, summing, vectorize
 from torchghm.kernels.cpu.simd.loads_and_stores import array_at
 
 COUNT_POSITIVES, POSITIVES_GIVEN = 1, 2
 """Where the number of positives comes from, if it is wanted."""
 _BY_POSITIVES, _BY_OCCUPIED = 1, 2
 REFERENCES = {"regions": 0, "positives": _BY_POSITIVES, "occupied": _BY_OCCUPIED}
-"""What the examples of a region are measured against."""
+"""Codes of what the examples of a region are measured against."""
 REFUSE_TARGETS, REFUSE_NONFINITE, REFUSE_WEIGHTS = 1, 2, 4
-"""What is an error, by bits."""
+"""Bits of what is an error."""
 
 
 class RecordLayout(NamedTuple):
-    """What lies where in a record, float64, as the density step reads and writes it."""
+    """Places in a record, float64, as the density step reads and writes it."""
 
     parts: list[int]
     """Lengths of the histogram with pass 1's counts; positives; fractions; those of the batch; beta; table; pass 2's

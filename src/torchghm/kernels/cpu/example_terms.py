@@ -1,4 +1,4 @@
-"""What every kind of example contributes: its gradient norm g, the derivative of its loss, and its loss L.
+"""Terms that every kind of example contributes: its gradient norm g, the derivative of its loss, and its loss L.
 
 Which kind it is the passes know by ``target``, what they are told beside the numbers: None for logits of class indices,
 the targets for logits of soft targets, and mu for box coordinates.
@@ -13,8 +13,9 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
+from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Real
 from torchghm.kernels.cpu.simd.arithmetic import exp_nonpositive, log1p_unit, sigmoid
-from torchghm.kernels.cpu.simd.intrinsics import Number, Numbers, Real, by_types
+from torchghm.kernels.cpu.simd.compiling import by_types
 from torchghm.kernels.cpu.simd.loads_and_stores import load_numbers
 from torchghm.kernels.cpu.simd.vectors import root, select
 

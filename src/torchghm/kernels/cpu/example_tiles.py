@@ -7,18 +7,19 @@ from typing import NamedTuple
 import numpy as np
 
 from torchghm.kernels.cpu.launch import Arguments
-from torchghm.kernels.cpu.simd.intrinsics import Number, Numbers, Real, scalar, summing, vectorize
+from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Real
+from torchghm.kernels.cpu.simd.compiling import scalar, summing, vectorize
 from torchghm.kernels.cpu.simd.loads_and_stores import FLOAT32, FLOAT64, TILE, array_at, load, tile
 
 HIDDEN = -1e4
 """The logit of what is no example: with target 0 its g, L and gradient are 0. So they are of a residual of 0."""
 
 SPARSE = 64
-"""Of so many logits at most one may be at the labelled class for them to be read where they lie."""
+"""Number of logits of which at most one may be at the labelled class for them to be read where they lie."""
 
 
 class Tiles(NamedTuple):
-    """What a tile of examples is worked on in; [TILE] each, of the dtype of the arithmetic or int32."""
+    """Room for a tile of examples; [TILE] each, of the dtype of the arithmetic or int32."""
 
     own: Numbers
     """Logits, where they can't be read as they lie."""
@@ -30,6 +31,16 @@ class Tiles(NamedTuple):
     """Regions."""
     gradient: Numbers
     """Where it can't be written to its place at once."""
+
+
+class Run(NamedTuple):
+    """Examples that are worked on together: whole tiles."""
+
+    numbers: Numbers
+    target: Number
+    """The kind of example, as `shared_terms` is told it."""
+    weight: Numbers
+    """None for 1, and where regions are counted."""
 
 
 @scalar

@@ -20,17 +20,11 @@ import torch
 from numba import cfunc, from_dtype, types
 from numba.core.caching import FunctionCache
 from numba.core.event import Listener, install_listener
+from numba.np.numpy_support import carray
 
-from torchghm.kernels.cpu.simd.intrinsics import (
-    Numbers,
-    Pointer,
-    call,
-    call_team,
-    carray,
-    elementwise,
-    scalar,
-    vectorize,
-)
+from torchghm.kernels.cpu.simd.annotations import Numbers, Pointer
+from torchghm.kernels.cpu.simd.compiling import elementwise, scalar, vectorize
+from torchghm.kernels.cpu.simd.intrinsics import call, call_team
 from torchghm.kernels.cpu.simd.loads_and_stores import FLOAT64, array_at
 from torchghm.kernels.cpu.threads import openmp_team
 
@@ -104,7 +98,7 @@ class _Fields:
 
 
 class Arguments(_Fields, ctypes.Structure):
-    """What the kernels are told. Addresses are of contiguous tensors that outlive the call."""
+    """All that the kernels are told. Addresses are of contiguous tensors that outlive the call."""
 
     _fields_: ClassVar = [
         (name, ctypes.c_double if kind == "float" else ctypes.c_int64) for name, kind in _Fields.__annotations__.items()

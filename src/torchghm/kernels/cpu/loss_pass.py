@@ -7,57 +7,22 @@ from typing import NamedTuple
 import numpy as np
 
 from torchghm.kernels.cpu.example_terms import norm_slope_and_loss, shared_terms
-from torchghm.kernels.cpu.example_tiles import count_nonfinite, hide_nonfinite, prepare, tiles_in
+from torchghm.kernels.cpu.example_tiles import Run, count_nonfinite, hide_nonfinite, prepare, tiles_in
 from torchghm.kernels.cpu.launch import Arguments
+from torchghm.kernels.cpu.simd import delayed_tables, loads_and_stores
+from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Real
 from torchghm.kernels.cpu.simd.arithmetic import Regions, region, regions_of
-from torchghm.kernels.cpu.simd.delayed_tables import (
-    DELAY,
-    DELAY_LINE,
-    DELAY_LINE_BYTES,
-    DelayLine,
-    delay_line_in,
-    look_up_in_memory,
-    paged,
-)
-from torchghm.kernels.cpu.simd.intrinsics import (
-    Number,
-    Numbers,
-    Real,
-    elementwise,
-    fence,
-    fetch_add,
-    inlined,
-    scalar,
-    stack_memory,
-    summing,
-    vectorize,
-)
-from torchghm.kernels.cpu.simd.loads_and_stores import (
-    FLOAT64,
-    STREAMED,
-    TILE,
-    TILE_BYTES,
-    array_at,
-    load_numbers,
-    store,
-    store_numbers,
-    stream_numbers,
-)
+from torchghm.kernels.cpu.simd.compiling import elementwise, inlined, scalar, summing, vectorize
+from torchghm.kernels.cpu.simd.delayed_tables import DELAY, DELAY_LINE, DELAY_LINE_BYTES, DelayLine
+from torchghm.kernels.cpu.simd.intrinsics import fence, fetch_add, stack_memory
+from torchghm.kernels.cpu.simd.loads_and_stores import TILE, TILE_BYTES, array_at, load_numbers, store_numbers
 from torchghm.kernels.cpu.simd.region_edges import load_edges, region_below_edge
 from torchghm.kernels.cpu.simd.register_tables import ENTRIES, look_up_in_registers
 from torchghm.kernels.cpu.simd.vectors import lanes, total, zero
 
 _NEVER = 2**62
-
-
-class WeighedRun(NamedTuple):
-    """Examples that are worked on together, with their weights."""
-
-    numbers: Numbers
-    target: Number
-    """What `shared_terms` is told of them."""
-    weight: Numbers
-    """None for 1."""
+Sums = tuple[Number, Number, Number]
+"""Sums of w L, |gradient| and table w L."""
 
 
 class Lookup(NamedTuple):
@@ -93,10 +58,12 @@ def weigh_examples(a: Arguments, real: Real, mu: Number) -> None:
     ``mu`` is None for logits.
     """
     tiles = tiles_in(stack_memory(4, TILE_BYTES), stack_memory(2, TILE_BYTES), real)
-    line = delay_line_in(stack_memory(1, DELAY_LINE_BYTES), a.regions, real)
+    line = delayed_tables.delay_line_in(stack_memory(1, DELAY_LINE_BYTES), a.regions, real)
     tiles.weight[:] = real(1)
     edges = load_edges(a, real)
-    lookup = Lookup(regions_of(a.regions, real), load_table(a.table, a.regions, edges, real))
+    table = load_table(a.table, a.regions, edges, real)
+    by_norm = Lookup(regions_of(a.regions, None, real), table)
+    by_edges = Lookup(regions_of(a.regions, edges, real), table)
     while True:
         chunk = fetch_add(a.counter, 1)
         if chunk >= a.chunks:
@@ -105,28 +72,28 @@ def weigh_examples(a: Arguments, real: Real, mu: Number) -> None:
         start, end = chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows * a.columns)
         while start < end:
             run, number, _, _, positives, flipped = prepare(a, real, mu, start, end, tiles)
-            in_place = a.storage <= FLOAT64 and number == run.size  # no conversion needed
-            streamed = in_place and a.rows * a.columns >= STREAMED and a.gradient % 64 == 0
+            in_place = a.storage <= loads_and_stores.FLOAT64 and number == run.size  # no conversion needed
+            streamed = in_place and a.rows * a.columns >= loads_and_stores.STREAMED and a.gradient % 64 == 0
             gradient = array_at(a.gradient, real, start, number) if in_place else tiles.gradient
             if a.leave_out_nonfinite and count_nonfinite(run):
                 hide_nonfinite(a, mu, run, run, tiles, True)
             out = Output(line, gradient, streamed)
             if mu is not None:
                 if a.weight:
-                    sums = harmonize(real, WeighedRun(run, mu, tiles.weight), None, lookup, None, out)
+                    sums = harmonize(real, Run(run, mu, tiles.weight), by_norm, None, out)
                 else:
-                    sums = harmonize(real, WeighedRun(run, mu, None), None, lookup, None, out)
+                    sums = harmonize(real, Run(run, mu, None), by_norm, None, out)
             else:
                 flips = Flips(tiles.flipped[: 0 if flipped else positives], tiles.own)
                 if a.target_storage >= 0:
-                    sums = harmonize(real, WeighedRun(run, tiles.targets, tiles.weight), None, lookup, None, out)
+                    sums = harmonize(real, Run(run, tiles.targets, tiles.weight), by_norm, None, out)
                     positive += _positive_part(real, tiles.targets, gradient)
                 elif edges.size:
-                    sums = harmonize(real, WeighedRun(run, None, None), edges, lookup, flips, out)
+                    sums = harmonize(real, Run(run, None, None), by_edges, flips, out)
                 elif a.weight:
-                    sums = harmonize(real, WeighedRun(run, None, tiles.weight), None, lookup, None, out)
+                    sums = harmonize(real, Run(run, None, tiles.weight), by_norm, None, out)
                 else:
-                    sums = harmonize(real, WeighedRun(run, None, None), None, lookup, flips, out)
+                    sums = harmonize(real, Run(run, None, None), by_norm, flips, out)
             plain += sums[0]
             size += sums[1] if sums[1] == sums[1] else _finite_size(real, gradient)
             harmonized += sums[2]
@@ -135,7 +102,7 @@ def weigh_examples(a: Arguments, real: Real, mu: Number) -> None:
                 positive += gradient[j] if gradient[j] == gradient[j] else real(0)
                 gradient[j] = -gradient[j]
             if not in_place:
-                store(a.storage, a.gradient, start, number, gradient)
+                loads_and_stores.store(a.storage, a.gradient, start, number, gradient)
             start += number
         fence()  # for what was streamed
         array_at(a.sums, np.float64, chunk * 4, 4)[:] = (plain, size, positive, harmonized)
@@ -144,21 +111,20 @@ def weigh_examples(a: Arguments, real: Real, mu: Number) -> None:
 @scalar
 def load_table(address: int, regions: int, edges: Numbers, real: Real) -> Numbers:
     """The table in the dtype of the arithmetic; beside edges, filled up for registers."""
-    table = np.zeros(ENTRIES, real) if edges.size else paged(regions, real)
+    table = np.zeros(ENTRIES, real) if edges.size else delayed_tables.paged(regions, real)
     table[:regions] = array_at(address, np.float64, 0, regions)
     return table
 
 
 @summing
-def harmonize(
-    real: Real, run: WeighedRun, edges: Numbers, lookup: Lookup, flips: Flips | None, out: Output
-) -> tuple[float, float, float]:
-    """Write the gradient of a run; returns the sums of w L, |gradient| and table w L.
+def harmonize(real: Real, run: Run, lookup: Lookup, flips: Flips | None, out: Output) -> Sums:
+    """Write the gradient of a run; returns the sums.
 
     Numbers at the places of ``flips`` count with the other sign; the gradient is by what they are then.
     """
     vectorize()
     plain, size, harmonized = 0.0, 0.0, 0.0
+    edges = lookup.regions.edges
     turns = run.numbers.size if edges is not None else run.numbers.size + 2 * DELAY
     flip, due = _next_flip(real, flips, 0)
     start = 0
@@ -168,11 +134,11 @@ def harmonize(
         while start < end:
             stop = min(due, end)
             for j in range(start, stop, lanes(real)):
-                sums = _harmonize_vector(real, (run.numbers, j, j), run, edges, lookup, out, sums)
+                sums = _harmonize_vector(real, (run.numbers, j, j), run, lookup, edges, out, sums)
             start = stop
             if flips is not None and stop == due:
                 flip, due = _flip(real, run.numbers, stop, flips, flip)
-                sums = _harmonize_vector(real, (flips.vector, 0, stop), run, edges, lookup, out, sums)
+                sums = _harmonize_vector(real, (flips.vector, 0, stop), run, lookup, edges, out, sums)
                 start += lanes(real)
         plain += total(sums[0])
         size += total(sums[1])
@@ -182,14 +148,8 @@ def harmonize(
 
 @inlined
 def _harmonize_vector(
-    real: Real,
-    place: tuple[Numbers, int, int],
-    run: WeighedRun,
-    edges: Numbers,
-    lookup: Lookup,
-    out: Output,
-    sums: tuple[Number, Number, Number],
-) -> tuple[Number, Number, Number]:
+    real: Real, place: tuple[Numbers, int, int], run: Run, lookup: Lookup, edges: Numbers, out: Output, sums: Sums
+) -> Sums:
     """Read numbers from an array at a place, as those of the run from ``j`` on; returns the sums with theirs.
 
     Beside edges at once; else in three stages, each `DELAY` numbers behind the one before: what is computed, looked up,
@@ -197,45 +157,37 @@ def _harmonize_vector(
     """
     numbers, at, j = place
     line, regions, count = out.line, lookup.regions, run.numbers.size
-    if edges is not None:
+    if edges is not None:  # an argument by itself: Numba leaves a branch out by an argument's type alone
         begun = shared_terms(real, numbers, run.target, at)
         norm, slope, loss = norm_slope_and_loss(real, run.target, begun)
-        amount = look_up_in_registers(lookup.table, region_below_edge(real, begun[0], norm, edges, regions))
-        return _write(out, j, run.weight, amount, slope, loss, sums)
+        amount = look_up_in_registers(lookup.table, region_below_edge(real, begun[0], norm, regions))
+        return _write(out, j, run.weight, (amount, slope, loss), sums)
     here = j & (DELAY_LINE - 1)
     if j >= 2 * DELAY:
         amount, slope = load_numbers(line.entries, here), load_numbers(line.slope, here)
-        loss = load_numbers(line.loss, here)
-        sums = _write(out, j - 2 * DELAY, run.weight, amount, slope, loss, sums)
+        sums = _write(out, j - 2 * DELAY, run.weight, (amount, slope, load_numbers(line.loss, here)), sums)
     if DELAY <= j < count + DELAY:
-        look_up_in_memory(lookup.table, line.index, line.entries, (j - DELAY) & (DELAY_LINE - 1))
+        delayed_tables.look_up_in_memory(lookup.table, line.index, line.entries, (j - DELAY) & (DELAY_LINE - 1))
     if j < count:
         terms = shared_terms(real, numbers, run.target, at)
         norm, slope, loss = norm_slope_and_loss(real, run.target, terms)
         store_numbers(line.slope, here, slope)
         store_numbers(line.loss, here, loss)
-        store_numbers(line.index, here, region(norm, regions.scale, regions.last))
+        store_numbers(line.index, here, region(norm, regions))
     return sums
 
 
 @elementwise
-def _write(
-    out: Output,
-    j: int,
-    weight: Numbers,
-    amount: Number,
-    slope: Number,
-    loss: Number,
-    sums: tuple[Number, Number, Number],
-) -> tuple[Number, Number, Number]:
-    """The gradient from number ``j`` on; adds w L, |gradient| and table w L."""
+def _write(out: Output, j: int, weight: Numbers, terms: tuple[Number, Number, Number], sums: Sums) -> Sums:
+    """The gradient from number ``j`` on, of the table's entry, the derivative and L; returns the sums with theirs."""
+    amount, slope, loss = terms
     plain = loss
     if weight is not None:
         own = load_numbers(weight, j)
         amount, plain = amount * own, loss * own
     derivative = amount * slope
     if out.streamed:
-        stream_numbers(out.gradient, j, derivative)
+        loads_and_stores.stream_numbers(out.gradient, j, derivative)
     else:
         store_numbers(out.gradient, j, derivative)
     return sums[0] + plain, sums[1] + abs(derivative), sums[2] + amount * loss

@@ -7,33 +7,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from torchghm.functional.examples import Activation
+from torchghm.functional.examples import Activation, compute_dtype
 from torchghm.kernels.checks import check_examples, check_residual, check_table
-from torchghm.kernels.cpu import residual, sigmoid, softmax
 from torchghm.kernels.cpu.density_step import density_step
+from torchghm.kernels.cpu.entry_points import HISTOGRAM, LOSS, median
 from torchghm.kernels.cpu.gradient_memory import empty_gradient
 from torchghm.kernels.cpu.launch import Arguments, chunking, compile_kernel, kernel_sequence, run
-from torchghm.kernels.cpu.residual_median import median_float32, median_float64
 from torchghm.kernels.cpu.simd.loads_and_stores import STORAGE, TILE
-
-_ARITHMETIC = {dtype: torch.promote_types(dtype, torch.float32) for dtype in STORAGE}
-_SOURCES = {"sigmoid": sigmoid, "softmax": softmax, "residual": residual}
-
-
-def _by_kind_and_dtype(name: str) -> dict[tuple[str, torch.dtype], Callable[..., None]]:
-    """The kernels of one pass, by what they are for and the dtype that they read."""
-    suffix = {torch.float32: "float32", torch.float64: "float64"}
-    return {
-        (kind, dtype): getattr(source, f"{name}_{suffix[arithmetic]}")
-        for kind, source in _SOURCES.items()
-        for dtype, arithmetic in _ARITHMETIC.items()
-    }
-
-
-HISTOGRAM = _by_kind_and_dtype("histogram")
-LOSS = _by_kind_and_dtype("loss")
-"""Passes 1 and 2."""
-MEDIAN = {torch.float32: median_float32, torch.float64: median_float64}
 
 
 def classification_histogram(
@@ -48,7 +28,7 @@ def classification_histogram(
     """Pass 1 of GHM-C: [regions + 2] float64."""
     logits, targets, weight = check_examples(logits, targets, weight, activation)
     arguments = logit_arguments(logits, targets, weight, activation, ignore_index, leave_out_nonfinite)
-    return _histogram(HISTOGRAM[activation, logits.dtype], arguments, regions)
+    return _histogram(HISTOGRAM[activation][logits.dtype], arguments, regions)
 
 
 def classification_loss_and_gradient(
@@ -63,7 +43,7 @@ def classification_loss_and_gradient(
     """Pass 2 of GHM-C: the loss, the sums [3], and the loss's gradient by the logits."""
     logits, targets, weight = check_examples(logits, targets, weight, activation)
     arguments = logit_arguments(logits, targets, weight, activation, ignore_index, leave_out_nonfinite)
-    return _loss(LOSS[activation, logits.dtype], arguments, table, logits)
+    return _loss(LOSS[activation][logits.dtype], arguments, table, logits)
 
 
 def regression_histogram(
@@ -72,7 +52,7 @@ def regression_histogram(
     """Pass 1 of GHM-R: [regions + 2] float64."""
     residual, weight = check_residual(residual, weight)
     arguments = residual_arguments(residual, weight, mu, leave_out_nonfinite)
-    return _histogram(HISTOGRAM["residual", residual.dtype], arguments, regions)
+    return _histogram(HISTOGRAM["residual"][residual.dtype], arguments, regions)
 
 
 def regression_loss_and_gradient(
@@ -81,7 +61,7 @@ def regression_loss_and_gradient(
     """Pass 2 of GHM-R: the loss, the sums [3], and the loss's gradient by the residual."""
     residual, weight = check_residual(residual, weight)
     arguments = residual_arguments(residual, weight, mu, leave_out_nonfinite)
-    return _loss(LOSS["residual", residual.dtype], arguments, table, residual)
+    return _loss(LOSS["residual"][residual.dtype], arguments, table, residual)
 
 
 def compile_ahead(dtypes: tuple[torch.dtype, ...] = (torch.float32,)) -> None:
@@ -90,14 +70,11 @@ def compile_ahead(dtypes: tuple[torch.dtype, ...] = (torch.float32,)) -> None:
     Arguments:
         dtypes: of the arithmetic: ``torch.float32`` (also for bfloat16 and float16) and ``torch.float64``.
     """
-    for kernels in (HISTOGRAM, LOSS):
-        for (_, dtype), function in kernels.items():
-            if dtype in dtypes:
-                compile_kernel(function)
+    for kernels in (*HISTOGRAM.values(), *LOSS.values(), median):
+        for dtype in dtypes:
+            compile_kernel(kernels[dtype])
     compile_kernel(density_step)
     compile_kernel(kernel_sequence)
-    for dtype in dtypes:
-        compile_kernel(MEDIAN[dtype])
 
 
 def logit_arguments(
@@ -108,7 +85,7 @@ def logit_arguments(
     ignore_index: int,
     leave_out_nonfinite: bool,
 ) -> Arguments:
-    """What both passes are told; the tensors must be contiguous, and outlive it."""
+    """Say to both passes where the examples lie; the tensors must be contiguous, and outlive it."""
     rows, columns = logits.shape
     arguments = Arguments(
         logits=logits.data_ptr(),
@@ -130,7 +107,7 @@ def logit_arguments(
 
 
 def residual_arguments(residual: Tensor, weight: Tensor | None, mu: float, leave_out_nonfinite: bool) -> Arguments:
-    """The same for GHM-R."""
+    """Say to both passes of GHM-R where the residuals lie; the tensors must be contiguous, and outlive it."""
     chunks, chunk_size = chunking(residual.numel(), 1, TILE)
     return Arguments(
         chunks=chunks,
@@ -156,7 +133,7 @@ def _loss(
     function: Callable[..., None], arguments: Arguments, table: Tensor, logits: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     table = check_table(table, logits).to(torch.float64)
-    loss = torch.empty((), dtype=_ARITHMETIC[logits.dtype], device="cpu")
+    loss = torch.empty((), dtype=compute_dtype(logits), device="cpu")
     sums = torch.empty(4, dtype=torch.float64, device="cpu")
     gradient = empty_gradient(logits)
     arguments.regions, arguments.table = table.numel(), table.data_ptr()

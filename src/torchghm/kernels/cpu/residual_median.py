@@ -8,34 +8,16 @@ import numpy as np
 
 from torchghm.kernels.cpu.density_step import add_up, move_average
 from torchghm.kernels.cpu.launch import Arguments
+from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Real
 from torchghm.kernels.cpu.simd.arithmetic import log1p_unit
-from torchghm.kernels.cpu.simd.intrinsics import (
-    Number,
-    Numbers,
-    Pointer,
-    Real,
-    by_types,
-    carray,
-    elementwise,
-    scalar,
-    vectorize,
-)
+from torchghm.kernels.cpu.simd.compiling import by_types, elementwise, scalar, vectorize
 from torchghm.kernels.cpu.simd.loads_and_stores import TILE, array_at
 from torchghm.kernels.cpu.simd.vectors import bits, from_bits
 
 
-def median_float32(pointer: Pointer) -> None:
-    """Before pass 1 of ``mu="auto"``: set mu to the median of |d| that the batch leads to; nothing is stored yet."""
-    _set_mu(carray(pointer, (1,))[0], np.float32)
-
-
-def median_float64(pointer: Pointer) -> None:
-    """Before pass 1 of ``mu="auto"``, for float64 residuals."""
-    _set_mu(carray(pointer, (1,))[0], np.float64)
-
-
 @scalar
-def _set_mu(a: Arguments, real: Real) -> None:
+def set_mu(a: Arguments, real: Real) -> None:
+    """Before pass 1 of ``mu="auto"``: set mu to the median of |d| that the batch leads to; nothing is stored yet."""
     counts = array_at(a.residual_histogram, np.float64, 0, a.cells + 1)
     _count_sizes(a, real, counts)
     fractions, seen = array_at(a.scale_fractions, np.float32, 0, a.cells), array_at(a.scale_seen, np.float32, 0, 1)

@@ -13,48 +13,19 @@ from numba import types
 
 from torchghm.kernels.cpu.example_tiles import count_nonfinite, count_outside
 from torchghm.kernels.cpu.launch import Arguments
-from torchghm.kernels.cpu.simd.arithmetic import exp_nonpositive, region, region_scale
-from torchghm.kernels.cpu.simd.intrinsics import (
-    Number,
-    Numbers,
-    Pointer,
-    Real,
-    by_types,
-    carray,
-    elementwise,
-    fetch_add,
-    scalar,
-    summing,
-    vectorize,
-)
+from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Real
+from torchghm.kernels.cpu.simd.arithmetic import exp_nonpositive, region, regions_of
+from torchghm.kernels.cpu.simd.compiling import by_types, elementwise, scalar, summing, vectorize
+from torchghm.kernels.cpu.simd.intrinsics import fetch_add
 from torchghm.kernels.cpu.simd.loads_and_stores import TILE, array_at, load, store
 from torchghm.kernels.cpu.simd.vectors import bits, from_bits
 
 
-def histogram_float32(pointer: Pointer) -> None:
-    """Pass 1; a chunk's sums are the histogram and the numbers of non-finite rows and of invalid targets."""
-    _histogram(carray(pointer, (1,))[0], np.float32)
-
-
-def histogram_float64(pointer: Pointer) -> None:
-    """Pass 1 in float64."""
-    _histogram(carray(pointer, (1,))[0], np.float64)
-
-
-def loss_float32(pointer: Pointer) -> None:
-    """Pass 2; a chunk's sums are w L, table w g, 0, and table w L."""
-    _loss(carray(pointer, (1,))[0], np.float32)
-
-
-def loss_float64(pointer: Pointer) -> None:
-    """Pass 2 in float64."""
-    _loss(carray(pointer, (1,))[0], np.float64)
-
-
 @scalar
-def _histogram(a: Arguments, real: Real) -> None:
+def count_rows(a: Arguments, real: Real) -> None:
+    """Pass 1; a chunk's sums are the histogram and the numbers of non-finite rows and of invalid targets."""
     numbers, targets = np.empty(a.columns, real), np.empty(a.columns, real)
-    scale, last = region_scale(real, a.regions), real(a.regions - 1)
+    regions = regions_of(a.regions, None, real)
     while True:
         chunk = fetch_add(a.counter, 1)
         if chunk >= a.chunks:
@@ -73,14 +44,15 @@ def _histogram(a: Arguments, real: Real) -> None:
                     continue
             norm, _, _ = _row(real, label, targets, numbers)
             if norm == norm:
-                sums[region(real(norm), scale, last)] += array_at(a.weight, real, row, 1)[0] if a.weight else 1.0
+                sums[region(real(norm), regions)] += array_at(a.weight, real, row, 1)[0] if a.weight else 1.0
 
 
 @scalar
-def _loss(a: Arguments, real: Real) -> None:
+def weigh_rows(a: Arguments, real: Real) -> None:
+    """Pass 2; a chunk's sums are w L, table w g, 0, and table w L."""
     numbers, targets = np.empty(a.columns, real), np.empty(a.columns, real)
     table = array_at(a.table, np.float64, 0, a.regions)
-    scale, last = region_scale(real, a.regions), real(a.regions - 1)
+    regions = regions_of(a.regions, None, real)
     while True:
         chunk = fetch_add(a.counter, 1)
         if chunk >= a.chunks:
@@ -99,7 +71,7 @@ def _loss(a: Arguments, real: Real) -> None:
                 continue
             norm, loss, total = _row(real, label, targets, numbers)
             amount = array_at(a.weight, real, row, 1)[0] if a.weight else 1.0
-            weight = table[region(real(norm), scale, last)] * amount
+            weight = table[region(real(norm), regions)] * amount
             if label == _SOFT:
                 _soft_gradient(numbers, targets, real(weight * targets.sum() / total), real(weight))
             else:

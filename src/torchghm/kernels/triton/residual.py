@@ -32,7 +32,7 @@ from torchghm.kernels.triton.tiles import (
 BLOCK = 1024
 """Residuals in a tile: there are few, the coordinates of positive anchors, and they should reach many programs."""
 WEIGHING_BLOCK = 512
-"""The same where weights are summed: every residual is compared with every bin."""
+"""Block size where weights are summed: every residual is compared with every bin."""
 
 
 @triton.jit

@@ -35,7 +35,7 @@ from torchghm.kernels.triton.tiles import (
 COUNTING_BLOCK = 4096
 """Logits in a tile of pass 1: 32 a thread, because every tile ends in sums over the whole program."""
 WEIGHING_BLOCK = 512
-"""The same where weights are summed: every logit is compared with every bin."""
+"""Block size where weights are summed: every logit is compared with every bin."""
 LOSS_BLOCK = 2048
 """Logits in a tile of pass 2, which needs twice the registers."""
 
@@ -206,7 +206,7 @@ def sigmoid_loss(
 
 
 def _layout(logits: Tensor, targets: Tensor, weight: Tensor | None, block: int) -> dict[str, object]:
-    """What the kernels know at compile time about shapes and dtypes."""
+    """Return what the kernels know at compile time about shapes and dtypes."""
     classes = logits.shape[1]
     return {
         "CLASSES": classes,

@@ -181,7 +181,7 @@ def softmax_loss(
 
 
 def _layout(logits: Tensor, targets: Tensor, weight: Tensor | None) -> dict[str, Any]:
-    """What the kernels know at compile time about shapes and dtypes."""
+    """Return what the kernels know at compile time about shapes and dtypes."""
     classes = logits.shape[1]
     block_classes = min(triton.next_power_of_2(classes), BLOCK)
     return {

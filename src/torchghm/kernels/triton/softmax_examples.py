@@ -39,8 +39,8 @@ def add_up_rows(
     BLOCK_ROWS: tl.constexpr,
     BLOCK_CLASSES: tl.constexpr,
 ):
-    """Of every row [BLOCK_ROWS]: the maximum, the sum of exp(x - maximum) over all columns but the labelled one, and
-    whether all logits are finite. The labelled column is left out so that 1 - p_y does not cancel."""
+    """Return for every row [BLOCK_ROWS] the maximum, the sum of exp(x - maximum) over all columns but the labelled one,
+    and whether all logits are finite. The labelled column is left out so that 1 - p_y does not cancel."""
     maximum = tl.full([BLOCK_ROWS], float("-inf"), COMPUTE)
     others = tl.zeros([BLOCK_ROWS], COMPUTE)
     nonfinite = tl.zeros([BLOCK_ROWS], tl.int32)
@@ -61,7 +61,7 @@ def add_up_rows(
 
 @triton.jit
 def finite_shift(maximum):
-    """What is subtracted from a row's logits; -inf - -inf is no number."""
+    """Return what is subtracted from a row's logits; -inf - -inf is no number."""
     return tl.where(maximum == float("-inf"), 0.0, maximum)
 
 
@@ -79,8 +79,8 @@ def read_examples(
     BLOCK_ROWS: tl.constexpr,
     BLOCK_CLASSES: tl.constexpr,
 ):
-    """Of every row [BLOCK_ROWS]: g, L, what the gradient takes (label, maximum, sum of exponentials, sum of targets)
-    and validity; and the numbers of rows with non-finite logits and of invalid targets."""
+    """Return for every row [BLOCK_ROWS] g, L, what the gradient takes (label, maximum, sum of exponentials, sum of
+    targets) and validity; and the numbers of rows with non-finite logits and of invalid targets."""
     logits += start * CLASSES
     targets += start if INDEX_TARGETS else start * CLASSES
     if INDEX_TARGETS:

@@ -24,7 +24,7 @@ class _BoxBaseline(nn.Module):
     """
 
     diagnostics: PlainDiagnostics | None
-    """What the last call saw; None before the first."""
+    """Diagnostics of the last call; None before the first."""
 
     def __init__(self, average: BoxAverage, reduction: Reduction, sync: bool) -> None:
         super().__init__()

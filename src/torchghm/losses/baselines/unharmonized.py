@@ -1,4 +1,4 @@
-"""What the classification losses without a density share as modules: the call, the options, the diagnostics."""
+"""Base of the classification losses without a density: the call, the options, the diagnostics."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ BINS = 30
 
 
 class Options(TypedDict, total=False):
-    """What every classification loss without a density can be told."""
+    """Options of every classification loss without a density."""
 
     activation: Activation
     """``"sigmoid"`` or ``"softmax"``; without it the first that the loss has a form for."""
     average: Average
-    """What the mean is over, ``"positives"`` (the default) or ``"examples"``: see `cross_entropy_loss`."""
+    """Divisor of the mean, ``"positives"`` (the default) or ``"examples"``: see `cross_entropy_loss`."""
     ignore_index: int
     """The integer target of rows that are left out, by default -100."""
     class_dim: int
@@ -49,7 +49,7 @@ class UnharmonizedLoss(nn.Module):
     """Forms that the loss has; the first is the default."""
 
     diagnostics: PlainDiagnostics | None
-    """What the last call saw; None before the first."""
+    """Diagnostics of the last call; None before the first."""
 
     def __init__(self, **options: Unpack[Options]) -> None:
         super().__init__()

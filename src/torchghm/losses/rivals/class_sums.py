@@ -1,4 +1,4 @@
-"""What a loss has summed up for each class since the start of the training."""
+"""Sums of a loss for each class since the start of the training."""
 
 from __future__ import annotations
 

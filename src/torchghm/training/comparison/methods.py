@@ -73,6 +73,28 @@ def named_methods(methods: Methods) -> dict[str, dict[str, Any]]:
     return dict(named)
 
 
+def method_named(name: str, methods: Sequence[str]) -> str:
+    """Return the method that a name or the beginning of one stands for, where only one does.
+
+    Raises:
+        ValueError: no method begins so, or several do.
+
+    Example:
+        >>> method_named("ce", ["ce+smooth_l1", "ghmc+smooth_l1"])
+        'ce+smooth_l1'
+    """
+    if name in methods:
+        return name
+    # A loss's whole name: "ghmc" is not the beginning of "ghmc_published+smooth_l1".
+    fitting = [method for method in methods if re.match(re.escape(name) + r"[+@]", method)]
+    if len(fitting) != 1:
+        found = f"{name!r}, which is short for {' and '.join(fitting)}" if fitting else repr(name)
+        raise ValueError(
+            f"Expected argument `baseline` to be one of the methods {', '.join(methods)}, but got {found}."
+        )
+    return fitting[0]
+
+
 def preset_names() -> list[str]:
     """Return the names of the presets that come with the library."""
     return packaged_names("comparisons")

@@ -16,7 +16,7 @@ from torchghm.results.files import ComparisonFiles, RunFiles
 from torchghm.training.comparison.methods import Methods, named_methods
 from torchghm.training.recipes.changes import COMPUTING_KEYS
 from torchghm.training.recipes.recipe import Recipe
-from torchghm.training.recipes.values import flattened
+from torchghm.training.recipes.values import as_yaml, flattened, some_of
 
 _MAY_DIFFER = {f"recipe.{key}" for key in COMPUTING_KEYS}
 
@@ -83,6 +83,25 @@ def write_plan(out: Path, plan: Plan, *, overwrite: bool) -> None:
     Raises:
         ValueError: the folder holds another comparison (the message says what differs), a run, or is a file.
     """
+    files = ComparisonFiles(out)
+    found = check_place(out)
+    if overwrite:
+        for path in found:
+            _remove(path)
+    elif found and (differences := list(_differences(_finished(out, _read(files.plan)), asdict(plan)))):
+        raise ValueError(
+            f"Expected argument `out` to be a new folder or one of the same plan, but {files.plan} has another "
+            f"({some_of(differences)}): choose another folder, or replace this one with --overwrite."
+        )
+    write_json(files.plan, asdict(plan))
+
+
+def check_place(out: Path) -> list[Path]:
+    """Refuse a folder that is not a comparison's, and return what a comparison has written there.
+
+    Raises:
+        ValueError: it is a file, or holds a run or other things.
+    """
     if out.exists() and not out.is_dir():
         raise ValueError(f"Expected argument `out` to be a folder, but {out} is a file.")
     files, single = ComparisonFiles(out), RunFiles(out)
@@ -99,15 +118,7 @@ def write_plan(out: Path, plan: Plan, *, overwrite: bool) -> None:
         )
     if not found and out.exists() and any(out.iterdir()):
         raise ValueError(f"Expected argument `out` to be a new folder or a comparison's, but {out} holds other files.")
-    if overwrite:
-        for path in found:
-            _remove(path)
-    elif found and (differences := list(_differences(_finished(out, _read(files.plan)), asdict(plan)))):
-        raise ValueError(
-            f"Expected argument `out` to be a new folder or one of the same plan, but {files.plan} has another "
-            f"({'; '.join(differences)}). Choose another folder, or overwrite this one."
-        )
-    write_json(files.plan, asdict(plan))
+    return found
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -158,12 +169,18 @@ def _differences(there: Mapping[str, Any], asked: Mapping[str, Any]) -> Iterator
     there, asked = _comparable(there), _comparable(asked)
     for key in dict.fromkeys([*asked, *there]):
         old, new = there.get(key), asked.get(key)
-        if old != new and not _grows(key, there, asked):
-            yield (
-                "annotations: the data have changed since"
-                if key == "annotations"
-                else f"{key}: {old!r} there, {new!r} asked for"
-            )
+        told = key.startswith("method ") and new is None  # by the list of methods
+        if old != new and not told and not _grows(key, there, asked):
+            yield _difference(key, old, new)
+
+
+def _difference(key: str, old: Any, new: Any) -> str:
+    if key == "annotations":
+        return "annotations: the data have changed since"
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return f"{key}: {as_yaml(old)} there, {as_yaml(new)} asked for"
+    changed = [name for name in dict.fromkeys([*new, *old]) if old.get(name) != new.get(name)]
+    return f"{key}: " + some_of([_difference(name, old.get(name), new.get(name)) for name in changed], most=2)
 
 
 def _remove(path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from torchghm.atomic_files import write_json, write_text
 from torchghm.data import DetectionData
 from torchghm.results.files import ComparisonFiles
-from torchghm.training.comparison.methods import Methods
+from torchghm.training.comparison.methods import Methods, method_named
 from torchghm.training.comparison.plan import Plan, comparison_plan, write_plan
 from torchghm.training.comparison.table import (
     RunResults,
@@ -64,8 +64,8 @@ def compare(
         recipe: of every run, but for what its method sets, its seed and ``data.evaluate``.
         split: to evaluate on; ``"val,test"`` joins two.
         out: the comparison's folder, laid out as docs/run-folder.md describes.
-        baseline: what the others are compared with, for example ``"focal+smooth_l1"``; None is the first method.
-            It may change from call to call.
+        baseline: what the others are compared with, for example ``"focal+smooth_l1"``, or ``"focal"`` where only one
+            method begins so; None is the first method. It may change from call to call.
         progress: show on the standard error which run is under way, how far it is, and the table between seeds.
         overwrite: remove an earlier comparison from the folder, and start anew.
         command: what made the table, to be stated in it; None is this call.
@@ -100,11 +100,7 @@ def compare(
         train = train_run
     out = Path(out)
     plan, loaded = comparison_plan(data, methods, seeds, recipe, split)
-    baseline = next(iter(plan.methods)) if baseline is None else baseline
-    if baseline not in plan.methods:
-        raise ValueError(
-            f"Expected argument `baseline` to be one of the methods {', '.join(plan.methods)}, but got {baseline!r}."
-        )
+    baseline = next(iter(plan.methods)) if baseline is None else method_named(baseline, list(plan.methods))
     # All recipes now: a name that no loss has is to be refused before the first run, not after it.
     recipes = {
         (name, seed): recipe.with_values(

@@ -16,6 +16,7 @@ from torchghm.detection import detection_examples
 from torchghm.detection.backbones.feature_pyramids import backbone_body
 from torchghm.training.evaluation.gradient_norms import classification_counts
 from torchghm.training.loop.datamodule import Batch, to_floats
+from torchghm.training.loop.initial_weights import load_initial_weights
 from torchghm.training.loop.module import DetectorModule
 from torchghm.training.loop.recipe_data import with_boxes
 from torchghm.training.recipes.optimizer import build_optimizer, build_schedule, clip_grad_norm_
@@ -59,7 +60,10 @@ def dry_pass(data: DetectionData, recipe: Recipe, device: torch.device, *, steps
         raise ValueError(f"Expected argument `steps` to be at least 1, but got {steps}")
     recipe = recipe.with_values(NEUTRAL)
     loader = _loader(data, recipe)
-    module = DetectorModule(recipe, data.classes, steps_per_epoch=steps).to(device)
+    module = DetectorModule(recipe, data.classes, steps_per_epoch=steps, with_weights=recipe.model.init is None).to(
+        device
+    )
+    load_initial_weights(module)
     backbone = backbone_body(module.detector).parameters()
     optimizer = build_optimizer(recipe.optimizer, module.parameters(), backbone=backbone, fused=True)
     schedule = build_schedule(recipe.optimizer, optimizer, total_steps=steps, steps_per_epoch=steps)

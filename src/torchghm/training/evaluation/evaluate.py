@@ -1,21 +1,30 @@
-"""Average precision of a checkpoint on a split of a data set."""
+"""Evaluation of a checkpoint on a split of a data set."""
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from torchghm.atomic_files import write_json
 from torchghm.data import DetectionData, Records
+from torchghm.results.evaluation import Evaluation
+from torchghm.training.evaluation.diagnosis.diagnose import diagnose
+from torchghm.training.evaluation.samples import write_samples
 from torchghm.training.loop.average_precision import DetectionMetrics, SeenImage, joint_average_precision, seen_images
 from torchghm.training.loop.checkpoints import load_checkpoint
 from torchghm.training.loop.datamodule import evaluation_loader, to_floats
 from torchghm.training.loop.module import DetectorModule
-from torchghm.training.loop.processes import join, shard_for_rank
+from torchghm.training.loop.processes import broadcast_object, gather_shards, is_first, join, shard_for_rank
 from torchghm.training.loop.recipe_data import load_recipe_data, with_boxes
-from torchghm.training.recipes.files import load_recipe
-from torchghm.training.run_folder import RunFolder
+from torchghm.training.run_folder import RunFolder, checkpoint_of
+
+VALIDATION = "val"
+"""Split that thresholds are chosen on: chosen on the images that they are judged by, they would look too good."""
+WORST_IMAGES = 6
+"""Images with most errors that are drawn."""
 
 
 def evaluate(
@@ -24,8 +33,12 @@ def evaluate(
     split: str | None = None,
     *,
     device: str | torch.device | None = None,
-) -> dict[str, Any]:
-    """Return the average precision of a trained detector.
+    write: bool = True,
+) -> Evaluation:
+    """Measure average precision, the threshold to deploy and the kinds of errors of a trained detector.
+
+    Thresholds are those of the largest F1 on the split "val", whichever split is evaluated; where the data have none,
+    on the one that is. Detections are matched to objects from the highest score down, at an overlap of one half.
 
     Processes that torchrun or SLURM started share the images; all of them have to call this, and all get the result.
 
@@ -34,10 +47,7 @@ def evaluate(
         data: the data set, or its folder. One without splits of its own is divided as for the training.
         split: one, or several joined by commas ("val,test"); by default the recipe's `data.evaluate`.
         device: by default a GPU if there is one; several processes take one each of that kind.
-
-    Returns:
-        ``checkpoint``, ``split``, ``images``, ``classes``, ``metrics`` (ap, ap50, ap75, ap_small, ap_medium, ap_large)
-        and ``per_class``, in 0..1, None where there is nothing to find.
+        write: where ``checkpoint`` is the folder of a run, leave evaluation.json and the images with most errors in it.
 
     Raises:
         FileNotFoundError: no such checkpoint or data.
@@ -51,18 +61,36 @@ def evaluate(
     saved.check_classes(data.classes)
     split = saved.recipe.data.evaluate if split is None else split
     records = with_boxes(data, split)
-    result, _ = evaluate_records(saved.module().to(device), records)
-    return {
-        "checkpoint": str(path),
-        "split": split,
-        "images": len(records),
-        "classes": list(data.classes),
-        "metrics": result.metrics,
-        "per_class": result.per_class,
-    }
+    module = saved.module().to(device)
+    result, images = evaluate_records(module, records)
+    chosen_on = VALIDATION if _has_boxes(data, VALIDATION) else split
+    validation = None if chosen_on == split else gather_shards(_detect(module, data.select(chosen_on)))
+    evaluation = None
+    if is_first():
+        diagnosis, worst = diagnose(images, data.classes, chosen_on=chosen_on, validation=validation)
+        evaluation = Evaluation(
+            str(path), split, len(records), data.classes, result.metrics, result.per_class, diagnosis
+        )
+        if write and Path(checkpoint).is_dir():
+            _write(RunFolder(checkpoint), evaluation, records, images, worst[:WORST_IMAGES].tolist())
+    evaluation = broadcast_object(evaluation)
+    assert evaluation is not None
+    return evaluation
 
 
-@torch.no_grad()
+def _write(
+    folder: RunFolder, evaluation: Evaluation, records: Records, images: list[SeenImage], worst: list[int]
+) -> None:
+    shutil.rmtree(folder.worst_images.with_suffix(""), ignore_errors=True)
+    threshold = evaluation.diagnosis.threshold
+    write_samples(folder.worst_images, records, images, evaluation.classes, chosen=worst, lowest_score=threshold)
+    write_json(folder.evaluation, asdict(evaluation))
+
+
+def _has_boxes(data: DetectionData, split: str) -> bool:
+    return split in data.splits and bool((~data.splits[split].crowd).any())
+
+
 def evaluate_records(module: DetectorModule, records: Records) -> tuple[DetectionMetrics, list[SeenImage]]:
     """Return the average precision on these images, and on the first process what was found in each, in order.
 
@@ -70,27 +98,18 @@ def evaluate_records(module: DetectorModule, records: Records) -> tuple[Detectio
         module: on the device to compute on.
         records: the images; several processes share them out.
     """
+    return joint_average_precision(_detect(module, records), module.classes)
+
+
+@torch.no_grad()
+def _detect(module: DetectorModule, records: Records) -> list[SeenImage]:
+    """Return what was found in this process's share of the images."""
     module.eval()
     own: list[SeenImage] = []
     for images, targets in evaluation_loader(shard_for_rank(records), module.classes, module.recipe):
         batch = to_floats([image.to(module.device, non_blocking=True) for image in images])
         own += seen_images(module.detector(batch), targets)
-    return joint_average_precision(own, module.classes)
-
-
-def checkpoint_of(checkpoint: str | Path) -> Path:
-    """Return the checkpoint file that a file or a run's folder stands for.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
-    path = Path(checkpoint)
-    if not path.is_dir():
-        return path
-    folder = RunFolder(path)
-    if not folder.recipe.is_file():
-        raise FileNotFoundError(f"the folder {str(path)!r} holds no run: there is no {folder.recipe.name} in it")
-    return folder.checkpoint(load_recipe(folder.recipe).trainer.evaluate_checkpoint)
+    return own
 
 
 def usable_device(device: str | torch.device | None) -> torch.device:

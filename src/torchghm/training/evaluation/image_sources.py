@@ -1,4 +1,4 @@
-"""What a user names as images: files, folders, patterns and videos."""
+"""Images as a user names them: files, folders, patterns and videos."""
 
 from __future__ import annotations
 

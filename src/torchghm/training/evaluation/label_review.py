@@ -1,4 +1,4 @@
-"""What a finished run says of the labels that it was trained on."""
+"""A finished run's evidence about the labels that it was trained on."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from torchghm.review.findings import CSV_FILE, JSON_FILE, Finding, write_coco_fi
 from torchghm.review.memory import LabelMemory
 from torchghm.review.page import PAGE_FILE, write_page
 from torchghm.review.verdict import find_wrong_labels
-from torchghm.training.evaluation.evaluate import checkpoint_of, usable_device
+from torchghm.training.evaluation.evaluate import usable_device
 from torchghm.training.label_memory import LABELS_KEY
 from torchghm.training.loop.checkpoints import SavedDetector, load_checkpoint
 from torchghm.training.loop.datamodule import evaluation_loader, to_floats
 from torchghm.training.loop.module import DetectorModule
 from torchghm.training.loop.recipe_data import load_recipe_data, with_boxes
+from torchghm.training.run_folder import checkpoint_of
 
 WITHOUT_MEMORY = (
     "the run has no memory of labels: this review is from its final model alone, which may have learned wrong labels "
     "by heart; train with trainer.label_memory=true for a better one"
 )
 LOWEST_SCORE = 0.01
-"""Of a detection that is looked at; a model that was told that there is nothing still says so softly."""
+"""Lowest score of a detection that is looked at; a model that was told that there is nothing still says so softly."""
 
 _log = logging.getLogger("torchghm")
 

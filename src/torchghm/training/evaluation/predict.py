@@ -17,11 +17,13 @@ from torchghm.atomic_files import write_json
 from torchghm.data import ImageError, load_data
 from torchghm.data.image_ids import ids_by_name, ids_of_data
 from torchghm.data.new_folder import new_folder
+from torchghm.training.deployment.formats import SUFFIXES, ExportedDetector, read
 from torchghm.training.evaluation.drawing import draw_boxes, jpeg
-from torchghm.training.evaluation.evaluate import checkpoint_of, usable_device
+from torchghm.training.evaluation.evaluate import usable_device
 from torchghm.training.evaluation.image_sources import image_files, is_video, pictures
 from torchghm.training.loop.checkpoints import load_checkpoint
 from torchghm.training.loop.datamodule import to_floats
+from torchghm.training.run_folder import checkpoint_of
 
 RESULTS_FILE = "predictions.json"
 TABLE_FILE = "predictions.csv"
@@ -30,7 +32,7 @@ COLUMNS = ("file_name", "image_id", "class", "score", "x1", "y1", "x2", "y2")
 
 
 class Predictions(NamedTuple):
-    """What was found in images.
+    """Detections in images.
 
     Attributes:
         folder: that holds the drawn images, predictions.json, predictions.csv and labels/.
@@ -61,7 +63,7 @@ def predict(
     """Detect objects in images.
 
     Arguments:
-        checkpoint: a file, or the folder of a run.
+        checkpoint: a file, the folder of a run, or an ONNX file that `torchghm export` made.
         images: files, folders of them, patterns with ``*``, or videos, of which every frame is an image.
         out: folder to make: every image with its boxes as a JPEG; predictions.json, a list in COCO's format of results;
             predictions.csv, a line an object; and labels/, a text file an image in YOLO's form, scores last. Categories
@@ -88,16 +90,14 @@ def predict(
     ids = ids_by_name(files) if whole is None else ids_of_data(whole, files)
     unreadable: list[ImageError] = []
     with new_folder(out, RESULTS_FILE, "predictions", overwrite=overwrite) as made:
-        saved = load_checkpoint(checkpoint_of(checkpoint))
-        module = saved.module().to(device)
+        classes, detect = _detector(checkpoint, device)
         (made / LABELS_FOLDER).mkdir()
         results: list[dict[str, Any]] = []
         looked_at, best = 0, None
         names = _unlike_names()
         for image_id, file in zip(ids, files, strict=True):
             for number, pixels in _readable(file, unreadable):
-                image = torch.from_numpy(pixels).permute(2, 0, 1).to(module.device)
-                found = {name: value.cpu() for name, value in module.detector(to_floats([image]))[0].items()}
+                found = detect(torch.from_numpy(pixels).permute(2, 0, 1))
                 looked_at += 1
                 if len(found["scores"]):
                     best = max(best or 0.0, float(found["scores"].max()))
@@ -105,19 +105,33 @@ def predict(
                 name = names(f"{file.stem}-{number:06}" if is_video(file) else file.stem)
                 labels = found["labels"].tolist()
                 texts = [
-                    f"{saved.classes[label]} {score:.2f}"
+                    f"{classes[label]} {score:.2f}"
                     for label, score in zip(labels, found["scores"].tolist(), strict=True)
                 ]
                 drawn = draw_boxes(pixels, found["boxes"].tolist(), labels, texts)
                 (made / f"{name}.jpg").write_bytes(jpeg(drawn))
                 (made / LABELS_FOLDER / f"{name}.txt").write_text(_yolo_lines(found, pixels.shape[1::-1]))
                 known_as = f"{image_id}-{number:06}" if is_video(file) else image_id
-                results += _coco_results(known_as, file, found, saved.classes)
+                results += _coco_results(known_as, file, found, classes)
         if not looked_at and unreadable:
             raise unreadable[0]
         (made / TABLE_FILE).write_text(_table(results), encoding="utf-8")
         write_json(made / RESULTS_FILE, results)
     return Predictions(out, looked_at, len(results), best, tuple(unreadable))
+
+
+def _detector(checkpoint: str | Path, device: torch.device) -> ExportedDetector:
+    """Return what finds objects in an image [3, height, width] of bytes, from a checkpoint or an ONNX file."""
+    if Path(checkpoint).suffix == SUFFIXES["onnx"]:
+        exported = read("onnx", Path(checkpoint))
+        return ExportedDetector(exported.classes, lambda image: exported.detect(to_floats([image])[0]))
+    saved = load_checkpoint(checkpoint_of(checkpoint))
+    detector = saved.module().to(device).detector
+
+    def detect(image: Tensor) -> dict[str, Tensor]:
+        return {name: value.cpu() for name, value in detector(to_floats([image.to(device)]))[0].items()}
+
+    return ExportedDetector(saved.classes, detect)
 
 
 def _readable(file: Path, unreadable: list[ImageError]) -> Iterator[tuple[int, NDArray[np.uint8]]]:

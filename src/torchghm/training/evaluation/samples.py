@@ -13,9 +13,9 @@ from torch import Tensor
 
 from torchghm.atomic_files import replaced, write_json
 from torchghm.data import Records, read_image
+from torchghm.data.records import ImageRecord
 from torchghm.training.evaluation.drawing import jpeg
 from torchghm.training.loop.average_precision import SeenImage
-from torchghm.training.run_folder import RunFolder
 
 IMAGES = 8
 LONGEST_SIDE = 640
@@ -23,33 +23,44 @@ LOWEST_SCORE = 0.2
 MOST_PREDICTIONS = 50
 
 
-def write_samples(folder: RunFolder, records: Records, images: Sequence[SeenImage], classes: tuple[str, ...]) -> None:
-    """Write samples.json and its images: a few, evenly spread over a split.
+def write_samples(
+    file: Path,
+    records: Records,
+    images: Sequence[SeenImage],
+    classes: tuple[str, ...],
+    *,
+    chosen: Sequence[int] | None = None,
+    lowest_score: float = LOWEST_SCORE,
+) -> None:
+    """Write images with their labels and predictions: a list, and the pictures in a folder of its name.
 
     Arguments:
-        folder: of the run.
+        file: of the list, samples.json for example.
         records: the images that were evaluated.
         images: what was found in each of them.
         classes: names of the labels.
+        chosen: which of them; None takes a few that are evenly spread.
+        lowest_score: of the predictions.
     """
+    if chosen is None:
+        chosen = np.linspace(0, len(records) - 1, min(IMAGES, len(records))).astype(int).tolist()
     entries = []
-    for number, index in enumerate(np.linspace(0, len(records) - 1, min(IMAGES, len(records))).astype(int).tolist()):
-        picture = folder.sample_images / f"{number}.jpg"
-        entry = _entry(records, index, images[index].detections, classes, picture)
-        entries.append({"image": os.path.relpath(picture, folder.path), **entry})
-    write_json(folder.samples, entries)
+    for number, index in enumerate(chosen):
+        picture = file.with_suffix("") / f"{number}.jpg"
+        entry = _entry(records[index], images[index].detections, classes, picture, lowest_score)
+        entries.append({"image": os.path.relpath(picture, file.parent), **entry})
+    write_json(file, entries)
 
 
 def _entry(
-    records: Records, index: int, found: dict[str, Tensor], classes: tuple[str, ...], picture: Path
+    record: ImageRecord, found: dict[str, Tensor], classes: tuple[str, ...], picture: Path, lowest_score: float
 ) -> dict[str, Any]:
-    record = records[index]
     image = Image.fromarray(read_image(record.source))
     scale = min(1.0, LONGEST_SIDE / max(image.size))
     image = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))))
     with replaced(picture) as temporary:
         temporary.write_bytes(jpeg(image))
-    shown = (found["scores"] >= LOWEST_SCORE).nonzero().flatten()[:MOST_PREDICTIONS].tolist()
+    shown = (found["scores"] >= lowest_score).nonzero().flatten()[:MOST_PREDICTIONS].tolist()
     real = ~record.crowd
     return {
         "name": record.path.name,

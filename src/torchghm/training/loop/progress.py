@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
+from torchghm.results.average_precision import points
 from torchghm.training.loop.datamodule import Batch
 from torchghm.training.loop.history import History
 from torchghm.training.loop.module import DetectorModule
@@ -108,23 +109,23 @@ class TrainingProgress(ProgressBar):
         if not self._enabled:
             return
         row = self.history.row
+        measured = [(name, row.get(key)) for name, key in (("AP", "val/ap"), ("AP50", "val/ap50"))]
         values = [
             (name, row.get(key))
             for name, key in (
-                ("AP", "val/ap"),
-                ("AP50", "val/ap50"),
                 ("loss", "train/loss"),
                 ("cls", "train/classification"),
                 ("box", "train/bbox_regression"),
                 ("cross entropy", "train/cls_plain_loss"),
             )
         ]
-        shown = [f"{name} {value:.3f}" for name, value in values if value is not None]
+        shown = [f"{name} {points(value)}" for name, value in measured if value is not None]
+        shown += [f"{name} {value:.3f}" for name, value in values if value is not None]
         shown.append(f"{row['images_per_second']:.1f} images/s")
         shown.append(f"{self._left(trainer)} left")
         self.console.print(f"{self._epoch(trainer)}  " + "  ".join(shown), highlight=False, soft_wrap=True)
         if self._bar is not None and row.get("val/ap") is not None:
-            self._bar.update(self._task, ap=f"AP {row['val/ap']:.3f}")
+            self._bar.update(self._task, ap=f"AP {points(row['val/ap'])}")
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the bar away."""

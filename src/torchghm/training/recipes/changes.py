@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torchghm.detection.build import DETECTORS, TWO_STAGE_DETECTORS, has_option
+from torchghm.detector_names import DETECTORS, TWO_STAGE_DETECTORS, has_option
 from torchghm.training.recipes.named_losses import DEFAULT_LOSSES
 from torchghm.training.recipes.sections import DETECTOR_OPTIONS
 from torchghm.training.recipes.values import merged

@@ -8,7 +8,7 @@ from urllib.error import URLError
 import torch
 
 from torchghm.detection import HarmonizedDetector, build_detector, harmonize
-from torchghm.detection.build import has_option
+from torchghm.detector_names import has_option
 from torchghm.training.recipes.loss_section import DetectionLosses, build_losses
 from torchghm.training.recipes.recipe import Recipe
 from torchghm.training.recipes.sections import DETECTOR_OPTIONS
@@ -50,10 +50,10 @@ def build_from_recipe(
                 trainable_layers=model.trainable_layers,
                 **options,
             )
-    except URLError as error:
+    except (URLError, TimeoutError, ConnectionResetError) as error:
         raise ConnectionError(
-            f"model.weights: the weights of {model.backbone or model.detector} could not be downloaded "
-            f"({error.reason}): name a file of them, or none"
+            f"model.weights: the weights of {options.get('backbone', model.detector)} could not be downloaded "
+            f"({getattr(error, 'reason', error)}): name a file of them, or none"
         ) from error
     losses = build_losses(recipe.loss, steps * recipe.trainer.accumulate)
     harmonize(detector, losses.cls_loss, losses.box_loss, scope=losses.scope, stage=recipe.loss.stage)

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 
 from torchghm.training.recipes.changes import apply_changes
 from torchghm.training.recipes.packaged import packaged_names, packaged_text
 from torchghm.training.recipes.recipe import Recipe
-from torchghm.training.recipes.values import checked, nearest, nested, read_yaml
+from torchghm.training.recipes.values import as_yaml, checked, nearest, nested, read_yaml
 
 
 def recipe_names() -> list[str]:
@@ -60,8 +59,7 @@ def _described(section: BaseModel, indent: str) -> list[str]:
 
 
 def _line(name: str, value: object, description: str | None) -> str:
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6, allow_unicode=True)
-    return f"{name}: {text.removesuffix(chr(10)).removesuffix('...').strip()}  # {description}"
+    return f"{name}: {as_yaml(value)}  # {description}"
 
 
 def _read(recipe: str | Path, folder: Path, chain: tuple[str, ...]) -> tuple[str, dict[str, Any]]:

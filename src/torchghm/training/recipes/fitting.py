@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from math import ceil
 from typing import Any
 
-from torchghm.detection.build import DETECTORS, has_option
+from torchghm.detector_names import DETECTORS, has_option
 from torchghm.training.recipes.files import load_recipe
 from torchghm.training.recipes.recipe import Recipe
 

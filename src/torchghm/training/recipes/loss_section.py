@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
-from torch import nn
 
-from torchghm.detection.examples.scope import Scope
-from torchghm.losses import CrossEntropyLoss, FocalLoss, HandoverLoss
-from torchghm.losses.baselines.unharmonized import Options, UnharmonizedLoss
 from torchghm.training.recipes.named_losses import (
     BOX_LOSSES,
     CLS_LOSSES,
@@ -25,6 +20,11 @@ from torchghm.training.recipes.named_losses import (
 from torchghm.training.recipes.sections import Probability, Section, WeightFactor
 from torchghm.training.recipes.values import nearest
 
+if TYPE_CHECKING:
+    from torch import nn
+
+    from torchghm.detection.examples.scope import Scope
+
 
 class LossRecipe(Section):
     """The losses; options and weights belong to the loss that is named, and are forgotten with it."""
@@ -37,7 +37,7 @@ class LossRecipe(Section):
         default="none", description="what a harmonized classification loss takes over from; other losses ignore it"
     )
     warmup_until: tuple[Probability, Probability] = Field(
-        default=(1 / 3, 2 / 3), description="parts of the training between which it takes over"
+        default=(1 / 3, 2 / 3), examples=[[0.33, 0.67]], description="parts of the training between which it takes over"
     )
     scope: Literal["batch", "level", "reference"] = Field(
         default="batch", description="over which anchors the density is measured; losses without one ignore it"
@@ -66,12 +66,25 @@ class LossRecipe(Section):
 
     @model_validator(mode="after")
     def _buildable(self) -> LossRecipe:
-        build_losses(self)
+        chosen = choose_losses(self)
+        _check_names(chosen.cls, self.cls, self.cls_options, "loss.cls_options")
+        _check_names(chosen.box, self.box, self.box_options, "loss.box_options")
+        if chosen.warmup != "none" and chosen.scope != "batch":
+            raise ValueError(
+                f"Expected `loss.warmup` to be none with loss.scope={chosen.scope}, but got {chosen.warmup!r}"
+            )
+        if self.cls_options or self.box_options:  # whose ranges the losses know, for which torch is imported
+            build_losses(self)
         return self
 
 
-# What the detector decides: its logits' layout, and that a loss is one number.
-_DECIDED = {"self", "ignore_index", "class_dim", "reduction", "use_sigmoid", "loss_weight"}
+class ChosenLosses(NamedTuple):
+    """What is built for a recipe: the rows of the tables, the scope and the warm-up that they have a use for."""
+
+    cls: LossChoice
+    box: LossChoice
+    scope: Scope
+    warmup: Literal["none", "ce", "focal"]
 
 
 class DetectionLosses(NamedTuple):
@@ -94,43 +107,51 @@ def build_losses(recipe: LossRecipe, calls: int = 0) -> DetectionLosses:
     Raises:
         ValueError: an option that the loss does not have, or out of its range; the message names the key.
     """
-    # Losses without a density have no scope: a comparison under one recipe may hold both kinds.
-    scope = recipe.scope if {recipe.cls, recipe.box} & HARMONIZED else "batch"
-    reference = REFERENCE_LOSSES if scope == "reference" else {}
-    cls = reference.get(recipe.cls, CLS_LOSSES[recipe.cls])
-    box = reference.get(recipe.box, BOX_LOSSES[recipe.box])
-    cls_loss = _build(cls, recipe.cls, recipe.cls_options, "loss.cls_options")
-    if cls_loss is not None and recipe.warmup != "none" and recipe.cls in HARMONIZED:
-        if scope != "batch":
-            raise ValueError(f"Expected `loss.warmup` to be none with loss.scope={scope}, but got {recipe.warmup!r}")
-        before = CrossEntropyLoss if recipe.warmup == "ce" else FocalLoss
+    chosen = choose_losses(recipe)
+    cls_loss = _build(chosen.cls, recipe.cls_options, "loss.cls_options")
+    if cls_loss is not None and chosen.warmup != "none":
+        from torchghm.losses import CrossEntropyLoss, FocalLoss, HandoverLoss
+
+        before = CrossEntropyLoss if chosen.warmup == "ce" else FocalLoss
         start, end = (round(fraction * calls) for fraction in recipe.warmup_until)
         settings: dict[str, Any] = {"activation": cls_loss.activation}
         cls_loss = HandoverLoss(before(**settings), cls_loss, start=start, end=end)
     return DetectionLosses(
         cls_loss,
-        _build(box, recipe.box, recipe.box_options, "loss.box_options"),
-        cls.weight if recipe.cls_weight is None else recipe.cls_weight,
-        box.weight if recipe.box_weight is None else recipe.box_weight,
-        scope,
+        _build(chosen.box, recipe.box_options, "loss.box_options"),
+        chosen.cls.weight if recipe.cls_weight is None else recipe.cls_weight,
+        chosen.box.weight if recipe.box_weight is None else recipe.box_weight,
+        chosen.scope,
     )
 
 
-def _build(choice: LossChoice, name: str, options: Mapping[str, Any], key: str) -> nn.Module | None:
-    if choice.build is None:
-        if options:
-            raise ValueError(
-                f"Expected `{key}` to be empty for {name!r}, the detector's own loss, but got {dict(options)}"
-            )
-        return None
-    named = [*inspect.signature(choice.build.__init__).parameters]
-    if issubclass(choice.build, UnharmonizedLoss):
-        named = [*(name for name in named if name != "options"), *Options.__annotations__]
-    known = [option for option in named if option not in _DECIDED]
+def choose_losses(recipe: LossRecipe) -> ChosenLosses:
+    """Return what the names of a recipe stand for; no loss is built, and torch is not imported."""
+    # Losses without a density have no scope: a comparison under one recipe may hold both kinds.
+    scope = recipe.scope if {recipe.cls, recipe.box} & HARMONIZED else "batch"
+    reference = REFERENCE_LOSSES if scope == "reference" else {}
+    return ChosenLosses(
+        reference.get(recipe.cls, CLS_LOSSES[recipe.cls]),
+        reference.get(recipe.box, BOX_LOSSES[recipe.box]),
+        scope,
+        recipe.warmup if recipe.cls in HARMONIZED else "none",
+    )
+
+
+def _check_names(choice: LossChoice, name: str, options: Mapping[str, Any], key: str) -> None:
+    if choice.path is None and options:
+        raise ValueError(f"Expected `{key}` to be empty for {name!r}, the detector's own loss, but got {dict(options)}")
     for option in options:
-        if option not in known:
+        if option not in choice.options:
+            known = list(choice.options)
             raise ValueError(f"unknown option '{key}.{option}' of the loss {name!r}{nearest(option, known)}")
+
+
+def _build(choice: LossChoice, options: Mapping[str, Any], key: str) -> nn.Module | None:
+    build = choice.build
+    if build is None:
+        return None
     try:
-        return choice.build(**{**choice.settings, **options})
+        return build(**{**choice.settings, **options})
     except (TypeError, ValueError) as error:
         raise ValueError(f"{key}: {error}") from error

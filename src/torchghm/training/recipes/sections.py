@@ -6,10 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from torchghm.detection.architectures import PYRAMID_LEVELS
-from torchghm.detection.backbones.feature_pyramids import BACKBONES
-from torchghm.detection.backbones.timm_backbones import TIMM
-from torchghm.detection.build import DETECTORS, DetectorName, has_option
+from torchghm.detector_names import BACKBONES, DETECTORS, PYRAMID_LEVELS, TIMM, DetectorName, has_option
+from torchghm.training.recipes.values import as_yaml
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -64,6 +62,7 @@ class DataRecipe(Section):
     split_seed: int = Field(default=0, ge=0, description="of that division")
     image_size: tuple[Pixels, Pixels] | None = Field(
         default=None,
+        examples=[[96, 128]],
         description="height and width in pixels that images are scaled to fit, their aspect kept; null is 384 x 512, "
         "or the only size that an SSD reads",
     )
@@ -79,7 +78,7 @@ class DataRecipe(Section):
     flip: Probability = Field(default=0.5, description="probability of a left-right flip")
     vertical_flip: Probability = Field(default=0.0, description="probability of an upside-down flip")
     scale_jitter: tuple[PositiveFloat, PositiveFloat] | None = Field(
-        default=None, description="smallest and largest factor of a random zoom, null for none"
+        default=None, examples=[[0.5, 1.5]], description="smallest and largest factor of a random zoom, null for none"
     )
     translate: Probability = Field(
         default=0.1, description="with scale_jitter, the largest shift as a fraction of the sides"
@@ -115,15 +114,23 @@ class ModelRecipe(Section):
         description='of the backbone: "none", "torchvision" or "timm" (ImageNet, downloaded once), "package" '
         "(ImageNet, of timm/tf_efficientnet_lite0, inside an installed package) or a state dict's file",
     )
+    init: str | None = Field(
+        default=None,
+        min_length=1,
+        description="whole detector to start from: a run, a checkpoint, a state dict's file, or torchvision (COCO, "
+        "downloaded once); layers of other classes start anew, and weights is not read then; null for none",
+    )
     anchor_sizes: tuple[PositiveFloat, ...] | None = Field(
         default=None,
         min_length=PYRAMID_LEVELS,
         max_length=PYRAMID_LEVELS,
+        examples=[[32, 64, 128, 256, 512]],
         description="side in pixels of each level's anchors, at image_size; null is 32, 64, 128, 256, 512",
     )
     anchor_scales: tuple[PositiveFloat, ...] | None = Field(
         default=None,
         min_length=1,
+        examples=[[1, 1.26, 1.587]],
         description="multiples of its size that each of retinanet's levels has anchors of; null is 1, 1.26, 1.587",
     )
     pyramid_channels: PositiveInt | None = Field(
@@ -167,7 +174,7 @@ class ModelRecipe(Section):
             if value is not None and not has_option(self.detector, option):
                 raise ValueError(
                     f"Expected `model.{option}` to be null for {self.detector}, which has no such option, "
-                    f"but got {value!r}"
+                    f"but got {as_yaml(value)}"
                 )
         return self
 
@@ -189,7 +196,7 @@ class OptimizerRecipe(Section):
         default=0, ge=0, description="optimiser steps of linear warm-up; one_cycle has its own and ignores it"
     )
     milestones: tuple[PositiveInt, ...] = Field(
-        default=(), description="epochs after which steps multiplies the rate by gamma"
+        default=(), examples=[[8, 11]], description="epochs after which steps multiplies the rate by gamma"
     )
     gamma: float = Field(default=0.1, gt=0, le=1, description="factor at each milestone")
     gradient_clip: PositiveFloat | None = Field(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any, TypeVar, get_args
 
@@ -119,8 +119,19 @@ def checked(model: type[Model], values: Mapping[str, Any], source: str) -> Model
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        problems = [_sentence(problem) for problem in error.errors()]
+        problems = [_sentence(model, problem) for problem in error.errors()]
         raise ValueError(f"{source}: {'; '.join(problems)}") from None
+
+
+def some_of(differences: Sequence[str], most: int = 3) -> str:
+    """Return the first few of a list as text, with the number of the others.
+
+    Example:
+        >>> some_of(["a", "b", "c", "d", "e"])
+        'a, b, c and 2 more'
+    """
+    shown = ", ".join(differences[:most])
+    return shown if len(differences) <= most else f"{shown} and {len(differences) - most} more"
 
 
 def nearest(name: str, known: list[str]) -> str:
@@ -179,10 +190,42 @@ def _unknown(model: type[BaseModel], values: Mapping[str, Any], prefix: str = ""
             yield from _unknown(sections[key], value, f"{prefix}{key}.")
 
 
-def _sentence(problem: ErrorDetails) -> str:
+def as_yaml(value: Any) -> str:
+    """Return a value as a recipe has it, on one line.
+
+    Example:
+        >>> as_yaml(None), as_yaml((96, 128)), as_yaml(True)
+        ('null', '[96, 128]', 'true')
+    """
+    plain = list(value) if isinstance(value, tuple) else value
+    try:
+        text = yaml.safe_dump(plain, default_flow_style=True, sort_keys=False, width=10**6, allow_unicode=True)
+    except yaml.YAMLError:  # an object of Python, which no recipe has
+        return repr(value)
+    return text.removesuffix("\n").removesuffix("...").strip()
+
+
+_OF_A_LIST = ("tuple_type", "list_type", "missing", "too_short", "too_long")
+"""Kinds of problems of a list: not one, or of another length."""
+
+
+def _sentence(model: type[BaseModel], problem: ErrorDetails) -> str:
     message = problem["msg"].removeprefix("Value error, ").replace("Input should", "should")
     if problem["type"] == "value_error":  # our own, which say the key and what came
         return message
     # Where a value may be of several kinds, pydantic also puts their names in the path: constrained-int.
-    path = (str(part) for part in problem["loc"] if isinstance(part, int) or part.isidentifier())
-    return f"{'.'.join(path)}: {message}, got {problem['input']!r}"
+    path = [str(part) for part in problem["loc"] if isinstance(part, int) or part.isidentifier()]
+    if problem["type"] in _OF_A_LIST:
+        path = [part for part in path if not part.isdigit()]
+        example = _example(model, path)
+        message = "should be a list" if example is None else f"should be a list such as {as_yaml(example)}"
+    message = message.replace("'", "").replace("True", "true").replace("False", "false").replace("None", "null")
+    return f"{'.'.join(path)}: {message}, got {as_yaml(problem['input'])}"
+
+
+def _example(model: type[BaseModel], path: list[str]) -> Any:
+    """Return the example of a key, None if it has none."""
+    *sections, key = path
+    for name in sections:
+        model = _sections(model)[name]
+    return next(iter(model.model_fields[key].examples or ()), None)

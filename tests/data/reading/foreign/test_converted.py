@@ -45,6 +45,6 @@ def test_a_stated_size_that_is_not_the_image_s_is_refused(layout, tmp_path):
 def test_two_layouts_in_one_folder_are_not_chosen_from(tmp_path):
     labelme_set()(tmp_path)
     via_set()(tmp_path)
-    with pytest.raises(DataError, match="expected one data set, got several: labelme in .*, via in"):
+    with pytest.raises(DataError, match="expected one data set, but got several: labelme in .*, via in"):
         load_data(tmp_path)
     assert load_data(tmp_path, layout="via").layout == "via"

@@ -49,7 +49,7 @@ def test_via_classes_are_the_attribute_of_all_regions(tmp_path):
     (image,), problems = read("via", tmp_path, via({"type": "ant", "note": "x"}, {"type": "bee"}))
     assert image.boxes == [("ant", (1, 2, 11, 22)), ("bee", (1, 2, 11, 22))]
     assert not problems
-    with pytest.raises(FileError, match="one attribute of all regions that names their class, got type, label"):
+    with pytest.raises(FileError, match="one attribute of all regions that names their class, but got type, label"):
         read("via", tmp_path, via({"type": "ant", "label": "x"}))
     with pytest.raises(FileError, match="regions without an attribute"):
         read("via", tmp_path, via({"type": "ant"}, {}))
@@ -63,7 +63,7 @@ def test_via_classes_are_the_attribute_of_all_regions(tmp_path):
         ("labelme", "{", "is not JSON"),
         ("labelme", {"shapes": 3}, "keys 'shapes' and 'imagePath'"),
         ("labelme", labelme(("rectangle", "ant", [])), "is refused by globox"),
-        ("via", {"a.png1": {"filename": "a.png", "regions": 3}}, "a list of 'regions' for 'a.png1', got int"),
+        ("via", {"a.png1": {"filename": "a.png", "regions": 3}}, "a list of 'regions' for 'a.png1', but got int"),
         ("via", [1], "an object with 'filename' and 'regions'"),
     ],
 )

@@ -6,20 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from torchghm.kernels.cpu.histogram_pass import (
-    COUNTS_BYTES,
-    MOST,
-    Run,
-    collect_counts,
-    count,
-    find_regions,
-    make_counts,
-)
+from torchghm.kernels.cpu.example_tiles import Run
+from torchghm.kernels.cpu.histogram_pass import count, find_regions
 from torchghm.kernels.cpu.launch import ARGUMENTS, Arguments
 from torchghm.kernels.cpu.loss_pass import load_table
+from torchghm.kernels.cpu.region_counts import COUNTS_BYTES, MOST, collect_counts, make_counts
 from torchghm.kernels.cpu.simd.arithmetic import exp_nonpositive, log1p_unit, region, regions_of, sigmoid
+from torchghm.kernels.cpu.simd.compiling import elementwise
 from torchghm.kernels.cpu.simd.delayed_tables import DELAY_LINE_BYTES, delay_line_in, look_up_in_memory
-from torchghm.kernels.cpu.simd.intrinsics import elementwise
 from torchghm.kernels.cpu.simd.loads_and_stores import (
     BFLOAT16,
     FLOAT16,
@@ -61,15 +55,15 @@ def sigmoid_of(source, destination):
 
 
 @elementwise
-def region_of(source, destination, scale, last):
+def region_of(source, destination, regions):
     for j in range(0, source.size, lanes(np.float32)):
-        store_numbers(destination, j, region(load_numbers(source, j), scale, last))
+        store_numbers(destination, j, region(load_numbers(source, j), regions))
 
 
 @elementwise
-def region_by_edges_of(source, destination, edges, regions):
+def region_by_edges_of(source, destination, regions):
     for j in range(0, source.size, lanes(np.float32)):
-        store_numbers(destination, j, region_by_edges(np.float32, load_numbers(source, j), edges, regions))
+        store_numbers(destination, j, region_by_edges(np.float32, load_numbers(source, j), regions))
 
 
 @elementwise
@@ -115,7 +109,7 @@ def test_sigmoid():
 @pytest.mark.parametrize("regions", [1, 30, 3030])
 def test_region_is_never_outside_the_table(regions):
     norms = np.array([0, 1, 1.0000001, 2, 1e30, np.inf, np.nan, 0.999999], np.float32)
-    index = in_vectors(region_of, norms, np.float32(regions), np.float32(regions - 1), dtype=np.int32)
+    index = in_vectors(region_of, norms, regions_of(regions, None, np.float32), dtype=np.int32)
     assert index[0] == 0
     assert (index[1:] == regions - 1).all()
 
@@ -141,8 +135,8 @@ def test_regions_by_edges(regions):
     all_logits = np.concatenate([logits, on_edges, special])
     middle = regions // 2
     all_expected = [*expected, *range(1, regions), 0, 0, 0, middle, middle, last, last, last, last]
-    told = regions_of(regions, np.float32)
-    found = in_vectors(region_by_edges_of, all_logits, edges_of(regions), told, dtype=np.int32)
+    told = regions_of(regions, edges_of(regions), np.float32)
+    found = in_vectors(region_by_edges_of, all_logits, told, dtype=np.int32)
     np.testing.assert_array_equal(found, all_expected)
 
 
@@ -152,7 +146,7 @@ def count_run(run, regions, infinite=False, edges=None):
     memory, for_line = np.empty(COUNTS_BYTES, np.uint8), np.empty(DELAY_LINE_BYTES, np.uint8)
     line, index = delay_line_in(for_line.ctypes.data, regions, real), np.empty(TILE, np.int32)
     counts, histogram = make_counts(memory.ctypes.data, regions, False, index, line.index), np.ones(regions)
-    nonfinite = count(real, Run(run, None), edges, regions_of(regions, real), counts, infinite, histogram)
+    nonfinite = count(real, Run(run, None, None), regions_of(regions, edges, real), counts, infinite, histogram)
     collect_counts(counts, regions, histogram)
     assert not counts.planes.any()
     assert not counts.tables.any()
@@ -170,7 +164,7 @@ def test_counting_a_run_is_finding_and_counting_the_regions_of_its_tiles(regions
     expected, index = np.ones(regions), np.empty(TILE, np.int32)
     for start in range(0, logits.size, TILE):
         tile = logits[start : start + TILE]
-        assert find_regions(real, tile, None, edges, regions_of(regions, real), index) == 0
+        assert find_regions(real, Run(tile, None, None), regions_of(regions, edges, real), index) == 0
         expected += np.bincount(index, minlength=regions)
     np.testing.assert_array_equal(histogram, expected)
     assert nonfinite == 0

@@ -80,7 +80,7 @@ def _add(
     for file, image in images:
         with reported(problems, file):
             if not isinstance(image.name, str):
-                raise FileError(f"expected the name of an image, got {type(image.name).__name__}")
+                raise FileError(f"expected the name of an image, but got {type(image.name).__name__}")
             path = found.by_name.get(image.name)
             if path is None:
                 continue
@@ -88,5 +88,5 @@ def _add(
                 indices[path] = annotations.add_image(path, file, len(indices) + 1, *image.sides)
             for number, (label, corners) in enumerate(image.boxes, start=1):
                 if not isinstance(label, str) or label.strip() not in label_of:
-                    raise FileError(f"expected a name as the class of object {number}, got {label!r}")
+                    raise FileError(f"expected a name as the class of object {number}, but got {label!r}")
                 annotations.add_box(indices[path], corners, label_of[label.strip()], number)

@@ -120,7 +120,7 @@ def _via(folder: DataFolder, file: str) -> list[Annotated]:
         listed = entry.get("regions")
         listed = list(listed.values()) if isinstance(listed, dict) else listed  # VIA 1 numbers them
         if not isinstance(listed, list) or not all(isinstance(region, dict) for region in listed):
-            raise FileError(f"expected a list of 'regions' for {key!r}, got {type(listed).__name__}")
+            raise FileError(f"expected a list of 'regions' for {key!r}, but got {type(listed).__name__}")
         regions[key] = listed
     class_key = _class_key([region for listed in regions.values() for region in listed])
     images = []
@@ -143,7 +143,7 @@ def _class_key(regions: list[dict[str, Any]]) -> str:
     usual = [name for name in of_all if name.casefold() in CLASS_KEYS]
     fitting = of_all if len(of_all) == 1 else usual
     if names and len(fitting) != 1:
-        raise FileError(f"expected one attribute of all regions that names their class, got {examples(names)}")
+        raise FileError(f"expected one attribute of all regions that names their class, but got {examples(names)}")
     return fitting[0] if fitting else CLASS_KEYS[0]
 
 

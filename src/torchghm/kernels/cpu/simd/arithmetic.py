@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import types
 
-from torchghm.kernels.cpu.simd.intrinsics import by_types, elementwise, scalar
+from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Real
+from torchghm.kernels.cpu.simd.compiling import by_types, elementwise, scalar
 from torchghm.kernels.cpu.simd.vectors import as_index, as_int32, bits, from_bits, select
 
 _FLUSH = -64.0
@@ -16,13 +17,13 @@ _FLUSH = -64.0
 
 
 @by_types
-def exp_nonpositive(y: Any) -> Any:
+def exp_nonpositive(y: Number) -> Number:
     """exp(y) for y <= 0: float32 within 2 ulp (with fused multiply-add) and 0 below -64; NaN stays NaN."""
 
-    def library(y: Any) -> Any:
+    def library(y: Number) -> Number:
         return math.exp(y)
 
-    def polynomial(y: Any) -> Any:
+    def polynomial(y: Number) -> Number:
         # e^y = 2^n e^r with n the nearest integer to y log2(e); adding 1.5 * 2^23 leaves n in the last bits.
         shifted = y * np.float32(1.44269504) + np.float32(12582912.0)
         r = y - (shifted - np.float32(12582912.0)) * np.float32(0.69314718)
@@ -41,13 +42,13 @@ def exp_nonpositive(y: Any) -> Any:
 
 
 @by_types
-def log1p_unit(e: Any) -> Any:
+def log1p_unit(e: Number) -> Number:
     """log(1 + e) for e in [0, 1]: float32 within 2 ulp; NaN stays NaN."""
 
-    def library(e: Any) -> Any:
+    def library(e: Number) -> Number:
         return math.log1p(e)
 
-    def polynomial(e: Any) -> Any:
+    def polynomial(e: Number) -> Number:
         # log(1 + e) / e on [0, 1], minimax with p(0) = 1 exactly, relative error 3.3e-8; in pairs as above.
         e2 = e * e
         low = np.float32(-0.49999648332595825) * e + np.float32(1.0)
@@ -62,14 +63,14 @@ def log1p_unit(e: Any) -> Any:
 
 
 @elementwise
-def sigmoid(real: Any, x: Any, e: Any) -> Any:
+def sigmoid(real: Real, x: Number, e: Number) -> Number:
     """1 / (1 + exp(-x)) from e = exp(-|x|), with full relative precision on both sides; ``real`` is the dtype."""
     return select(x < real(0), e, real(1)) / (real(1) + e)
 
 
 @scalar
-def region_scale(real: Any, regions: Any) -> Any:
-    """What g is multiplied by in `region`: M, and 4 units in the last place more.
+def region_scale(real: Real, regions: int) -> Number:
+    """Factor of g in `region`: M, and 4 units in the last place more.
 
     g M rounds, and g itself may be a few roundings below its exact value: so g = k/M falls in region k for every M.
     An example within as much of an edge may fall on either side of it.
@@ -78,24 +79,26 @@ def region_scale(real: Any, regions: Any) -> Any:
 
 
 class Regions(NamedTuple):
-    """How [0, 1] is divided: the number of regions, and what `region` is told in the dtype of the arithmetic."""
+    """How [0, 1] is divided, and what `region` is told of it in the dtype of the arithmetic."""
 
-    number: Any
-    scale: Any
-    last: Any
+    number: int
+    scale: Number
+    last: Number
+    edges: Numbers
+    """As `load_edges` returns them; None where regions are found by g."""
 
 
 @scalar
-def regions_of(number: Any, real: Any) -> Any:
+def regions_of(number: int, edges: Numbers, real: Real) -> Regions:
     """[0, 1] in so many regions."""
-    return Regions(number, region_scale(real, number), real(number - 1))
+    return Regions(number, region_scale(real, number), real(number - 1), edges)
 
 
 @elementwise
-def region(norm: Any, scale: Any, last: Any) -> Any:
+def region(norm: Number, regions: Regions) -> Number:
     """The region floor(g M), at most the last, of a gradient norm, as int32.
 
     NaN falls in the last one: converted as it is it would be any number.
     """
-    position = norm * scale
-    return as_index(select(position < last, position, last))
+    position = norm * regions.scale
+    return as_index(select(position < regions.last, position, regions.last))

@@ -6,13 +6,16 @@ one for numbers whose regions it wrote a while ago: into a delay line, from whic
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
+from numba.np.numpy_support import carray
 
-from torchghm.kernels.cpu.simd.intrinsics import by_types, carray, element, intrinsic, scalar
+from torchghm.kernels.cpu.simd.annotations import Llvm, Number, Numbers, Real
+from torchghm.kernels.cpu.simd.compiling import by_types, emitted, scalar
+from torchghm.kernels.cpu.simd.intrinsics import element
 from torchghm.kernels.cpu.simd.vectors import LANES
 
 DELAY = 64
@@ -25,18 +28,18 @@ DELAY_LINE_BYTES = 3 * _PAGE
 
 
 class DelayLine(NamedTuple):
-    """What was computed for the last `DELAY_LINE` numbers."""
+    """Results for the last `DELAY_LINE` numbers."""
 
-    index: Any
+    index: Numbers
     """Regions, int32."""
-    entries: Any
-    """What the table says there."""
-    slope: Any
-    loss: Any
+    entries: Numbers
+    """The table's entries there."""
+    slope: Numbers
+    loss: Numbers
 
 
 @scalar
-def delay_line_in(memory: Any, regions: Any, real: Any) -> Any:
+def delay_line_in(memory: int, regions: int, real: Real) -> DelayLine:
     """A delay line in `DELAY_LINE_BYTES` of memory, out of the way of pass 2's table, which begins a page."""
     width = np.empty(1, real).itemsize
     start = (memory + _PAGE - 1) // _PAGE * _PAGE + _place_in_page(width * regions, DELAY_LINE * (4 + 3 * width))
@@ -49,7 +52,7 @@ def delay_line_in(memory: Any, regions: Any, real: Any) -> Any:
 
 
 @scalar
-def _place_in_page(table: Any, size: Any) -> Any:
+def _place_in_page(table: int, size: int) -> int:
     """Where in a page ``size`` bytes lie farthest from the first and the last of so many of a table.
 
     A load waits for a store that was just before it at the same place in another page, which the processor takes for
@@ -61,7 +64,7 @@ def _place_in_page(table: Any, size: Any) -> Any:
 
 
 @scalar
-def paged(numbers: Any, real: Any) -> Any:
+def paged(numbers: int, real: Real) -> Numbers:
     """That many zeros, which begin a page."""
     width = np.empty(1, real).itemsize
     memory = np.zeros(numbers + _PAGE // width if numbers else 0, real)
@@ -70,7 +73,7 @@ def paged(numbers: Any, real: Any) -> Any:
 
 
 @by_types
-def count_in_memory(real: Any, index: Any, tables: Any, stride: Any, start: Any) -> Any:
+def count_in_memory(real: Real, index: Numbers, tables: Numbers, stride: int, start: int) -> Number:
     """``tables[index[j] + j % 4 * stride] += 1`` for as many numbers from ``start`` on as are worked on at once.
 
     Arguments:
@@ -78,7 +81,7 @@ def count_in_memory(real: Any, index: Any, tables: Any, stride: Any, start: Any)
         stride: their distance.
     """
 
-    def one(real: Any, index: Any, tables: Any, stride: Any, start: Any) -> None:
+    def one(real: Real, index: Numbers, tables: Numbers, stride: int, start: int) -> None:
         place = np.uint64(index[start] + start % 4 * stride)  # unsigned: no check for a negative index
         tables[place] = np.uint16(tables[place] + np.uint16(1))
 
@@ -87,10 +90,10 @@ def count_in_memory(real: Any, index: Any, tables: Any, stride: Any, start: Any)
 
 
 @by_types
-def look_up_in_memory(table: Any, index: Any, entries: Any, start: Any) -> Any:
+def look_up_in_memory(table: Numbers, index: Numbers, entries: Numbers, start: int) -> Number:
     """``entries[j] = table[index[j]]`` for as many numbers from ``start`` on as are worked on at once."""
 
-    def one(table: Any, index: Any, entries: Any, start: Any) -> None:
+    def one(table: Numbers, index: Numbers, entries: Numbers, start: int) -> None:
         entries[start] = table[np.uint64(index[start])]
 
     several = table.dtype == types.float32
@@ -100,46 +103,34 @@ def look_up_in_memory(table: Any, index: Any, entries: Any, start: Any) -> Any:
 # Below, atomic loads are ordinary ones but for this: LLVM can't make a gather of them, which takes longer.
 
 
-@intrinsic
-def _count(typing_context: Any, index: Any, tables: Any, stride: Any, start: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        places, first = _pointers(context, builder, signature, arguments, 2)
-        begins = [builder.gep(first, [builder.mul(arguments[2], ir.Constant(ir.IntType(64), n))]) for n in range(4)]
-        one = ir.Constant(ir.IntType(16), 1)
-        for lane, at in enumerate(_each_lane(builder, arguments[3])):
-            number = builder.gep(begins[lane % 4], [_load_place(builder, places, at)])
-            builder.store(builder.add(builder.load(number), one), number)
-        return context.get_dummy_value()
-
-    return types.void(index, tables, types.int64, types.int64), generate
+@emitted(types.void)
+def _count(context: Llvm, builder: Llvm, kinds: Llvm, index: Llvm, tables: Llvm, stride: Llvm, start: Llvm) -> None:
+    places, first = _bits_of(context, builder, kinds[0], index), _bits_of(context, builder, kinds[1], tables)
+    begins = [builder.gep(first, [builder.mul(stride, ir.Constant(ir.IntType(64), n))]) for n in range(4)]
+    one = ir.Constant(ir.IntType(16), 1)
+    for lane, at in enumerate(_each_lane(builder, start)):
+        number = builder.gep(begins[lane % 4], [_load_place(builder, places, at)])
+        builder.store(builder.add(builder.load(number), one), number)
 
 
-@intrinsic
-def _look_up(typing_context: Any, table: Any, index: Any, entries: Any, start: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        numbers, places, found = _pointers(context, builder, signature, arguments, 3)
-        for at in _each_lane(builder, arguments[3]):
-            number = builder.gep(numbers, [_load_place(builder, places, at)])
-            builder.store(builder.load_atomic(number, "unordered", align=4), builder.gep(found, [at]))
-        return context.get_dummy_value()
-
-    return types.void(table, index, entries, types.int64), generate
+@emitted(types.void)
+def _look_up(context: Llvm, builder: Llvm, kinds: Llvm, table: Llvm, index: Llvm, entries: Llvm, start: Llvm) -> None:
+    arrays = zip(kinds, (table, index, entries), strict=False)
+    numbers, places, found = (_bits_of(context, builder, kind, array) for kind, array in arrays)
+    for at in _each_lane(builder, start):
+        number = builder.gep(numbers, [_load_place(builder, places, at)])
+        builder.store(builder.load_atomic(number, "unordered", align=4), builder.gep(found, [at]))
 
 
-def _pointers(context: Any, builder: Any, signature: Any, arguments: Any, count: int) -> list[Any]:
-    """To the numbers of the first ``count`` arguments, which are arrays; to integers, whatever the numbers are."""
-    arrays = zip(signature.args[:count], arguments[:count], strict=True)
-    return [
-        builder.bitcast(
-            context.make_array(kind)(context, builder, array).data, ir.IntType(kind.dtype.bitwidth).as_pointer()
-        )
-        for kind, array in arrays
-    ]
+def _bits_of(context: Llvm, builder: Llvm, kind: Llvm, array: Llvm) -> Llvm:
+    """Pointer to an array's numbers as integers, whatever they are."""
+    data = context.make_array(kind)(context, builder, array).data
+    return builder.bitcast(data, ir.IntType(kind.dtype.bitwidth).as_pointer())
 
 
-def _each_lane(builder: Any, start: Any) -> list[Any]:
+def _each_lane(builder: Llvm, start: Llvm) -> list[Llvm]:
     return [builder.add(start, ir.Constant(ir.IntType(64), lane)) for lane in range(LANES)]
 
 
-def _load_place(builder: Any, places: Any, at: Any) -> Any:
+def _load_place(builder: Llvm, places: Llvm, at: Llvm) -> Llvm:
     return builder.zext(builder.load_atomic(builder.gep(places, [at]), "unordered", align=4), ir.IntType(64))

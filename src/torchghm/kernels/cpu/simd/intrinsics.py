@@ -1,122 +1,37 @@
-"""What the kernels ask of LLVM beyond what Numba offers by itself, and the ways they are compiled."""
+"""Instructions beyond what Numba offers by itself: memory, calls, and what threads share."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import Any, Protocol, TypeVar, cast
+from typing import cast
 
-import numba
 import numba.extending
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
-from numba.np.numpy_support import carray
 
-__all__ = [
-    "Llvm",
-    "Number",
-    "Numbers",
-    "Pointer",
-    "Real",
-    "by_types",
-    "call",
-    "call_team",
-    "carray",
-    "element",
-    "elementwise",
-    "fence",
-    "fetch_add",
-    "inlined",
-    "intrinsic",
-    "scalar",
-    "stack_memory",
-    "summing",
-    "vectorize",
-]
-
-# Numba compiles a function anew for the types of every call, and some of those exist only while it compiles: no
-# annotation can name them. These names say what is meant.
-Real = Any
-"""The dtype of the arithmetic: ``np.float32`` or ``np.float64``."""
-Number = Any
-"""A number, or a vector of numbers that are worked on at once."""
-Numbers = Any
-"""An array."""
-Pointer = Any
-"""Of `torchghm.kernels.cpu.launch.Arguments`."""
-Llvm = Any
-"""A type, value or builder of Numba's compiler or of LLVM."""
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-class _Decorator(Protocol):
-    def __call__(self, function: _Function, /) -> _Function: ...
-
-
-# Fast-math is limited to contraction (a * b + c in one rounding), and to the order of sums where a function says so:
-# NaN and infinities keep their meaning. With error_model="numpy" a division by zero is an infinity, not an exception,
-# whose branch would stop vectorisation. Without `_nrt` arrays can't be made there, but nor are references to them
-# counted, by calls that would empty the registers.
-_njit = cast(Any, numba.njit)
-elementwise = cast(_Decorator, _njit(fastmath={"contract"}, error_model="numpy", _nrt=False))
-inlined = cast(_Decorator, _njit(fastmath={"contract"}, error_model="numpy", _nrt=False, forceinline=True))
-summing = cast(_Decorator, _njit(fastmath={"contract", "reassoc"}, error_model="numpy", _nrt=False))
-scalar = cast(_Decorator, numba.njit(error_model="numpy"))
-intrinsic = cast(Callable[[Callable[..., Any]], Callable[..., Any]], numba.extending.intrinsic)
-
-
-def by_types(choose: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a function for compiled code, whose form ``choose`` returns when it is told the types of the arguments."""
-
-    @functools.wraps(choose)
-    def function(*arguments: Any) -> Any:
-        raise NotImplementedError("only compiled code can call it")
-
-    options: Any = {"fastmath": {"contract"}, "error_model": "numpy", "_nrt": False}
-    cast(Any, numba.extending.overload)(function, jit_options=options, strict=False)(choose)
-    return function
+from torchghm.kernels.cpu.simd.annotations import Llvm
+from torchghm.kernels.cpu.simd.compiling import emitted, intrinsic
 
 
 @intrinsic
-def vectorize(typing_context: Any) -> Any:
-    """Called first in a function: its array arguments don't overlap, and its loops use the widest vectors there are.
-
-    Without the first LLVM does not vectorise a loop that looks up and stores (the store might change the table);
-    without the second it stops at 256 bits on processors that have 512.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        for argument in builder.function.args:
-            if isinstance(argument.type, ir.PointerType):
-                argument.add_attribute("noalias")
-        # llvmlite's own `add` refuses attributes that it doesn't know.
-        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
-        return context.get_dummy_value()
-
-    return types.void(), generate
-
-
-@intrinsic
-def element(typing_context: Any, address: Any, index: Any, dtype: Any) -> Any:
+def element(typing_context: Llvm, address: Llvm, index: Llvm, dtype: Llvm) -> Llvm:
     """A typed pointer to number ``index`` of the tensor at ``address``; both int64, so 2^31 numbers are no limit."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Llvm, builder: Llvm, signature: Llvm, arguments: Llvm) -> Llvm:
         first = builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
         return builder.gep(first, [arguments[1]])
 
-    return cast(Any, types.CPointer)(dtype.dtype)(types.int64, types.int64, dtype), generate
+    return cast(Llvm, types.CPointer)(dtype.dtype)(types.int64, types.int64, dtype), generate
 
 
-@cast(Callable[[Callable[..., Any]], Callable[..., Any]], numba.extending.intrinsic(prefer_literal=True))
-def stack_memory(typing_context: Any, count: Any, size: Any) -> Any:
+@cast(Llvm, numba.extending.intrinsic)(prefer_literal=True)  # type: ignore[untyped-decorator]
+def stack_memory(typing_context: Llvm, count: Llvm, size: Llvm) -> Llvm:
     """Address of memory for ``count`` times ``size`` bytes, constants, until the calling function returns.
 
     It begins a cache line. Arrays in it have no count of references, which would be moved atomically at every slice.
     """
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Llvm, builder: Llvm, signature: Llvm, arguments: Llvm) -> Llvm:
         number = ir.Constant(ir.IntType(64), count.literal_value * size.literal_value)
         memory = cgutils.alloca_once(builder, ir.IntType(8), size=number)  # type: ignore[no-untyped-call]
         memory.align = 64
@@ -126,51 +41,31 @@ def stack_memory(typing_context: Any, count: Any, size: Any) -> Any:
     return (types.int64(count, size), generate) if constant else None
 
 
-@intrinsic
-def call(typing_context: Any, function: Any, argument: Any) -> Any:
+@emitted(types.void)
+def call(context: Llvm, builder: Llvm, kinds: Llvm, function: Llvm, argument: Llvm) -> None:
     """Call the C function at an address with a pointer."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = ir.FunctionType(ir.VoidType(), [arguments[1].type])
-        builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), [arguments[1]])
-        return context.get_dummy_value()
-
-    return types.void(types.int64, argument), generate
+    kind = ir.FunctionType(ir.VoidType(), [argument.type])
+    builder.call(builder.inttoptr(function, kind.as_pointer()), [argument])
 
 
-@intrinsic
-def call_team(typing_context: Any, team: Any, function: Any, argument: Any, threads: Any) -> Any:
-    """The same on so many threads, which the C function ``team`` of OpenMP's form starts and waits for."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address, number = ir.IntType(64), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [address, arguments[2].type, number, number])
-        threads = builder.trunc(arguments[3], number)
-        builder.call(
-            builder.inttoptr(arguments[0], kind.as_pointer()), [arguments[1], arguments[2], threads, number(0)]
-        )
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64, argument, types.int64), generate
+@emitted(types.void)
+def call_team(
+    context: Llvm, builder: Llvm, kinds: Llvm, team: Llvm, function: Llvm, argument: Llvm, threads: Llvm
+) -> None:
+    """Call it on so many threads, which the C function ``team`` of OpenMP's form starts and waits for."""
+    address, number = ir.IntType(64), ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [address, argument.type, number, number])
+    operands = [function, argument, builder.trunc(threads, number), number(0)]
+    builder.call(builder.inttoptr(team, kind.as_pointer()), operands)
 
 
-@intrinsic
-def fetch_add(typing_context: Any, address: Any, value: Any) -> Any:
+@emitted(types.int64)
+def fetch_add(context: Llvm, builder: Llvm, kinds: Llvm, address: Llvm, value: Llvm) -> Llvm:
     """Add to an int64 that threads share; returns what it was."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        shared = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
-        return builder.atomic_rmw("add", shared, arguments[1], "monotonic")
-
-    return types.int64(types.int64, types.int64), generate
+    return builder.atomic_rmw("add", builder.inttoptr(address, ir.IntType(64).as_pointer()), value, "monotonic")
 
 
-@intrinsic
-def fence(typing_context: Any) -> Any:
+@emitted(types.void)
+def fence(context: Llvm, builder: Llvm, kinds: Llvm) -> None:
     """All that was stored before is seen by other threads before all that is stored after, past the caches too."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.fence("seq_cst")
-        return context.get_dummy_value()
-
-    return types.void(), generate
+    builder.fence("seq_cst")

@@ -6,22 +6,15 @@ there, in vectors, and never as a whole tensor.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
+from numba.np.numpy_support import carray
 
-from torchghm.kernels.cpu.simd.intrinsics import (
-    by_types,
-    carray,
-    element,
-    elementwise,
-    intrinsic,
-    scalar,
-    vectorize,
-)
+from torchghm.kernels.cpu.simd.annotations import Llvm, Number, Numbers, Real
+from torchghm.kernels.cpu.simd.compiling import by_types, elementwise, emitted, scalar, vectorize
+from torchghm.kernels.cpu.simd.intrinsics import element
 from torchghm.kernels.cpu.simd.vectors import LANES, LLVM_TYPE, NUMBERS, Vector, bits, from_bits
 
 TILE = 512
@@ -37,69 +30,55 @@ STORAGE = {torch.float32: FLOAT32, torch.float64: FLOAT64, torch.bfloat16: BFLOA
 
 
 @by_types
-def load_numbers(array: Any, start: Any) -> Any:
-    """What begins at number ``start``: a vector of float32, or one float64."""
+def load_numbers(array: Numbers, start: int) -> Number:
+    """Read what begins at number ``start``: a vector of float32, or one float64."""
     if array.dtype == types.float64:
         return lambda array, start: array[start]
     return lambda array, start: _load_vector(array, start)
 
 
-@intrinsic
-def _load_vector(typing_context: Any, array: Any, start: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(vector_at(context, builder, NUMBERS, signature.args[0], *arguments), align=4)
-
-    return NUMBERS(array, types.int64), generate
+@emitted(NUMBERS)
+def _load_vector(context: Llvm, builder: Llvm, kinds: Llvm, array: Llvm, start: Llvm) -> Llvm:
+    return builder.load(vector_at(context, builder, NUMBERS, kinds[0], array, start), align=4)
 
 
 @by_types
-def store_numbers(array: Any, start: Any, numbers: Any) -> Any:
+def store_numbers(array: Numbers, start: int, numbers: Number) -> Number:
     """Write a vector, or a single number, to number ``start`` and on."""
-    if isinstance(numbers, Vector):
-        return lambda array, start, numbers: _store_vector(array, start, numbers)
-    return _store_one
+    vector = isinstance(numbers, Vector)
+    return (lambda array, start, numbers: _store_vector(array, start, numbers)) if vector else _store_one
 
 
 @by_types
-def stream_numbers(array: Any, start: Any, numbers: Any) -> Any:
+def stream_numbers(array: Numbers, start: int, numbers: Number) -> Number:
     """`store_numbers` past the caches, to a place that a vector may begin at; float64 are stored as ever."""
     return (lambda array, start, numbers: _stream_vector(array, start, numbers)) if numbers == NUMBERS else _store_one
 
 
-def _store_one(array: Any, start: Any, numbers: Any) -> None:
+def _store_one(array: Numbers, start: int, numbers: Number) -> None:
     array[start] = numbers
 
 
-@intrinsic
-def _store_vector(typing_context: Any, array: Any, start: Any, numbers: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place = vector_at(context, builder, numbers, signature.args[0], *arguments[:2])
-        builder.store(arguments[2], place, align=4)
-        return context.get_dummy_value()
-
-    return types.void(array, types.int64, numbers), generate
+@emitted(types.void)
+def _store_vector(context: Llvm, builder: Llvm, kinds: Llvm, array: Llvm, start: Llvm, numbers: Llvm) -> Llvm:
+    return builder.store(numbers, vector_at(context, builder, kinds[2], kinds[0], array, start), align=4)
 
 
-@intrinsic
-def _stream_vector(typing_context: Any, array: Any, start: Any, numbers: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place = vector_at(context, builder, numbers, signature.args[0], *arguments[:2])
-        instruction = builder.store(arguments[2], place, align=4 * LANES)
-        once = ir.Constant(ir.IntType(32), 1)
-        instruction.set_metadata("nontemporal", builder.module.add_metadata([once]))
-        return context.get_dummy_value()
-
-    return types.void(array, types.int64, numbers), generate
+@emitted(types.void)
+def _stream_vector(context: Llvm, builder: Llvm, kinds: Llvm, array: Llvm, start: Llvm, numbers: Llvm) -> None:
+    place = vector_at(context, builder, kinds[2], kinds[0], array, start)
+    once = builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)])
+    builder.store(numbers, place, align=4 * LANES).set_metadata("nontemporal", once)
 
 
-def vector_at(context: Any, builder: Any, kind: Vector, array_type: Any, array: Any, start: Any) -> Any:
+def vector_at(context: Llvm, builder: Llvm, kind: Vector, array_type: Llvm, array: Llvm, start: Llvm) -> Llvm:
     """Pointer to the vector in an array that begins at number ``start``."""
     data = context.make_array(array_type)(context, builder, array).data
     return builder.bitcast(builder.gep(data, [start]), LLVM_TYPE[kind].as_pointer())
 
 
 @scalar
-def tile(memory: Any, number: Any, dtype: Any) -> Any:
+def tile(memory: int, number: int, dtype: Real) -> Numbers:
     """Tile ``number`` of those of one dtype in the memory at that address, [TILE].
 
     Each begins a cache line, and no two lie at the same distance from a page's start. Otherwise vectors straddle lines,
@@ -110,13 +89,13 @@ def tile(memory: Any, number: Any, dtype: Any) -> Any:
 
 
 @scalar
-def array_at(address: Any, dtype: Any, start: Any, count: Any) -> Any:
+def array_at(address: int, dtype: Real, start: int, count: int) -> Numbers:
     """``count`` numbers of a tensor, from number ``start`` on."""
     return carray(element(address, start, dtype), (count,))
 
 
 @scalar
-def load(storage: Any, address: Any, start: Any, count: Any, tile: Any) -> None:
+def load(storage: int, address: int, start: int, count: int, tile: Numbers) -> None:
     """Read ``count`` numbers from number ``start`` on into the tile."""
     if storage == FLOAT32:
         _convert(array_at(address, np.float32, start, count), tile)
@@ -129,7 +108,7 @@ def load(storage: Any, address: Any, start: Any, count: Any, tile: Any) -> None:
 
 
 @scalar
-def store(storage: Any, address: Any, start: Any, count: Any, tile: Any) -> None:
+def store(storage: int, address: int, start: int, count: int, tile: Numbers) -> None:
     """Write the tile's first ``count`` numbers to number ``start`` and on."""
     if storage == FLOAT32:
         _convert(tile[:count], array_at(address, np.float32, start, count))
@@ -142,21 +121,21 @@ def store(storage: Any, address: Any, start: Any, count: Any, tile: Any) -> None
 
 
 @elementwise
-def _convert(source: Any, destination: Any) -> None:
+def _convert(source: Numbers, destination: Numbers) -> None:
     vectorize()
     for j in range(source.size):
         destination[j] = source[j]
 
 
 @elementwise
-def _from_bfloat16(source: Any, tile: Any) -> None:
+def _from_bfloat16(source: Numbers, tile: Numbers) -> None:
     vectorize()
     for j in range(source.size):
         tile[j] = from_bits(np.int32(np.int32(source[j]) << 16))
 
 
 @elementwise
-def _to_bfloat16(tile: Any, destination: Any) -> None:
+def _to_bfloat16(tile: Numbers, destination: Numbers) -> None:
     vectorize()
     for j in range(tile.size):
         number = np.uint32(bits(np.float32(tile[j])))
@@ -166,7 +145,7 @@ def _to_bfloat16(tile: Any, destination: Any) -> None:
 
 
 @elementwise
-def _from_float16(source: Any, tile: Any) -> None:
+def _from_float16(source: Numbers, tile: Numbers) -> None:
     vectorize()
     for j in range(source.size):
         half = np.int32(source[j])
@@ -178,7 +157,7 @@ def _from_float16(source: Any, tile: Any) -> None:
 
 
 @elementwise
-def _to_float16(tile: Any, destination: Any) -> None:
+def _to_float16(tile: Numbers, destination: Numbers) -> None:
     vectorize()
     for j in range(tile.size):
         number = bits(np.float32(tile[j]))

@@ -8,12 +8,12 @@ region, although the polynomial is off by up to a quarter of one.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
-from torchghm.kernels.cpu.simd.arithmetic import region_scale
-from torchghm.kernels.cpu.simd.intrinsics import elementwise, scalar
+from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Real
+from torchghm.kernels.cpu.simd.arithmetic import Regions, region_scale
+from torchghm.kernels.cpu.simd.compiling import elementwise, scalar
 from torchghm.kernels.cpu.simd.register_tables import ENTRIES, TWO_REGISTERS, look_up_in_registers
 from torchghm.kernels.cpu.simd.vectors import as_index, as_int32, select
 
@@ -23,7 +23,7 @@ _A, _B, _C = 0.23630479, -0.01208227, 0.00029804
 
 
 @scalar
-def load_edges(a: Any, real: Any) -> Any:
+def load_edges(a: Number, real: Real) -> Numbers:
     """s of the lower edge of every region, -inf of the first, NaN above the last; no edges where they are not used.
 
     They are used where two registers hold them: to look them up in four takes longer than to find regions by g.
@@ -39,25 +39,26 @@ def load_edges(a: Any, real: Any) -> Any:
 
 
 @elementwise
-def region_by_edges(real: Any, s: Any, edges: Any, regions: Any) -> Any:
+def region_by_edges(real: Real, s: Number, regions: Regions) -> Number:
     """The region of g = sigmoid(s)."""
     number = regions.number
     a, b, c = real(number * _A), real(number * _B), real(number * _C)
     inner = select(s < real(_BOUND), s, real(_BOUND))
     inner = select(inner > real(-_BOUND), inner, real(-_BOUND))
     square = inner * inner
-    return _step_below(s, edges, as_int32(((c * square + b) * square + a) * inner + real(0.5 * number + 0.5)))
+    nearest = as_int32(((c * square + b) * square + a) * inner + real(0.5 * number + 0.5))
+    return _step_below(s, regions.edges, nearest)
 
 
 @elementwise
-def region_below_edge(real: Any, s: Any, norm: Any, edges: Any, regions: Any) -> Any:
-    """The same where g is known."""
+def region_below_edge(real: Real, s: Number, norm: Number, regions: Regions) -> Number:
+    """The region of g = sigmoid(s) where g is known."""
     position = norm * regions.scale + real(0.5)
     above_last = real(regions.number)
-    return _step_below(s, edges, as_index(select(position < above_last, position, above_last)))
+    return _step_below(s, regions.edges, as_index(select(position < above_last, position, above_last)))
 
 
 @elementwise
-def _step_below(s: Any, edges: Any, nearest: Any) -> Any:
+def _step_below(s: Number, edges: Numbers, nearest: Number) -> Number:
     """The region that begins at the nearest edge, or the one before if s does not reach it."""
     return select(s >= look_up_in_registers(edges, nearest), nearest, nearest - np.int32(1))

@@ -6,11 +6,10 @@ instead, and looking up is a permutation of both.
 
 from __future__ import annotations
 
-from typing import Any
-
 from llvmlite import ir  # type: ignore[import-untyped]
 
-from torchghm.kernels.cpu.simd.intrinsics import by_types, intrinsic
+from torchghm.kernels.cpu.simd.annotations import Llvm, Number, Numbers
+from torchghm.kernels.cpu.simd.compiling import by_types, emitted
 from torchghm.kernels.cpu.simd.loads_and_stores import vector_at
 from torchghm.kernels.cpu.simd.vectors import INTEGERS, LANES, LLVM_TYPE, NUMBERS, call
 
@@ -21,28 +20,25 @@ TWO_REGISTERS = LANES == ENTRIES // 2
 
 
 @by_types
-def look_up_in_registers(table: Any, places: Any) -> Any:
-    """What a table says at these places, a vector or one: `ENTRIES` float32, or float64."""
+def look_up_in_registers(table: Numbers, places: Number) -> Number:
+    """Look up these places, a vector or one: `ENTRIES` float32, or float64."""
     if places == INTEGERS:
         return lambda table, places: _look_up(table, places)
     return lambda table, places: table[places]
 
 
-@intrinsic
-def _look_up(typing_context: Any, table: Any, places: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        def half(first: int) -> Any:
-            start = ir.Constant(ir.IntType(64), first)
-            return builder.load(vector_at(context, builder, NUMBERS, signature.args[0], arguments[0], start), align=4)
+@emitted(NUMBERS)
+def _look_up(context: Llvm, builder: Llvm, kinds: Llvm, table: Llvm, places: Llvm) -> Llvm:
+    def half(first: int) -> Llvm:
+        start = ir.Constant(ir.IntType(64), first)
+        return builder.load(vector_at(context, builder, NUMBERS, kinds[0], table, start), align=4)
 
-        numbers, where = LLVM_TYPE[NUMBERS], arguments[1]
-        if TWO_REGISTERS:
-            return call(builder, "llvm.x86.avx512.vpermi2var.ps.512", numbers, half(0), where, half(LANES))
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        found = ir.Constant(numbers, ir.Undefined)
-        for lane in (ir.Constant(ir.IntType(32), number) for number in range(LANES)):
-            place = builder.zext(builder.extract_element(where, lane), ir.IntType(64))
-            found = builder.insert_element(found, builder.load(builder.gep(data, [place])), lane)
-        return found
-
-    return NUMBERS(table, places), generate
+    numbers = LLVM_TYPE[NUMBERS]
+    if TWO_REGISTERS:
+        return call(builder, "llvm.x86.avx512.vpermi2var.ps.512", numbers, half(0), places, half(LANES))
+    data = context.make_array(kinds[0])(context, builder, table).data
+    found = ir.Constant(numbers, ir.Undefined)
+    for lane in (ir.Constant(ir.IntType(32), number) for number in range(LANES)):
+        place = builder.zext(builder.extract_element(places, lane), ir.IntType(64))
+        found = builder.insert_element(found, builder.load(builder.gep(data, [place])), lane)
+    return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
@@ -16,17 +16,18 @@ from numba import config, extending, types
 from numba.core import cgutils
 from numba.core.codegen import get_host_cpu_features
 
-from torchghm.kernels.cpu.simd.intrinsics import by_types, intrinsic
+from torchghm.kernels.cpu.simd.annotations import Llvm, Number, Real
+from torchghm.kernels.cpu.simd.compiling import by_types, emitted, intrinsic
 
 
 def _float32_lanes() -> int:
-    """Of the widest vector that the processor has which Numba compiles for."""
-    told = cast(Any, config).CPU_FEATURES  # NUMBA_CPU_FEATURES, and "" with NUMBA_CPU_NAME=generic
-    features = (cast(Any, get_host_cpu_features)() if told is None else told).split(",")
+    """Count the lanes of the widest vector that the processor has and Numba compiles for."""
+    told = cast(Llvm, config).CPU_FEATURES  # NUMBA_CPU_FEATURES, and "" with NUMBA_CPU_NAME=generic
+    features = (cast(Llvm, get_host_cpu_features)() if told is None else told).split(",")
     return 16 if "+avx512f" in features else 8 if "+avx2" in features else 4
 
 
-_extending = cast(Any, extending)
+_extending = cast(Llvm, extending)
 LANES = _float32_lanes()
 """Numbers in a vector."""
 
@@ -34,7 +35,7 @@ LANES = _float32_lanes()
 class Vector(types.Type):
     """`LANES` numbers of one dtype: float32, int32, or boolean for what a comparison says."""
 
-    def __init__(self, dtype: Any) -> None:
+    def __init__(self, dtype: Llvm) -> None:
         self.dtype = dtype
         super().__init__(name=f"Vector({dtype})")
 
@@ -49,21 +50,21 @@ LLVM_TYPE = {
 
 @_extending.register_model(Vector)
 class _Model(_extending.models.PrimitiveModel):  # type: ignore[misc, name-defined]
-    def __init__(self, manager: Any, kind: Any) -> None:
+    def __init__(self, manager: Llvm, kind: Llvm) -> None:
         super().__init__(manager, kind, LLVM_TYPE[kind])
 
 
-def call(builder: Any, name: str, result: Any, *operands: Any) -> Any:
+def call(builder: Llvm, name: str, result: Llvm, *operands: Llvm) -> Llvm:
     """An instruction that LLVM has an intrinsic for."""
     kind = ir.FunctionType(result, [operand.type for operand in operands])
     function = cgutils.get_or_insert_function(builder.module, kind, name)  # type: ignore[no-untyped-call]
     return builder.call(function, operands)
 
 
-def _as_vectors(context: Any, builder: Any, kind: Vector, numbers: Any, types_of: Any) -> list[Any]:
+def _as_vectors(context: Llvm, builder: Llvm, kind: Vector, numbers: Llvm, types_of: Llvm) -> list[Llvm]:
     """Vectors as they are, and single numbers in every lane of one."""
 
-    def spread(number: Any, own: Any) -> Any:
+    def spread(number: Llvm, own: Llvm) -> Llvm:
         number = context.cast(builder, number, own, kind.dtype)
         undefined = ir.Constant(ir.VectorType(number.type, LANES), ir.Undefined)
         first = builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
@@ -72,15 +73,15 @@ def _as_vectors(context: Any, builder: Any, kind: Vector, numbers: Any, types_of
     return [n if isinstance(own, Vector) else spread(n, own) for n, own in zip(numbers, types_of, strict=True)]
 
 
-def _define(function: Any, instruction: dict[Vector, str], compared: str | None = None) -> None:
+def _define(function: Callable[..., Llvm], instruction: dict[Vector, str], compared: str | None = None) -> None:
     """Let an operator take two vectors of these kinds, or a vector and a number, by llvmlite's instruction."""
 
-    def typer(left: Any, right: Any) -> Any:
+    def typer(left: Llvm, right: Llvm) -> Llvm:
         kind = left if isinstance(left, Vector) else right
         fits = kind in instruction and all(o == kind or isinstance(o, types.Number) for o in (left, right))
         return (CONDITIONS if compared else kind) if fits else None
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Llvm, builder: Llvm, signature: Llvm, arguments: Llvm) -> Llvm:
         kind = next(a for a in signature.args if isinstance(a, Vector))
         operands = _as_vectors(context, builder, kind, arguments, signature.args)
         build = getattr(builder, instruction[kind])
@@ -91,13 +92,13 @@ def _define(function: Any, instruction: dict[Vector, str], compared: str | None 
         _extending.lower_builtin(function, *operands)(generate)
 
 
-def _define_unary(function: Any, build: Callable[[Any, Any], Any]) -> None:
-    """The same for an operator of one vector of float32."""
+def _define_unary(function: Callable[..., Llvm], build: Callable[[Llvm, Llvm], Llvm]) -> None:
+    """Let an operator take one vector of float32, by what ``build`` emits."""
 
-    def typer(number: Any) -> Any:
+    def typer(number: Llvm) -> Llvm:
         return number if number == NUMBERS else None
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Llvm, builder: Llvm, signature: Llvm, arguments: Llvm) -> Llvm:
         return build(builder, arguments[0])
 
     _extending.type_callable(function)(lambda context: typer)
@@ -116,41 +117,26 @@ _define_unary(operator.neg, lambda builder, number: builder.fneg(number))
 _define_unary(abs, lambda builder, number: call(builder, f"llvm.fabs.v{LANES}f32", number.type, number))
 
 
-def _instruction(result: Any, build: Callable[[Any, Any], Any]) -> Any:
-    """An intrinsic of one vector."""
-
-    def choose(typing_context: Any, numbers: Any) -> Any:
-        return result(numbers), lambda context, builder, signature, arguments: build(builder, arguments[0])
-
-    return intrinsic(choose)
-
-
-def _reduce_add(builder: Any, numbers: Any) -> Any:
-    kind = ir.FunctionType(ir.FloatType(), [ir.FloatType(), numbers.type])
-    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.fadd.v{LANES}f32")  # type: ignore[no-untyped-call]
-    return builder.call(function, (ir.Constant(ir.FloatType(), -0.0), numbers), fastmath=("reassoc",))
-
-
 @by_types
-def lanes(real: Any) -> Any:
+def lanes(real: Real) -> Number:
     """How many numbers of this dtype are worked on at once."""
     count = LANES if real.dtype == types.float32 else 1
     return lambda real: count
 
 
 @by_types
-def zero(real: Any) -> Any:
+def zero(real: Real) -> Number:
     """0 in every lane, to add to."""
     return (lambda real: _zeros()) if real.dtype == types.float32 else (lambda real: real(0))
 
 
-@intrinsic
-def _zeros(typing_context: Any) -> Any:
-    return NUMBERS(), lambda context, builder, signature, arguments: ir.Constant(LLVM_TYPE[NUMBERS], None)
+@emitted(NUMBERS)
+def _zeros(context: Llvm, builder: Llvm, kinds: Llvm) -> Llvm:
+    return ir.Constant(LLVM_TYPE[NUMBERS], None)
 
 
 @by_types
-def select(condition: Any, true: Any, false: Any) -> Any:
+def select(condition: Number, true: Number, false: Number) -> Number:
     """``true`` where the condition holds, elsewhere ``false``."""
     if condition == CONDITIONS:
         return lambda condition, true, false: _select_lanes(condition, true, false)
@@ -158,29 +144,41 @@ def select(condition: Any, true: Any, false: Any) -> Any:
 
 
 @intrinsic
-def _select_lanes(typing_context: Any, condition: Any, true: Any, false: Any) -> Any:
+def _select_lanes(typing_context: Llvm, condition: Llvm, true: Llvm, false: Llvm) -> Llvm:
     kind = next((operand for operand in (true, false) if isinstance(operand, Vector)), NUMBERS)
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Llvm, builder: Llvm, signature: Llvm, arguments: Llvm) -> Llvm:
         operands = _as_vectors(context, builder, kind, arguments[1:], signature.args[1:])
         return builder.select(arguments[0], *operands)
 
     return kind(condition, true, false), generate
 
 
-_root_lanes = _instruction(NUMBERS, lambda builder, n: call(builder, f"llvm.sqrt.v{LANES}f32", n.type, n))
-_truncate_lanes = _instruction(INTEGERS, lambda builder, n: builder.fptosi(n, LLVM_TYPE[INTEGERS]))
-_add_lanes = _instruction(types.float32, _reduce_add)
+@emitted(NUMBERS)
+def _root_lanes(context: Llvm, builder: Llvm, kinds: Llvm, numbers: Llvm) -> Llvm:
+    return call(builder, f"llvm.sqrt.v{LANES}f32", numbers.type, numbers)
+
+
+@emitted(INTEGERS)
+def _truncate_lanes(context: Llvm, builder: Llvm, kinds: Llvm, numbers: Llvm) -> Llvm:
+    return builder.fptosi(numbers, LLVM_TYPE[INTEGERS])
+
+
+@emitted(types.float32)
+def _add_lanes(context: Llvm, builder: Llvm, kinds: Llvm, numbers: Llvm) -> Llvm:
+    kind = ir.FunctionType(ir.FloatType(), [ir.FloatType(), numbers.type])
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.fadd.v{LANES}f32")  # type: ignore[no-untyped-call]
+    return builder.call(function, (ir.Constant(ir.FloatType(), -0.0), numbers), fastmath=("reassoc",))
 
 
 @by_types
-def root(number: Any) -> Any:
+def root(number: Number) -> Number:
     """The square root."""
     return (lambda number: _root_lanes(number)) if number == NUMBERS else (lambda number: np.sqrt(number))
 
 
 @by_types
-def as_int32(number: Any) -> Any:
+def as_int32(number: Number) -> Number:
     """A number that an int32 can hold, without what is behind the point."""
     if number == NUMBERS:
         return lambda number: _truncate_lanes(number)
@@ -188,7 +186,7 @@ def as_int32(number: Any) -> Any:
 
 
 @by_types
-def as_index(number: Any) -> Any:
+def as_index(number: Number) -> Number:
     """`as_int32` of a number that is not negative."""
     if number == NUMBERS:
         return lambda number: _truncate_lanes(number)
@@ -197,25 +195,25 @@ def as_index(number: Any) -> Any:
 
 
 @by_types
-def total(numbers: Any) -> Any:
+def total(numbers: Number) -> Number:
     """The sum of what a vector holds; of a single number, itself."""
     return (lambda numbers: _add_lanes(numbers)) if numbers == NUMBERS else (lambda numbers: numbers)
 
 
-def _reinterpret(kind: Any, result: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+def _reinterpret(kind: Llvm, result: Llvm) -> Llvm:
+    def generate(context: Llvm, builder: Llvm, signature: Llvm, arguments: Llvm) -> Llvm:
         return builder.bitcast(arguments[0], context.get_value_type(result))
 
     return result(kind), generate
 
 
 @intrinsic
-def bits(typing_context: Any, number: Any) -> Any:
+def bits(typing_context: Llvm, number: Llvm) -> Llvm:
     """The bits of float32, as int32."""
     return _reinterpret(NUMBERS, INTEGERS) if number == NUMBERS else _reinterpret(types.float32, types.int32)
 
 
 @intrinsic
-def from_bits(typing_context: Any, integer: Any) -> Any:
+def from_bits(typing_context: Llvm, integer: Llvm) -> Llvm:
     """The float32 of these bits."""
     return _reinterpret(INTEGERS, NUMBERS) if integer == INTEGERS else _reinterpret(types.int32, types.float32)

@@ -1,0 +1,1 @@
+"""Other people's trainers: step times, and accuracy with their own losses and with GHM."""

@@ -1,0 +1,1 @@
+"""A detector's mistakes on labelled images: thresholds, confusions, calibration, kinds of errors."""
