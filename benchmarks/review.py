@@ -1,129 +1,140 @@
-"""How well wrong labels are found: `python -m benchmarks.review NAME=RUN:DATA ...`.
+"""How well wrong labels are found: `python -m benchmarks.review SET=RUNS:DATA ... [--judge ...] [--out TABLE.md]`.
 
-Each data set is a copy that `torchghm data noise` made, each run a training on it. Printed are the figures of torchghm
-(weights of the other data sets only, so that none judges its own, and the shipped ones) and of its peers on the
-detections of the same model: cleanlab's ObjectLab with its own thresholds and with the best ones, FiftyOne's
-mistakenness formula, the loss of each object, its final score, and the area under its margin; then the weights that
-`torchghm.review.verdict` holds.
+RUNS is the folder of a run, or one of runs ``seed-0``, ``seed-1``, ...; DATA the clean data set, or a copy that
+`torchghm data noise` made. The noisy and the clean copies of a data set have the same name SET. Printed are the figures
+of torchghm (with weights fitted on the other sets, so that none judges its own, and with the shipped ones) and of its
+peers on the detections of the same models, means over runs; how many findings a clean set has; then weights fitted on
+all of the sets, which are those of `torchghm.review.verdict`.
 """
 
 from __future__ import annotations
 
-import sys
-from itertools import product
+import argparse
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.review_figures import figures
-from benchmarks.review_peers import (
-    HIGH,
-    LOW,
-    ObjectLab,
-    Scores,
-    area_under_the_margin,
-    final_score,
-    loss_at_the_end,
-    mistakenness,
-)  # fmt: skip
-from benchmarks.review_truth import KINDS, load_truth
-from torchghm.data.records import Records
-from torchghm.review.agreement import Agreement, Detections, Floats
-from torchghm.review.evidence import Memory, gather_evidence
-from torchghm.review.features import is_strongest, object_features, place_features
-from torchghm.review.verdict import object_scores, place_scores
-from torchghm.training.evaluation.label_review import run_comparison
+from benchmarks.review_cases import TUNED, Case, Regressions, fit, predicted, read
+from benchmarks.review_figures import Figures, figures, wrong_above
+from benchmarks.review_peers import Scores
+from benchmarks.review_pictures import draw_peers
 
-TUNED = "ObjectLab, thresholds "
-"""Of the two probabilities; the row with the highest AUROC is shown, which the truth chose in its favour."""
+OURS, SHIPPED = "torchghm, weights of the other sets", "torchghm, shipped weights"
+Table = dict[tuple[str, float], dict[str, list[float]]]
+"""Set and rate -> method -> its figures."""
 
 
-def main(arguments: list[str]) -> None:
-    """Print the tables."""
-    sets = {name: read(*place.split(":")) for name, _, place in (argument.partition("=") for argument in arguments)}
-    print("| data | method | AUROC | AP | P@k | AP class | AP shifted | AP spurious | AP missing | P@k with missing |")
-    print("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|")
-    for name, case in sets.items():
-        others = [other for key, other in sets.items() if key != name]
-        if others:
-            show(name, "torchghm, weights of the other sets", case, predicted(fit(others), case))
-        show(name, "torchghm", case, case["scores"])
-        tuned = [peer for peer in case["peers"] if peer.startswith(TUNED)]
-        best = max(tuned, key=lambda peer: figures(case["peers"][peer], case["truth"]).auroc)
-        for peer, scores in case["peers"].items():
-            if peer == best or peer not in tuned:
-                show(name, peer, case, scores)
-    objects, places = fit(list(sets.values()))
-    print("objects", np.c_[objects.intercept_, objects.coef_].round(2).tolist())
-    print("places", np.r_[places.intercept_, places.coef_[0]].round(2).tolist())
-
-
-def read(run: str, data: str) -> dict[str, Any]:
-    """Gather the features, the truth and the peers' scores of a run."""
-    records, _, detections, memory = run_comparison(run, data)
-    evidence = gather_evidence(records, detections, memory)
-    truth = load_truth(Path(data), records, evidence.agreement)
-    return {
-        "objects": object_features(records, evidence, memory),
-        "kinds": np.array([("", *KINDS).index(str(kind)) for kind in truth.objects]),
-        "truth": truth,
-        "places": place_features(records, evidence),
-        "strongest": is_strongest(evidence),
-        "missing": truth.places,
-        "scores": by_kind(object_scores(records, evidence, memory), place_scores(records, evidence)),
-        "peers": peers(records, detections, memory, evidence.agreement),
-    }
-
-
-def fit(cases: list[dict[str, Any]]) -> tuple[LogisticRegression, LogisticRegression]:
-    """Fit the two regressions on several data sets, each of which counts the same for objects."""
-    weight = np.concatenate([np.full(len(case["kinds"]), 1000 / len(case["kinds"])) for case in cases])
-    features, kinds = (np.concatenate([case[key] for case in cases]) for key in ("objects", "kinds"))
-    objects = LogisticRegression(max_iter=2000).fit(features, kinds, sample_weight=weight)
-    known = [case["strongest"] & (case["missing"] >= 0) for case in cases]
-    features, missing = (
-        np.concatenate([case[key][mask] for case, mask in zip(cases, known, strict=True)])
-        for key in ("places", "missing")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the tables; write them and a picture a peer."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.review", description=__doc__)
+    parser.add_argument("sets", nargs="+", metavar="SET=RUNS:DATA")
+    parser.add_argument(
+        "--judge", action="append", default=[], metavar="SET=RUNS:DATA", help="runs that no weights are fitted on"
     )
-    return objects, LogisticRegression(max_iter=2000).fit(features, missing)
+    parser.add_argument("--cache", type=Path, help="folder for detections and peers' scores, read when they are there")
+    parser.add_argument("--out", type=Path, metavar="TABLE.md", help="file for the tables; pictures go beside it")
+    options = parser.parse_args(arguments)
+    fitted = [case for text in options.sets for case in read_all(text, options.cache)]
+    cases = fitted + [case for text in options.judge for case in read_all(text, options.cache)]
+    judged = {name: fit([case for case in fitted if case.name != name]) for name in {case.name for case in cases}}
+    found = table(cases, judged)
+    lines = [*table_lines(found), "", *certainty_lines(cases, judged), "", *weight_lines(fitted)]
+    print("\n".join(lines))
+    if options.out is not None:
+        options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        draw_peers(found, OURS, options.out)
 
 
-def by_kind(objects: Floats, places: Floats) -> Scores:
-    """Return the scores of `torchghm.review.verdict` in the form of a peer's."""
-    wrong_class, shifted, spurious = objects.T
-    return Scores(objects.sum(axis=1), (wrong_class, shifted, spurious), places)
+def read_all(text: str, cache: Path | None) -> list[Case]:
+    """Read the runs that an argument names."""
+    name, _, place = text.partition("=")
+    runs, _, data = place.rpartition(":")
+    folders = sorted(Path(runs).glob("seed-*")) or [Path(runs)]
+    return [read(name, run, Path(data), cache) for run in folders]
 
 
-def predicted(models: tuple[LogisticRegression, LogisticRegression], case: dict[str, Any]) -> Scores:
-    """Return the scores of a data set by these regressions."""
-    objects, places = models
-    found = places.predict_proba(case["places"])[:, 1]
-    return by_kind(objects.predict_proba(case["objects"])[:, 1:], np.where(case["strongest"], found, 0.0))
-
-
-def peers(records: Records, detections: list[Detections], memory: Memory | None, found: Agreement) -> dict[str, Scores]:
-    """Return the scores of each peer; ObjectLab's with all of its thresholds."""
-    result = {
-        "final score": final_score(found),
-        "FiftyOne's mistakenness": mistakenness(records, detections, found),
+def table(cases: Sequence[Case], judged: dict[str, Regressions]) -> Table:
+    """Return each method's figures on every noisy set, means over its runs."""
+    of_runs: dict[tuple[str, float], dict[str, list[Figures]]] = defaultdict(lambda: defaultdict(list))
+    for case in cases:
+        if not case.rate:
+            continue
+        rows = of_runs[case.name, case.rate]
+        rows[OURS].append(figures(predicted(judged[case.name], case), case.truth))
+        rows[SHIPPED].append(figures(case.shipped, case.truth))
+        for peer, scores in case.peers.items():
+            rows[peer].append(figures(scores, case.truth))
+    means = {
+        key: {method: np.mean(found, axis=0).tolist() for method, found in rows.items()}
+        for key, rows in of_runs.items()
     }
-    if memory is not None:
-        result["loss at the end of training"] = loss_at_the_end(memory, found)
-        result["area under the margin"] = area_under_the_margin(memory, found)
-    lab = ObjectLab(records, detections, found)
-    result["ObjectLab"] = lab.scores()
-    for low, high in product(LOW, HIGH):
-        result[f"{TUNED}{low:g}, {high:g}"] = lab.scores(low, high)
-    return result
+    return {key: _best_thresholds(rows) for key, rows in means.items()}
 
 
-def show(name: str, method: str, case: dict[str, Any], scores: Scores) -> None:
-    """Print a line."""
-    cells = ["" if np.isnan(figure) else f"{figure:.3f}" for figure in figures(scores, case["truth"])]
-    print(f"| {name} | {method} | " + " | ".join(cells) + " |", flush=True)
+def table_lines(found: Table) -> list[str]:
+    """Return the table of all methods in Markdown."""
+    names = (
+        "AUROC | AP | P@k | AP class | AP shifted | AP spurious | AP missing | "
+        "P@k class | P@k shifted | P@k spurious | P@k missing | P@k all"
+    )
+    lines = [f"| data | method | {names} |", "|---|---|" + "---:|" * len(Figures._fields)]
+    for (name, rate), rows in found.items():
+        for method, numbers in rows.items():
+            cells = ["" if np.isnan(number) else f"{number:.3f}" for number in numbers]
+            lines.append(f"| {name}, {100 * rate:.0f} % | {method} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def certainty_lines(cases: Sequence[Case], judged: dict[str, Regressions]) -> list[str]:
+    """Return in Markdown what a score means: how many labels are above it, and which part of them is wrong."""
+    rows: dict[tuple[str, float, str], list[list[float]]] = defaultdict(list)
+    for case in cases:
+        for method, scores in ((OURS, predicted(judged[case.name], case)), (SHIPPED, case.shipped)):
+            rows[case.name, case.rate, method].append(_certainty(case, scores))
+    lines = [
+        "| data | method | above 0.5 | above 0.8 | of them wrong | missing above 0.5, a label | runs |",
+        "|---|---|" + "---:|" * 5,
+    ]
+    for (name, rate, method), runs in rows.items():
+        half, high, wrong, missing = np.mean(runs, axis=0)
+        right = "" if np.isnan(wrong) else f"{wrong:.2f}"
+        lines.append(
+            f"| {name}, {100 * rate:.0f} % | {method} | {100 * half:.1f} % | {100 * high:.1f} % | {right} "
+            f"| {100 * missing:.1f} % | {len(runs)} |"
+        )
+    return lines
+
+
+def weight_lines(cases: Sequence[Case]) -> list[str]:
+    """Return the weights fitted on all sets, as `torchghm.review.verdict` holds them."""
+    lines = []
+    for name, memory in (("WITH_MEMORY", True), ("WITHOUT", False)):
+        objects, places = (weights(model) for model in fit(cases, memory=memory))
+        lines += [f"OBJECTS_{name} = {objects}", f"PLACES_{name} = {places[0]}"]
+    return lines
+
+
+def weights(model: LogisticRegression) -> list[list[float]]:
+    """Return an intercept and the weight of each feature, a row for each kind."""
+    rows: list[list[float]] = np.c_[model.intercept_, model.coef_].round(2).tolist()
+    return rows
+
+
+def _certainty(case: Case, scores: Scores) -> list[float]:
+    total, places = scores.total, scores.places
+    wrong = wrong_above(0.8, total, case.kinds > 0) if case.rate else float("nan")
+    missing = 0.0 if places is None else (places > 0.5).sum() / max(len(total), 1)
+    return [(total > 0.5).mean(), (total > 0.8).mean(), wrong, missing]
+
+
+def _best_thresholds(rows: dict[str, list[float]]) -> dict[str, list[float]]:
+    tuned = [method for method in rows if method.startswith(TUNED)]
+    best = max(tuned, key=lambda method: rows[method][0], default=None)
+    return {method: numbers for method, numbers in rows.items() if method == best or method not in tuned}
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -25,6 +25,10 @@ class Figures(NamedTuple):
     ap_spurious: float
     ap_missing: float
     """Over the places without a label where the model finds something, and the missing ones where it finds nothing."""
+    precision_class: float
+    precision_shifted: float
+    precision_spurious: float
+    precision_missing: float
     precision_all: float
     """Of the first k labels and places, k the number of all injected errors."""
 
@@ -32,10 +36,7 @@ class Figures(NamedTuple):
 def figures(scores: Scores, truth: Truth) -> Figures:
     """Judge a method; NaN where it has no score of its own."""
     wrong = truth.objects != ""
-    of_class, shifted, spurious = (
-        average_precision_score(truth.objects == kind, score)
-        for kind, score in zip(KINDS[:3], scores.by_kind, strict=True)
-    )
+    kinds = [(truth.objects == kind, score) for kind, score in zip(KINDS[:3], scores.by_kind, strict=True)]
     known = truth.places >= 0
     missing = np.concatenate([truth.places[known] == 1, np.ones(truth.unseen, dtype=bool)])
     lowest = np.full(truth.unseen, -1.0)
@@ -46,10 +47,10 @@ def figures(scores: Scores, truth: Truth) -> Figures:
         roc_auc_score(wrong, scores.total),
         average_precision_score(wrong, scores.total),
         precision_of_first(scores.total, wrong),
-        of_class,
-        shifted,
-        spurious,
+        *(average_precision_score(mine, score) for mine, score in kinds),
         np.nan if places is None else average_precision_score(missing, places),
+        *(precision_of_first(score, mine) for mine, score in kinds),
+        np.nan if places is None else precision_of_first(places, missing),
         precision_of_first(np.concatenate([scores.total, everywhere]), every),
     )
 

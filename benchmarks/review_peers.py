@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from cleanlab.object_detection import rank
@@ -108,12 +109,24 @@ class ObjectLab:
 
         It has no score for a label where nothing is found: a spurious one gets the larger of the other two.
         """
-        inputs: dict[str, Any] = {"auxiliary_inputs": self._inputs}
-        swapped = 1 - np.concatenate(rank.compute_swap_box_scores(**inputs, high_probability_threshold=high))
-        moved = 1 - np.concatenate(rank.compute_badloc_box_scores(**inputs, low_probability_threshold=low))
+        swapped, moved = self._swapped(high), self._moved(low)
         total = np.maximum(swapped, moved)
-        overlooked = rank.compute_overlooked_box_scores(**inputs, high_probability_threshold=high)
-        return Scores(total, (swapped, moved, total), self._places(overlooked))
+        return Scores(total, (swapped, moved, total), self._overlooked(high))
+
+    @cache  # noqa: B019 - a scorer lives as long as its thresholds are tried
+    def _swapped(self, high: float) -> Floats:
+        scores = rank.compute_swap_box_scores(auxiliary_inputs=self._inputs, high_probability_threshold=high)
+        return 1 - np.concatenate(scores)
+
+    @cache  # noqa: B019
+    def _moved(self, low: float) -> Floats:
+        scores = rank.compute_badloc_box_scores(auxiliary_inputs=self._inputs, low_probability_threshold=low)
+        return 1 - np.concatenate(scores)
+
+    @cache  # noqa: B019
+    def _overlooked(self, high: float) -> Floats:
+        scores = rank.compute_overlooked_box_scores(auxiliary_inputs=self._inputs, high_probability_threshold=high)
+        return self._places(scores)
 
     def _places(self, overlooked: Sequence[Floats]) -> Floats:
         """Of the places without a label; 0 of those that ObjectLab takes for no overlooked object."""

@@ -60,6 +60,18 @@ def load_truth(folder: Path, records: Records, found: Agreement) -> Truth:
     return Truth(kinds[found.objects], places, unseen)
 
 
+def noise_rate(folder: Path) -> float:
+    """Return the part of the labels that `torchghm data noise` spoiled, 0 of a data set that it did not make."""
+    record = folder / "label_noise.json"
+    return float(json.loads(record.read_text())["rate"]) if record.is_file() else 0.0
+
+
+def clean_truth(found: Agreement) -> Truth:
+    """Return the truth of a data set without injected errors."""
+    right = np.full(len(found.objects), "", dtype="U8")
+    return Truth(right, np.zeros(len(found.free_score), np.int8), 0)
+
+
 def _corners(bbox: list[float]) -> NDArray[np.float64]:
     x, y, width, height = bbox
     return np.array([x, y, x + width, y + height], dtype=np.float64)

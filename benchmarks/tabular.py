@@ -7,7 +7,7 @@ import datetime
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,20 +99,10 @@ def trained_scores(rows: Rows, loss: Loss, seed: int) -> tuple[float, float]:
     """Train a perceptron of two hidden layers; return macro-F1 and macro average precision on the held-out rows."""
     torch.manual_seed(seed)
     classes = int(rows.test_labels.max()) + 1
-    network = nn.Sequential(
-        nn.Linear(rows.inputs.shape[1], 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, classes)
-    )
+    network = perceptron(rows.inputs.shape[1], classes)
     steps = EPOCHS * (len(rows.labels) // BATCH)
-    criterion = loss(steps)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=0.01, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
-    for _ in range(EPOCHS):
-        order = torch.randperm(len(rows.labels))
-        for batch in order[: len(order) // BATCH * BATCH].view(-1, BATCH):
-            optimizer.zero_grad()
-            criterion(network(rows.inputs[batch]), rows.labels[batch]).backward()
-            optimizer.step()
-            schedule.step()
+    for _ in epochs(network, rows.inputs, rows.labels, loss(steps)):
+        pass
     with torch.no_grad():
         probability = network.eval()(rows.test_inputs).softmax(1).numpy()
     truth = rows.test_labels.numpy()
@@ -121,6 +111,43 @@ def trained_scores(rows: Rows, loss: Loss, seed: int) -> tuple[float, float]:
         float(f1_score(truth, probability.argmax(1), average="macro")),
         float(average_precision_score(one_hot, probability, average="macro")),
     )
+
+
+def perceptron(columns: int, classes: int) -> nn.Sequential:
+    """Return a perceptron of two hidden layers."""
+    return nn.Sequential(nn.Linear(columns, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, classes))
+
+
+def epochs(
+    network: nn.Module,
+    inputs: Tensor,
+    labels: Tensor,
+    criterion: nn.Module,
+    observe: Callable[[Tensor, Tensor, Tensor], None] | None = None,
+) -> Iterator[int]:
+    """Train a network, and yield after each epoch.
+
+    Arguments:
+        network: of logits [n, K].
+        inputs: [n, columns].
+        labels: [n].
+        criterion: made for ``EPOCHS * (n // BATCH)`` steps.
+        observe: gets logits, labels and the numbers of the rows of each batch.
+    """
+    steps = EPOCHS * (len(labels) // BATCH)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=0.01, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
+    for epoch in range(EPOCHS):
+        order = torch.randperm(len(labels))
+        for batch in order[: len(order) // BATCH * BATCH].view(-1, BATCH):
+            optimizer.zero_grad()
+            logits = network(inputs[batch])
+            criterion(logits, labels[batch]).backward()
+            optimizer.step()
+            schedule.step()
+            if observe is not None:
+                observe(logits, labels[batch], batch)
+        yield epoch
 
 
 def main() -> None:

@@ -55,7 +55,7 @@ def case():
     memory = Memory(
         {
             "gradient_norm": gradient_norms, "slope": np.zeros(n), "margin": margin,
-            "residual": residual, "seen": np.full(n, 4), "unmatched": np.zeros(n),
+            "residual": residual, "seen": np.full(n, 4), "unmatched": np.zeros(n), "rival": np.full(n, -1),
             "trajectory": np.full((n, 8), 0.5),
         },
         None,

@@ -6,17 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchghm.data.records import Records
-from torchghm.review.agreement import SAME, Floats, Whole, box_iou
-from torchghm.review.evidence import OBJECT_EVIDENCE, PLACE_EVIDENCE, Evidence, Memory
+from torchghm.review.agreement import SAME, Agreement, Floats, Whole, box_iou
+from torchghm.review.evidence import OBJECT_EVIDENCE, PLACE_EVIDENCE, Evidence, Memory, deviation
 
-OBJECT_FEATURES = ("found", "other", "near", "found_rank", "other_rank", "near_rank", "overlap")
-MEMORY_FEATURES = ("probability", "margin", "residual", "gradient_norm_rank", "margin_rank", "residual_rank")
-PLACE_FEATURES = ("score", "score_rank", "apart", "unseen_neighbour")
-_LEAST = 1e-3
+OBJECT_FEATURES = ("found", "other", "near", "found_rank", "other_rank", "near_rank", "overlap", "log_near")
+MEMORY_FEATURES = (
+    "probability", "margin", "residual", "gradient_norm_rank", "margin_rank", "residual_rank",
+    "relative_margin", "residual_in_class", "rival_found",
+)  # fmt: skip
+PLACE_FEATURES = ("log_score", "log_as_strong", "apart", "unseen_neighbour")
+_LEAST, _FAINTEST = 1e-3, 0.02
+_FEW = 3
+"""Objects of a class up to which it has no spread of its own."""
 
 
 def object_features(records: Records, evidence: Evidence, memory: Memory | None) -> Floats:
-    """Return [n, 7] by `OBJECT_FEATURES`, with a memory [n, 13] with `MEMORY_FEATURES` too.
+    """Return [n, 8] by `OBJECT_FEATURES`, with a memory [n, 17] with `MEMORY_FEATURES` too.
 
     A score or probability is divided by the median with which objects of its class are found, so that a weak model and
     a hard class count as others do; at most 2.
@@ -33,29 +38,38 @@ def object_features(records: Records, evidence: Evidence, memory: Memory | None)
         ranks["other"],
         ranks["near"],
         found.overlap,
+        np.log(np.maximum(_beside(found.near, scale, labels), _FAINTEST)),
     ]
     if memory is not None:
         mine = {name: np.asarray(column)[found.objects].astype(np.float64) for name, column in memory.objects.items()}
         probability = 1 - mine["gradient_norm"]
+        medians = class_medians(probability, labels)
         columns += [
-            _beside(probability, class_medians(probability, labels), labels),
+            _beside(probability, medians, labels),
             mine["margin"],
             mine["residual"],
             ranks["gradient_norm"],
             ranks["margin"],
             ranks["residual"],
+            (mine["margin"] / np.maximum(_each(medians, labels), _LEAST)).clip(-3, 2),
+            _deviation_in_class(mine["residual"], labels),
+            (found.other > 0) & (mine["rival"] == found.other_label),
         ]
     return np.stack(columns, axis=1)
 
 
 def place_features(records: Records, evidence: Evidence) -> Floats:
-    """Return [f, 4] by `PLACE_FEATURES`, and with a memory in which part of the epochs the place was seen, [f, 5]."""
+    """Return [f, 4] by `PLACE_FEATURES`, and with a memory in which part of the epochs the place was seen, [f, 5].
+
+    Beside the score itself counts how many places without a label have one as strong: where a model finds much that
+    is not labelled, a single such place says less.
+    """
     found = evidence.agreement
     columns = dict(zip(PLACE_EVIDENCE, evidence.of_places.T, strict=True))
-    scale = class_medians(found.same, records.labels[found.objects])
+    labels = records.labels[found.objects]
     parts = [
-        _beside(found.free_score, scale, found.free_label),
-        columns["score"],
+        np.log(np.maximum(_beside(found.free_score, class_medians(found.same, labels), found.free_label), _FAINTEST)),
+        _as_strong(found, labels, is_strongest(evidence)),
         1 - columns["beside"] / SAME,
         columns["moved"],
     ]
@@ -85,6 +99,30 @@ def class_medians(values: Floats, labels: Whole) -> dict[int, float]:
 
 
 def _beside(values: Floats, medians: dict[int, float], labels: Whole) -> Floats:
-    scale = np.array([medians.get(int(label), medians[-1]) for label in labels])
-    parts: Floats = np.minimum(values / np.maximum(scale, _LEAST), 2.0)
+    parts: Floats = np.minimum(values / np.maximum(_each(medians, labels), _LEAST), 2.0)
     return parts
+
+
+def _each(medians: dict[int, float], labels: Whole) -> Floats:
+    return np.array([medians.get(int(label), medians[-1]) for label in labels])
+
+
+def _deviation_in_class(figures: Floats, labels: Whole) -> Floats:
+    result = np.zeros(len(figures))
+    for label in np.unique(labels):
+        mine = labels == label
+        if mine.sum() > _FEW:
+            result[mine] = deviation(figures[mine])
+    return result
+
+
+def _as_strong(found: Agreement, labels: Whole, strongest: NDArray[np.bool_]) -> Floats:
+    """Logarithm of the number of places of this class with a score as high, for each labelled object of it."""
+    result = np.zeros(len(found.free_score))
+    for label in np.unique(found.free_label):
+        mine = found.free_label == label
+        scores = np.sort(found.free_score[mine & strongest])
+        as_strong = len(scores) - np.searchsorted(scores, found.free_score[mine], "left") + 1
+        result[mine] = np.log(as_strong / max(int((labels == label).sum()), 1))
+    clipped: Floats = result.clip(-5, 2)
+    return clipped
