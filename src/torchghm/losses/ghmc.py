@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from torchghm.functional.arguments import check_choice, check_flag, check_number
+from torchghm.functional.arguments import check_choice, check_number
 from torchghm.functional.classification import check_reference
 from torchghm.functional.examples import (
     Activation,
@@ -100,18 +100,13 @@ class GHMCLoss(HarmonizedLoss):
         if normalize is None:
             normalize = "positives" if activation == "sigmoid" else "occupied"
         check_reference(normalize, activation)
-        options = HarmonizingOptions(bins, normalize, max_weight, nonfinite, reduction, backend)
+        options = HarmonizingOptions(bins, normalize, max_weight, nonfinite, reduction, backend, average, validate)
         super().__init__(options, density, momentum, sync)
         check_number("class_dim", class_dim, "an integer", ok=lambda value: isinstance(value, int))
         check_number("ignore_index", ignore_index, "an integer", ok=lambda value: isinstance(value, int))
-        if validate is not None:
-            check_flag("validate", validate)
         self.activation: Activation = activation
         self.ignore_index = ignore_index
         self.class_dim = class_dim
-        self.validate = validate
-        check_choice("average", average, ("examples", "positives"))
-        self.average: Average = average
 
     @classmethod
     def published(cls, **options: Any) -> GHMCLoss:
@@ -153,18 +148,6 @@ class GHMCLoss(HarmonizedLoss):
         if weight is not None and self._options().checks_values(inputs):
             check_weight(examples.weight)
         return LogitBatch(examples, self.activation, self.ignore_index)
-
-    def _options(self) -> HarmonizingOptions:
-        return HarmonizingOptions(
-            self.bins,
-            self.normalize,
-            self.max_weight,
-            self.nonfinite,
-            self.reduction,
-            self.backend,
-            self.average,
-            self.validate,
-        )
 
     def _as_inputs(self, loss: Tensor, inputs: Tensor) -> Tensor:
         shape = inputs.movedim(self.class_dim, -1).shape

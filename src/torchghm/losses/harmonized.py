@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from torchghm.functional.arguments import check_choice, check_harmonizing
+from torchghm.functional.arguments import check_choice, check_flag, check_harmonizing
 from torchghm.functional.density import region_count
 from torchghm.functional.examples import Density
 from torchghm.kernels.ops import BACKENDS, runs_untraced_on_cpu
@@ -36,6 +36,9 @@ class HarmonizedLoss(Unscriptable):
             options.bins, density, options.normalize, options.max_weight, options.nonfinite, options.reduction
         )
         check_choice("backend", options.backend, BACKENDS)
+        check_choice("average", options.average, ("examples", "positives"))
+        if options.validate is not None:
+            check_flag("validate", options.validate)
         self.bins = options.bins
         self.density = density
         self.normalize = options.normalize
@@ -43,6 +46,8 @@ class HarmonizedLoss(Unscriptable):
         self.nonfinite = options.nonfinite
         self.reduction = options.reduction
         self.backend = options.backend
+        self.average = options.average
+        self.validate = options.validate
         positives = options.normalize == "positives"
         self.density_state = DensityState(region_count(options.bins, density), momentum, sync, positives=positives)
         self._last = _LastStep()
@@ -69,7 +74,14 @@ class HarmonizedLoss(Unscriptable):
     def _options(self) -> HarmonizingOptions:
         """The options of a step."""
         return HarmonizingOptions(
-            self.bins, self.normalize, self.max_weight, self.nonfinite, self.reduction, self.backend
+            self.bins,
+            self.normalize,
+            self.max_weight,
+            self.nonfinite,
+            self.reduction,
+            self.backend,
+            self.average,
+            self.validate,
         )
 
     def _memory(self) -> Memory:

@@ -46,11 +46,12 @@ def test_inverse_density(bins, regions):
 def test_average_over_iterations(momentum, training):
     state = DensityState(30, momentum, positives=True).train(training)
     fractions, seen, positives = (buffer.clone().numpy().reshape(-1) for buffer in state.buffers())
+    average = density_step.Average(fractions, seen, momentum)
     for seed in range(3):
         counts, estimate, batch = histogram(30, seed), np.empty(30), np.empty(30)
         expected = state(counts, torch.tensor(7.0 + seed, dtype=torch.float64))
         seen_before = seen[0]
-        examples = density_step.move_average(counts.numpy(), fractions, seen, momentum, training, estimate, batch)
+        examples = density_step.move_average(counts.numpy(), average, training, estimate, batch)
         close(examples, expected.examples)
         close(estimate, expected.fractions)
         close(batch, expected.batch_fractions)
@@ -63,6 +64,7 @@ def test_average_over_iterations(momentum, training):
 
 def test_a_batch_without_examples_moves_nothing():
     fractions, seen = np.full(4, 0.25, np.float32), np.ones(1, np.float32)
-    density_step.move_average(np.zeros(4), fractions, seen, 0.5, True, np.empty(4), np.empty(4))
+    average = density_step.Average(fractions, seen, 0.5)
+    density_step.move_average(np.zeros(4), average, True, np.empty(4), np.empty(4))
     assert fractions.tolist() == [0.25] * 4
     assert seen.tolist() == [1]

@@ -37,6 +37,16 @@ class RecordLayout(NamedTuple):
     size: int
 
 
+class Average(NamedTuple):
+    """The fractions of examples, averaged over iterations as `DensityState` does."""
+
+    fractions: Numbers
+    """float32 [regions]."""
+    seen: Numbers
+    """float32 [1]."""
+    momentum: Number
+
+
 class Move(NamedTuple):
     """How a batch moves an average over iterations."""
 
@@ -71,16 +81,15 @@ def _density_step(a: Arguments) -> None:
     if _refused(a, histogram, regions):
         a.refused = 1
         return
-    _keep_residuals(a)
-    estimate = array_at(a.record, np.float64, first, regions)
-    batch = array_at(a.record, np.float64, first + regions, regions)
-    beta = array_at(a.record, np.float64, first + 2 * regions, regions)
-    table = array_at(a.record, np.float64, first + 3 * regions, regions)
-    examples = array_at(a.record, np.float64, first + 4 * regions + 4, 1)
-    total = array_at(a.record, np.float64, first + 4 * regions + 5, 1)
+    if a.cells and a.training:  # the distribution of |d| that ``mu="auto"`` follows, now that nothing is refused
+        counts = array_at(a.residual_histogram, np.float64, 0, a.cells)
+        move_average(counts, residual_average(a), True, np.empty(a.cells), np.empty(a.cells))
+    tables = array_at(a.record, np.float64, first, 4 * regions).reshape((4, regions))
+    estimate, batch, beta, table = tables[0], tables[1], tables[2], tables[3]
+    examples_and_total = array_at(a.record, np.float64, first + 4 * regions + 4, 2)
     fractions, seen = array_at(a.fractions, np.float32, 0, regions), array_at(a.seen, np.float32, 0, 1)
-    seen_before = seen[0]
-    examples[0] = move_average(histogram[:regions], fractions, seen, a.momentum, a.training != 0, estimate, batch)
+    seen_before, training = seen[0], a.training != 0
+    examples = move_average(histogram[:regions], Average(fractions, seen, a.momentum), training, estimate, batch)
     positives = histogram[regions + 2] if a.positives == COUNT_POSITIVES else a.given_positives
     inverse_density(estimate, a.bins, beta)
     factor = 1.0
@@ -90,19 +99,18 @@ def _density_step(a: Arguments) -> None:
     elif a.reference == _BY_POSITIVES:
         average = array_at(a.positive_fraction, np.float32, 0, 1)
         factor = a.examples_per_positive * a.bins
-        factor *= positive_fraction(positives, examples[0], average, seen_before, a.momentum, a.training != 0)
-    total[0] = positives if a.mean_over_positives else examples[0]
-    part = inverse(max(total[0], 1.0 if a.mean_over_positives else 0.0)) if a.mean else 1.0
+        factor *= positive_fraction(positives, examples, average, seen_before, a.momentum, training)
+    total = positives if a.mean_over_positives else examples
+    examples_and_total[0], examples_and_total[1] = examples, total
+    part = inverse(max(total, 1.0 if a.mean_over_positives else 0.0)) if a.mean else 1.0
     _weigh(beta, factor, a.max_weight, part, a.largest, table)
 
 
 @scalar
-def _keep_residuals(a: Arguments) -> None:
-    """Store the distribution of |d| that ``mu="auto"`` follows, now that nothing is refused."""
-    if a.cells and a.training:
-        counts = array_at(a.residual_histogram, np.float64, 0, a.cells)
-        fractions, seen = array_at(a.scale_fractions, np.float32, 0, a.cells), array_at(a.scale_seen, np.float32, 0, 1)
-        move_average(counts, fractions, seen, a.scale_momentum, True, np.empty(a.cells), np.empty(a.cells))
+def residual_average(a: Arguments) -> Average:
+    """The averaged distribution of log |d|, of `ResidualScale`."""
+    fractions, seen = array_at(a.scale_fractions, np.float32, 0, a.cells), array_at(a.scale_seen, np.float32, 0, 1)
+    return Average(fractions, seen, a.scale_momentum)
 
 
 @scalar
@@ -162,25 +170,17 @@ def add_up(numbers: Numbers) -> Number:
 
 
 @scalar
-def move_average(
-    histogram: Numbers,
-    fractions: Numbers,
-    seen: Numbers,
-    momentum: Number,
-    training: Number,
-    estimate: Numbers,
-    batch: Numbers,
-) -> Number:
+def move_average(histogram: Numbers, average: Average, training: bool, estimate: Numbers, batch: Numbers) -> Number:
     """Take in a histogram as `DensityState.look` does, and store the averages in training; returns the examples."""
     examples = add_up(histogram)
     scale = inverse(examples)
     present = np.float32(1) if scale > 0 else np.float32(0)
-    step = present * np.float32(1 - momentum)
-    seen_by_now = seen[0] + step * (present - seen[0])
-    correction = inverse(seen_by_now)
-    _move_fractions(histogram, fractions, Move(scale, step, correction, momentum > 0, training), estimate, batch)
+    step = present * np.float32(1 - average.momentum)
+    seen = average.seen[0] + step * (present - average.seen[0])
+    move = Move(scale, step, inverse(seen), average.momentum > 0, training)
+    _move_fractions(histogram, average.fractions, move, estimate, batch)
     if training:
-        seen[0] = seen_by_now
+        average.seen[0] = seen
     return examples
 
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from torchghm.kernels.cpu.density_step import add_up, move_average
+from torchghm.kernels.cpu.density_step import add_up, move_average, residual_average
 from torchghm.kernels.cpu.launch import Arguments
 from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Real
 from torchghm.kernels.cpu.simd.arithmetic import log1p_unit
@@ -20,9 +20,8 @@ def set_mu(a: Arguments, real: Real) -> None:
     """Before pass 1 of ``mu="auto"``: set mu to the median of |d| that the batch leads to; nothing is stored yet."""
     counts = array_at(a.residual_histogram, np.float64, 0, a.cells + 1)
     _count_sizes(a, real, counts)
-    fractions, seen = array_at(a.scale_fractions, np.float32, 0, a.cells), array_at(a.scale_seen, np.float32, 0, 1)
     estimate = np.empty(a.cells)
-    move_average(counts[: a.cells], fractions, seen, a.scale_momentum, False, estimate, np.empty(a.cells))
+    move_average(counts[: a.cells], residual_average(a), False, estimate, np.empty(a.cells))
     place = median_cell(estimate, a.part_below)
     a.mu = real(a.smallest * 10.0 ** (place / a.cells_per_decade)) if place >= 0 else 1.0
 

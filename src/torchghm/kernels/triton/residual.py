@@ -24,6 +24,7 @@ from torchghm.kernels.triton.tiles import (
     device_of,
     load_tile,
     program_count,
+    store_sums,
     store_tile,
     sum_by_thread,
     tile_span,
@@ -147,11 +148,7 @@ def residual_loss_kernel(
         harmonized += sum_by_thread(factor * loss, VECTOR, BLOCK).to(tl.float64)
         plain += sum_by_thread(amount * loss, VECTOR, BLOCK).to(tl.float64)
         size += sum_by_thread(tl.maximum(derivative, 0.0), VECTOR, BLOCK).to(tl.float64)
-    sums += tl.program_id(0) * 4
-    tl.store(sums, tl.sum(harmonized))
-    tl.store(sums + 1, tl.sum(plain))
-    tl.store(sums + 2, tl.sum(size))
-    tl.store(sums + 3, 0.0)
+    store_sums(sums, harmonized, plain, size, 0.0)
 
 
 def residual_histogram(

@@ -27,6 +27,7 @@ from torchghm.kernels.triton.tiles import (
     compute_type,
     device_of,
     program_count,
+    store_sums,
     store_tile,
     sum_by_thread,
     tile_span,
@@ -151,11 +152,7 @@ def sigmoid_loss_kernel(
         plain += sum_by_thread(amount * loss, VECTOR, BLOCK).to(tl.float64)
         size += sum_by_thread(magnitude, VECTOR, BLOCK).to(tl.float64)
         size_of_positives += sum_by_thread(magnitude_of_positives, VECTOR, BLOCK).to(tl.float64)
-    sums += tl.program_id(0) * 4
-    tl.store(sums, tl.sum(harmonized))
-    tl.store(sums + 1, tl.sum(plain))
-    tl.store(sums + 2, tl.sum(size))
-    tl.store(sums + 3, tl.sum(size_of_positives))
+    store_sums(sums, harmonized, plain, size, tl.sum(size_of_positives))
 
 
 def sigmoid_histogram(

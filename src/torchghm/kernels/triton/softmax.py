@@ -25,7 +25,15 @@ from torchghm.kernels.triton.regions import (
     table_size,
 )
 from torchghm.kernels.triton.softmax_examples import block_at, finite_shift, read_examples, read_weights
-from torchghm.kernels.triton.tiles import LAUNCH_OPTIONS, THREADS, compute_type, device_of, program_count, tile_span
+from torchghm.kernels.triton.tiles import (
+    LAUNCH_OPTIONS,
+    THREADS,
+    compute_type,
+    device_of,
+    program_count,
+    store_sums,
+    tile_span,
+)
 
 BLOCK = 2048
 """Logits in a block, except where that were more rows than MAX_BLOCK_ROWS."""
@@ -125,11 +133,7 @@ def softmax_loss_kernel(
                 difference = p - target
             difference = tl.where(valid[:, None], factor[:, None] * difference, 0.0)
             tl.store(gradient + start * CLASSES + place, difference.to(gradient.dtype.element_ty), mask=inside)
-    sums += tl.program_id(0) * 4
-    tl.store(sums, tl.sum(harmonized))
-    tl.store(sums + 1, tl.sum(plain))
-    tl.store(sums + 2, tl.sum(size))
-    tl.store(sums + 3, 0.0)
+    store_sums(sums, harmonized, plain, size, 0.0)
 
 
 def softmax_histogram(

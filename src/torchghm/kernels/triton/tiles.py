@@ -62,6 +62,16 @@ def sum_by_thread(values, VECTOR: tl.constexpr, BLOCK: tl.constexpr):
     return tl.sum(tl.sum(values, axis=2), axis=0)
 
 
+@triton.jit
+def store_sums(sums, harmonized, plain, size, size_of_positives):
+    """Write a program's four sums to its row of ``sums``; the last is a number already."""
+    sums += tl.program_id(0) * 4
+    tl.store(sums, tl.sum(harmonized))
+    tl.store(sums + 1, tl.sum(plain))
+    tl.store(sums + 2, tl.sum(size))
+    tl.store(sums + 3, size_of_positives)
+
+
 def program_count(tensor: Tensor, tiles: int) -> int:
     """Programs to launch for so many tiles on the device of ``tensor`` (2 in Triton's interpreter)."""
     if not tensor.is_cuda:
