@@ -36,20 +36,20 @@ def test_classification_losses_by_name(name, kind):
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "weight"),
+    ("name", "kind", "weight", "average"),
     [
-        ("smooth_l1", torchghm.SmoothL1Loss, 1),
-        ("l1", torchghm.SmoothL1Loss, 1),
-        ("asl1", torchghm.ASL1Loss, 1),
-        ("ghmr", torchghm.GHMRLoss, 4),
-        ("ghmr_published", torchghm.GHMRLoss, 10),
+        ("smooth_l1", torchghm.SmoothL1Loss, 1, "boxes"),
+        ("l1", torchghm.SmoothL1Loss, 1, "boxes"),
+        ("asl1", torchghm.ASL1Loss, 1, "boxes"),
+        ("ghmr", torchghm.GHMRLoss, 4, "examples"),
+        ("ghmr_published", torchghm.GHMRLoss, 10, "examples"),
     ],
 )
-def test_box_losses_by_name(name, kind, weight):
+def test_box_losses_by_name(name, kind, weight, average):
     losses = build(box=name)
     assert type(losses.box_loss) is kind
     assert losses.box_weight == weight
-    assert getattr(losses.box_loss, "average", "boxes") == "boxes"
+    assert losses.box_loss.average == average
 
 
 def test_l1_is_smooth_l1_without_the_smooth_part():
