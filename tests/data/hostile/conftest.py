@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 
 import pytest
 
-LIMIT = 120
+LIMIT = 120 * max(1, int(os.environ.get("FUZZ_EXAMPLES", "40")) // 40)
 """Seconds that a case may take; the slowest takes seven. No measurement of speed: a hang has to fail, not to stay."""
 
 
