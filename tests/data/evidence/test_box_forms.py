@@ -27,6 +27,14 @@ def kinds(raw, sizes, form, unit="pixels", areas=None, labels=None):
     return [doubt.what for doubt in doubts(raw, sizes, labels, np.zeros(count) if areas is None else areas, form, unit)]
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("unit", ["pixels", "fractions"])
+@pytest.mark.parametrize("form", FORMS)
+def test_numbers_near_the_largest_float_are_judged_without_a_warning_of_numpy(form, unit):
+    raw = np.array([[1.7e308, 1.7e308, 1.7e308, 1.7e308], [-1.7e308, 0.5, 1.7e308, 0.5], [0.4, 0.4, 0.2, 0.3]] * 2)
+    kinds(raw, np.full((6, 2), [640, 480]), form, unit)
+
+
 @pytest.mark.parametrize("seed", range(30))
 @pytest.mark.parametrize("sides", [(0.01, 0.05), (0.02, 0.5), (0.3, 0.95), (0.8, 1.0)])
 @pytest.mark.parametrize("form", FORMS)

@@ -60,7 +60,8 @@ def doubts(
         words = what = ""
         for group in _groups(labels, judged):
             some = group[:: -(-len(group) // JUDGED)]
-            answer = question(raw[some], sizes[some], areas[some], form, unit)
+            with np.errstate(over="ignore", invalid="ignore"):  # sums near the largest float: outside of any image
+                answer = question(raw[some], sizes[some], areas[some], form, unit)
             if answer is not None:
                 what, words = answer
                 found[group] = True
