@@ -3,7 +3,9 @@
 import json
 
 import pytest
-from benchmarks.accuracy import draw_curves, draw_differences, over_data_sets, read_comparison, table
+from benchmarks.accuracy import over_data_sets, table
+from benchmarks.accuracy_figures import draw_curves, draw_differences, draw_losses
+from benchmarks.accuracy_sets import joined, read_comparison
 
 
 def write(folder, methods, seeds=(0, 1)):
@@ -45,6 +47,22 @@ def test_pictures_have_a_row_or_panel_for_each_data_set(sets):
     rows = draw_differences(sets).axes[0].get_yticklabels()
     assert [label.get_text().split(":")[0] for label in rows] == ["cells", "boards"]
     assert [ax.get_title() for ax in draw_curves(sets).axes] == ["cells", "boards"]
+
+
+def test_comparisons_of_one_data_set_are_joined(sets, tmp_path):
+    more = write(tmp_path / "more", {"ce+smooth_l1": [0.1], "ghmc+smooth_l1": [0.5]}, seeds=(2,))
+    both, boards = joined([*sets, read_comparison("cells", more)])
+    assert both.baseline == "focal+smooth_l1"
+    assert both.ap["ghmc+smooth_l1"] == pytest.approx({0: 32, 1: 26, 2: 50})
+    assert both.ap["ce+smooth_l1"] == pytest.approx({2: 10})
+    assert boards == sets[1]
+    figure = draw_losses([both, boards])
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [
+        "GHM-C + smooth L1",
+        "focal + smooth L1",
+        "CE + smooth L1",
+    ]
+    assert [len(panel.lines) for panel in figure.axes] == [6, 4]  # an interval and a mean for each loss that was run
 
 
 def test_a_folder_without_a_comparison_is_refused(tmp_path):
