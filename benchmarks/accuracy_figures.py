@@ -38,8 +38,11 @@ def draw_differences(sets: Sequence[DataSet]) -> Figure:
 
 def draw_losses(sets: Sequence[DataSet]) -> Figure:
     """Draw the mean AP of every loss with its 95 % interval over the seeds, a panel a data set, the best on top."""
-    means = {name: [mean(one.ap[name].values()) for one in sets if name in one.ap] for one in sets for name in one.ap}
-    methods = sorted(means, key=lambda name: -mean(means[name]))
+    gains: dict[str, list[float]] = {name: [] for one in sets for name in one.ap}
+    for one in sets:  # against the baseline: not every loss was run on every data set
+        for name in one.ap:
+            gains[name] += one.against_baseline(name).values()
+    methods = sorted(gains, key=lambda name: -mean(gains[name] or [0.0]))
     colors = method_colors(methods)
     figure = Figure(figsize=(1.2 + 2.2 * len(sets), 0.9 + 0.28 * len(methods)), layout="constrained")
     panels = figure.subplots(1, len(sets), squeeze=False, sharey=True)[0]
