@@ -63,6 +63,14 @@ def test_imports_point_one_way(package):
         assert not above, f"{path.relative_to(SOURCE)} imports {above}"
 
 
+def test_docstrings_open_with_an_imperative_or_a_noun():
+    root = SOURCE.parent.parent
+    files = [path for folder in ("src", "benchmarks", "tests") for path in (root / folder).rglob("*.py")]
+    assert files
+    opening = re.compile(r'"{3}(?:What|The same|Of)\b.*')
+    assert not [f"{path.relative_to(root)}: {found}" for path in files for found in opening.findall(path.read_text())]
+
+
 def test_losses_need_torch_alone():
     command = (
         "import sys, torch; before = set(sys.modules); import torchghm; "

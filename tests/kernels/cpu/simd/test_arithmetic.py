@@ -72,7 +72,7 @@ def maximum_of(source):
 
 
 def in_vectors(function, numbers, *options, dtype=np.float32):
-    """What a function of whole vectors gives for so many numbers."""
+    """Apply a function of whole vectors to as many numbers as there are."""
     padded = np.resize(numbers, -(-numbers.size // 16) * 16)
     result = np.empty(padded.size, dtype)
     function(padded, result, *options)
