@@ -61,7 +61,8 @@ SLOW = (
     "tests/training/test_resume.py",
     "tests/training/test_run.py",
     "tests/training/test_trainer.py",
-    # Triton's interpreter and compiler.
+    # Kernels compiled anew for other processors, Triton's interpreter and compiler.
+    "tests/kernels/cpu/simd/test_vectors.py",
     "tests/kernels/triton",
 )
 """Files and folders whose tests are left out by ``-m "not slow"``. Single slow tests elsewhere bear the mark."""
