@@ -56,6 +56,7 @@ SLOW = (
     "tests/training/deployment",
     "tests/training/evaluation",
     "tests/training/loop",
+    "tests/training/recipes/test_detector.py",
     "tests/training/test_label_memory.py",
     "tests/training/test_opening.py",
     "tests/training/test_resume.py",
