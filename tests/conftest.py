@@ -37,8 +37,7 @@ SLOW = (
     "tests/training/loop/test_processes.py",
     # Commands, browsers and builds, each a process of its own.
     "tests/benchmarks",
-    "tests/cli/test_app.py",
-    "tests/cli/test_recipes.py",
+    "tests/cli",
     "tests/data/hostile",
     "tests/report/test_browser.py",
     "tests/review/test_page.py",
@@ -48,9 +47,6 @@ SLOW = (
     "tests/test_site.py",
     "tests/training/test_interruption.py",
     # Trainings, and what is done with a trained detector.
-    "tests/cli/test_comparison.py",
-    "tests/cli/test_review.py",
-    "tests/cli/test_training.py",
     "tests/detection/detectors",
     "tests/training/comparison",
     "tests/training/deployment",
