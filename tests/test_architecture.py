@@ -43,6 +43,7 @@ TESTED_BY = {
     "cli/early_checks.py": "cli/test_wrong_inputs.py",
     # One table of cases for formulas that differ in a line.
     "functional/box_baselines.py": "functional/test_baselines.py",
+    "functional/example_errors.py": "losses/test_wrong_calls.py",
     "functional/cross_entropy.py": "functional/test_classification.py",
     "functional/rivals/*.py": "functional/rivals/test_rivals.py",
     "functional/weighed.py": "functional/rivals/test_rivals.py",
