@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint format bench gpu docs clean
+.PHONY: demo test quick lint format bench gpu docs clean
 
 ## the losses compared on an embedded data set: a table, and a page to open
 demo: .venv/installed
@@ -17,6 +17,10 @@ HOSTS := tests/integrations tests/examples src/torchghm/integrations
 test: .venv/installed
 	pytest $(HOSTS:%=--ignore=%)
 	pytest $(HOSTS)
+
+## the tests that neither train nor start processes, at most 3 minutes: a developer's loop
+quick: .venv/installed
+	pytest -m "not slow"
 
 ## formatting, lint and types
 lint: .venv/installed

@@ -15,7 +15,7 @@ from benchmarks.measure import Step
 
 CLASSES = 80
 POSITIVES = 0.01
-"""Of RetinaNet's anchors; each has one positive logit."""
+"""Share of RetinaNet's anchors that are positive; each has one positive logit."""
 
 
 def batch(logits: int, device: str, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""What the classification loss costs within a RetinaNet's training step, ours against torchvision's focal loss."""
+"""Cost of the classification loss within a RetinaNet's training step, ours against torchvision's focal loss."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OBJECTS = 8
 
 
 class Batch(NamedTuple):
-    """What a detector is called with."""
+    """Arguments that a detector is called with."""
 
     images: list[Tensor]
     targets: list[dict[str, Tensor]]

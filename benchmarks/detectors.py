@@ -1,4 +1,4 @@
-"""What `harmonize` costs a training step of each detector, against the detector's own losses.
+"""Cost of `harmonize` in a training step of each detector, against the detector's own losses.
 
 Steps scatter by more than a loss takes, so that the losses are also timed alone: all of a one-stage detector's, and of
 two stages those of the first.

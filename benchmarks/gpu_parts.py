@@ -21,7 +21,7 @@ REGIONS = 30
 LOGITS = 250_000_000
 MANY_CLASSES = (65_536, 32_000)
 TOLERANCE = {torch.float16: 2e-3, torch.bfloat16: 1.6e-2, torch.float32: 2e-6, torch.float64: 1e-12}
-"""Of the gradient, relative to its largest entry: two units in the last place of the narrow types."""
+"""Tolerance of the gradient, relative to its largest entry: two units in the last place of the narrow types."""
 
 
 class Size(NamedTuple):

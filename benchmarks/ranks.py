@@ -1,4 +1,4 @@
-"""What the sum over ranks costs: a step of GHM-C with it and without, in 1 to 8 processes on this machine (gloo)."""
+"""Cost of the sum over ranks: a step of GHM-C with it and without, in 1 to 8 processes on this machine (gloo)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from torchghm.functional.density import region_count
 
 PROCESSES = (1, 2, 4, 8)
 LOGITS = (960, 1_000_000)
-"""Of each process: a call's overhead, and about an image of 240 x 320 with 10 classes."""
+"""Logits of each process: a call's overhead, and about an image of 240 x 320 with 10 classes."""
 BINS = 30
 LEAST_TURNS, STEPS_A_TURN = 5, 5
 

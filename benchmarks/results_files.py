@@ -1,4 +1,4 @@
-"""What a benchmark run leaves behind: a table for readers, one for programs, and plots."""
+"""Files of a benchmark run: a table for readers, one for programs, and plots."""
 
 from __future__ import annotations
 

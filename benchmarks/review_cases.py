@@ -33,7 +33,7 @@ from torchghm.review.verdict import object_scores, place_scores
 from torchghm.training.evaluation.label_review import run_comparison
 
 TUNED = "ObjectLab, thresholds "
-"""Of the two probabilities; the truth chooses the best ones in its favour."""
+"""Name of ObjectLab with the two thresholds on probabilities that the truth chooses in its favour."""
 Regressions = tuple[LogisticRegression, LogisticRegression]
 Made = TypeVar("Made")
 
@@ -42,9 +42,9 @@ class Case(NamedTuple):
     """A run: n objects and f places without a label."""
 
     name: str
-    """Of its data set, the same for its noisy and clean copies."""
+    """Name of the data set, shared by its noisy and clean copies."""
     rate: float
-    """Of injected errors, 0 of a clean set."""
+    """Rate of injected errors, 0 of a clean set."""
     objects: Floats
     """[n, 17], or [n, 8] without a memory."""
     kinds: NDArray[np.int64]
@@ -55,7 +55,7 @@ class Case(NamedTuple):
     """[f]"""
     truth: Truth
     shipped: Scores
-    """Of the weights that `torchghm.review.verdict` has."""
+    """Scores with the weights that `torchghm.review.verdict` has."""
     peers: dict[str, Scores]
     """Empty of a clean set."""
 

@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _injected(finding: Finding, kinds: dict[int, str], evidence: Evidence, truth: Truth) -> str:
-    """What is known of the label, or of the place."""
+    """Describe what was injected into the label, or at the place."""
     if finding.annotation >= 0:
         return kinds[finding.annotation] or "nothing was injected"
     at = evidence.agreement.free_image == finding.image

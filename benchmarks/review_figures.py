@@ -13,13 +13,13 @@ from torchghm.review.agreement import Floats
 
 
 class Figures(NamedTuple):
-    """Of one method on one run."""
+    """Figures of one method on one run."""
 
     auroc: float
     """Over the labels that are there, wrong in any way."""
     ap: float
     precision: float
-    """Of the first k labels, k the number of wrong ones."""
+    """Precision of the first k labels, k the number of wrong ones."""
     ap_class: float
     ap_shifted: float
     ap_spurious: float
@@ -30,7 +30,7 @@ class Figures(NamedTuple):
     precision_spurious: float
     precision_missing: float
     precision_all: float
-    """Of the first k labels and places, k the number of all injected errors."""
+    """Precision of the first k labels and places, k the number of all injected errors."""
 
 
 def figures(scores: Scores, truth: Truth) -> Figures:

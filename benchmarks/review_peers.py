@@ -129,7 +129,7 @@ class ObjectLab:
         return self._places(scores)
 
     def _places(self, overlooked: Sequence[Floats]) -> Floats:
-        """Of the places without a label; 0 of those that ObjectLab takes for no overlooked object."""
+        """Score the places without a label; 0 for those that ObjectLab takes for no overlooked object."""
         found = self._found
         places = np.zeros(len(found.free_score))
         for image in np.unique(found.free_image):

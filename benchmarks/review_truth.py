@@ -18,7 +18,7 @@ SAME = 0.5
 
 
 class Truth(NamedTuple):
-    """What was injected."""
+    """Injected errors, by object and by place."""
 
     objects: NDArray[np.str_]
     """[n] the kind of each object's error, "" for none."""

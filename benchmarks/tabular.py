@@ -22,7 +22,7 @@ from torchghm import CrossEntropyLoss, FocalLoss, GHMCLoss, HandoverLoss
 from torchghm.training.comparison.statistics import paired_difference, summarize
 
 Loss = Callable[[int], nn.Module]
-"""Of the number of training steps."""
+"""Maker of a loss from the number of training steps."""
 
 EPOCHS = 60
 BATCH = 128

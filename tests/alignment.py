@@ -28,7 +28,7 @@ def moved(tensor: Tensor, offset: int) -> Tensor:
 
 
 def moved_everywhere(value, offset: int):
-    """The same of every tensor in nested dictionaries, lists and tuples."""
+    """Move every tensor in nested dictionaries, lists and tuples."""
     if isinstance(value, Tensor):
         return moved(value, offset)
     if isinstance(value, dict):

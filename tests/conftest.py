@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -21,6 +22,55 @@ if os.environ.get("CI"):
 # A suite that was started in the background ignores Ctrl-C, and so would the programs that its tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+ROOT = Path(__file__).parent.parent
+SLOW = (
+    # Other frameworks' trainers, and scripts and notebooks that use them.
+    "src/torchghm/integrations",
+    "tests/examples",
+    "tests/integrations",
+    # Processes that exchange histograms or gradients.
+    "tests/detection/test_ranks.py",
+    "tests/losses/rivals/test_class_sums.py",
+    "tests/losses/test_ranks.py",
+    "tests/training/test_distributed_run.py",
+    "tests/training/loop/test_processes.py",
+    # Commands, browsers and builds, each a process of its own.
+    "tests/benchmarks",
+    "tests/cli",
+    "tests/data/hostile",
+    "tests/report/test_browser.py",
+    "tests/review/test_page.py",
+    "tests/test_code_blocks.py",
+    "tests/test_commands.py",
+    "tests/test_release.py",
+    "tests/test_site.py",
+    "tests/training/test_interruption.py",
+    # Trainings, and what is done with a trained detector.
+    "tests/detection/detectors",
+    "tests/training/comparison",
+    "tests/training/deployment",
+    "tests/training/evaluation",
+    "tests/training/loop",
+    "tests/training/recipes/test_detector.py",
+    "tests/training/test_label_memory.py",
+    "tests/training/test_opening.py",
+    "tests/training/test_resume.py",
+    "tests/training/test_run.py",
+    "tests/training/test_trainer.py",
+    # Kernels compiled anew for other processors, Triton's interpreter and compiler.
+    "tests/kernels/cpu/simd/test_vectors.py",
+    "tests/kernels/triton",
+)
+"""Files and folders whose tests are left out by ``-m "not slow"``. Single slow tests elsewhere bear the mark."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of slow files and folders."""
+    slow = [ROOT / place for place in SLOW]
+    for item in items:
+        if any(item.path.is_relative_to(place) for place in slow):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -36,6 +36,58 @@ ALLOWED = {
     },
 }
 
+TESTED_BY = {
+    # Seen in what a command prints.
+    "cli/deployment.py": "training/deployment/test_export.py",
+    "cli/diagnosis_tables.py": "cli/test_training.py",
+    "cli/early_checks.py": "cli/test_wrong_inputs.py",
+    # One table of cases for formulas that differ in a line.
+    "functional/box_baselines.py": "functional/test_baselines.py",
+    "functional/example_errors.py": "losses/test_wrong_calls.py",
+    "functional/cross_entropy.py": "functional/test_classification.py",
+    "functional/rivals/*.py": "functional/rivals/test_rivals.py",
+    "functional/weighed.py": "functional/rivals/test_rivals.py",
+    "losses/rivals/*.py": "losses/rivals/test_rivals.py",
+    "losses/baselines/unharmonized.py": "losses/test_baseline_diagnostics.py",
+    # Seen from the host's side.
+    "integrations/arguments.py": "integrations/test_monai.py",
+    "integrations/branches.py": "integrations/transformers/test_state.py",
+    "integrations/transformers/criteria.py": "integrations/transformers/test_detection.py",
+    "integrations/transformers/harmonize.py": "integrations/transformers/test_tasks.py",
+    # Parts that run within a compiled pass alone, which is held against an oracle.
+    "kernels/cpu/entry_points.py": "kernels/cpu/test_launch.py",
+    "kernels/cpu/example_terms.py": "kernels/cpu/test_passes.py",
+    "kernels/cpu/example_tiles.py": "kernels/cpu/test_passes.py",
+    "kernels/cpu/loss_pass.py": "kernels/cpu/test_passes.py",
+    "kernels/cpu/region_counts.py": "kernels/cpu/test_histogram_pass.py",
+    "kernels/cpu/simd/bit_planes.py": "kernels/cpu/test_histogram_pass.py",
+    "kernels/cpu/simd/compiling.py": "kernels/cpu/simd/test_vectors.py",
+    "kernels/cpu/simd/intrinsics.py": "kernels/cpu/test_launch.py",
+    "kernels/eager.py": "kernels/test_ops.py",
+    "kernels/triton/*.py": "kernels/triton/test_passes.py",
+    # The two losses and their two kinds of steps, which must agree.
+    "losses/ghmc.py": "losses/test_harmonized.py",
+    "losses/ghmr.py": "losses/test_harmonized.py",
+    "losses/step.py": "losses/test_fused.py",
+    "losses/two_pass.py": "losses/test_fused.py",
+    # Written by a run and read back.
+    "results/diagnosis.py": "training/evaluation/test_evaluate.py",
+    "results/evaluation.py": "training/evaluation/test_evaluate.py",
+    "results/files.py": "results/test_run.py",
+    # Steps on the way to a verdict or a checked training.
+    "review/agreement.py": "review/test_verdict.py",
+    "review/digests.py": "training/test_label_memory.py",
+    "review/evidence.py": "review/test_verdict.py",
+    "review/features.py": "review/test_verdict.py",
+    "review/object_figures.py": "review/test_memory.py",
+    "training/deployment/formats.py": "training/deployment/test_export.py",
+    "training/deployment/one_image.py": "training/deployment/test_export.py",
+    "training/trained_detector.py": "training/evaluation/test_predict.py",
+}
+"""Tests that a file of `src` has elsewhere than in the mirrored folder under its own stem."""
+WITHOUT_TESTS = {"kernels/cpu/simd/annotations.py", "report/captions.py", "results/arrays.py", "results/columns.py"}
+"""Types, texts and names of columns alone: nothing that runs."""
+
 
 def imported_packages(path: Path) -> set[str]:
     """Parts of torchghm that a file imports anywhere, also inside functions."""
@@ -61,6 +113,25 @@ def test_imports_point_one_way(package):
     for path in files:
         above = imported_packages(path) - ALLOWED[package] - {package}
         assert not above, f"{path.relative_to(SOURCE)} imports {above}"
+
+
+def test_docstrings_open_with_an_imperative_or_a_noun():
+    root = SOURCE.parent.parent
+    files = [path for folder in ("src", "benchmarks", "tests") for path in (root / folder).rglob("*.py")]
+    assert files
+    opening = re.compile(r'"{3}(?:What|The same|Of)\b.*')
+    assert not [f"{path.relative_to(root)}: {found}" for path in files for found in opening.findall(path.read_text())]
+
+
+def test_every_file_has_a_test_of_its_stem():
+    tests = Path(__file__).parent
+    assert not [place for place in TESTED_BY.values() if not (tests / place).is_file()]
+    elsewhere = {path for pattern in TESTED_BY for path in SOURCE.glob(pattern)}
+    for path in SOURCE.rglob("[!_]*.py"):
+        own = tests / path.relative_to(SOURCE).parent / f"test_{path.name}"
+        excepted = path in elsewhere or path.relative_to(SOURCE).as_posix() in WITHOUT_TESTS
+        assert own.is_file() or excepted, f"Expected {own.relative_to(tests)}, or an entry of TESTED_BY"
+    assert all(list(SOURCE.glob(pattern)) for pattern in [*TESTED_BY, *WITHOUT_TESTS]), "an entry without a file"
 
 
 def test_losses_need_torch_alone():

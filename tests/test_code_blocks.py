@@ -26,7 +26,7 @@ torch.save(model.state_dict(), "old.pt")
 model.criterion = torchghm.GHMCLoss()
 """
 }
-"""What a block that names a file takes as given."""
+"""Statements that a block that names a file takes as given."""
 BLOCKS = {
     f"{path.stem}-{number}": block
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))

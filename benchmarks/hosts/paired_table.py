@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from torchghm.training.comparison.statistics import paired_difference, summarize
 
 Scores = Mapping[str, Sequence[Mapping[str, float]]]
-"""Of every loss, one a seed: metrics in percent by name. The first loss is the baseline."""
+"""Metrics of every loss, one mapping a seed, in percent by name. The first loss is the baseline."""
 
 
 def paired_table(scores: Scores) -> list[str]:

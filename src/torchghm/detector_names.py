@@ -28,7 +28,7 @@ BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "resnext101_32x8d"
 TIMM = "timm/"
 """The prefix of the names of timm's models."""
 PYRAMID_LEVELS = 5
-"""Of a feature pyramid, each with anchors of one size."""
+"""Number of levels of a feature pyramid, each with anchors of one size."""
 
 _IMAGE: dict[str, Any] = {"image_size": (800, 1333)}
 _PYRAMID = {"backbone": "resnet50", "pyramid_channels": 256, **_IMAGE}

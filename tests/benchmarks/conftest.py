@@ -40,7 +40,7 @@ def sides(box: np.ndarray) -> list[float]:
 
 
 def comparison(run: Path, data: Path) -> tuple[Records, tuple[str, ...], list[Detections], None]:
-    """What a model sees: all that is there, something faint in every image, and surely what lacks a label in one."""
+    """Make detections: all that is there, something faint in every image, and surely the unlabelled object in one."""
     rng = np.random.default_rng(len(run.name))
     noisy = (data / "label_noise.json").is_file()
     seen = []

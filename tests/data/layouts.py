@@ -1,4 +1,4 @@
-"""The same small data set, written in every layout."""
+"""One small data set, written in every layout."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ CONSTRUCTORS = {
 
 @pytest.mark.parametrize("name", CONSTRUCTORS)
 def test_built_as_torchvision_builds_it(name):
-    """The same parameters, in the same order, trained alike, and the same anchors."""
+    """Expect equal parameters, in the same order, trained alike, and equal anchors."""
     background = 1 if name.startswith(("ssd", "faster", "mask")) else 0
     with torch.device("meta"):
         theirs = CONSTRUCTORS[name](weights=None, weights_backbone=None, num_classes=2 + background)

@@ -35,7 +35,7 @@ def test_narrow_pyramid_with_group_norm():
 
 
 def test_the_pyramid_is_torchvisions():
-    """The same parameters, in the same order, trained and frozen alike."""
+    """Expect equal parameters, in the same order, trained and frozen alike."""
     with torch.device("meta"):
         theirs = retinanet_resnet50_fpn(weights=None, weights_backbone=None, num_classes=2)
         ours = build_detector(num_classes=2, backbone="resnet50")

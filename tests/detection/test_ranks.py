@@ -76,7 +76,7 @@ def detector(name):
 
 
 def gradients(model, parts):
-    """Of every parameter, in every step of a short training."""
+    """Collect the gradients of every parameter, in every step of a short training."""
     network = model.module if isinstance(model, DistributedDataParallel) else model
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
     found = []

@@ -95,7 +95,7 @@ def test_state_is_saved_with_the_module_and_evaluation_leaves_it():
 
 
 def gradients(only):
-    """Of class and box loss: with four objects, the host divides its own overlap term by the same number everywhere."""
+    """Compute the gradients of class and box loss: four objects, so that the host's overlap term has one divisor."""
     module = harmonize(Module().train(), torchghm.GHMCLoss(bins=5), torchghm.GHMRLoss())
     outputs, targets = batch(only)
     losses = module.criterion(outputs, targets)

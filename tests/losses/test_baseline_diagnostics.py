@@ -1,4 +1,4 @@
-"""What the baselines show of their last call: against autograd, and against GHM-C's own histogram."""
+"""Diagnostics of the baselines' last call: against autograd, and against GHM-C's own histogram."""
 
 from __future__ import annotations
 

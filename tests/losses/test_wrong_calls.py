@@ -88,13 +88,6 @@ def test_another_device_than_the_loss_s_is_named(loss):
         loss()(INPUTS.to("meta"), TARGETS.to("meta"))
 
 
-@pytest.mark.parametrize("loss", [*LOSSES, torchghm.ReferenceGHMC])
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script")
-def test_torchscript_is_refused_by_name(loss):
-    with pytest.raises(TypeError, match=rf"torch.jit.script, but got one with a {loss.__name__}.*the network alone"):
-        torch.jit.script(nn.Sequential(nn.Linear(1, 1), loss()))
-
-
 def test_diagnostics_show_the_plain_loss_first_and_are_short():
     for loss, name in ((torchghm.GHMCLoss(), "Diagnostics"), (torchghm.CrossEntropyLoss(), "PlainDiagnostics")):
         loss(INPUTS, TARGETS)

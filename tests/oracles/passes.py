@@ -13,12 +13,12 @@ from tests.oracles.harmonizing import asl1, sigmoid, sigmoid_cross_entropy, soft
 
 class Example(NamedTuple):
     places: list[int]
-    """Of the logits it depends on: one, or with softmax a row."""
+    """Places of the logits it depends on: one, or with softmax a row."""
     norm: float
     weight: float
     loss: float
     derivatives: list[float]
-    """Of the loss by those logits."""
+    """Derivatives of the loss by those logits."""
     positive: float
     """The part of the gradient norm that belongs to positives."""
     finite: bool

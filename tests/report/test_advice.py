@@ -1,4 +1,4 @@
-"""What follows from what a dry pass has counted."""
+"""Advice that follows from the counts of a dry pass."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CELLS = 60
 
 
 def facts_from(positive, negative, residual=(0.1, 0.2, 0.3)):
-    """Of two batches each of ``positive`` and ``negative``: counts by cell."""
+    """Make the facts of two batches each of ``positive`` and ``negative``: counts by cell."""
 
     def counts(cells):
         one = np.zeros((2, CELLS))

@@ -77,7 +77,7 @@ def expected():
 
 
 def iou_from_unit_box(box):
-    """Of a box encoded beside an anchor with the anchor itself."""
+    """Compute the IoU of a box, encoded beside an anchor, with the anchor itself."""
     x, y, width, height = box[0], box[1], np.exp(box[2]), np.exp(box[3])
     common = max(0, min(x + width / 2, 0.5) - max(x - width / 2, -0.5))
     common *= max(0, min(y + height / 2, 0.5) - max(y - height / 2, -0.5))

@@ -13,7 +13,7 @@ from torchghm.training.run_folder import RunFolder
 
 TIMES = ("images_per_second", "seconds")
 PLACES = ("/torchghm_labels/root",)
-"""Of a checkpoint: where the data were, which may be tar shards of the same images."""
+"""Entries of a checkpoint that say where the data were, which may be tar shards of the same images."""
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, Any]:
@@ -25,7 +25,7 @@ def flat(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def state(path: Path) -> dict[str, Any]:
-    """What a checkpoint holds of weights, losses' state, optimiser, schedule, scaler and best AP so far."""
+    """Read a checkpoint's weights, losses' state, optimiser, schedule, scaler and best AP so far."""
     content = torch.load(path, weights_only=True)
     kept = ("epoch", "global_step", "state_dict", "optimizer_states", "lr_schedulers", "callbacks", "torchghm_labels")
     leaves = flat({key: content.get(key) for key in kept})

@@ -1,4 +1,4 @@
-"""The same command as two processes: under torchrun, under Lightning's own launcher, and as SLURM's srun starts it."""
+"""One command as two processes: under torchrun, under Lightning's own launcher, and as SLURM's srun starts it."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from torchghm.results.diagnosis import ERROR_KINDS, Diagnosis
 from torchghm.results.evaluation import Evaluation
 
 MOST_CLASSES = 12
-"""Of a confusion matrix that fits a terminal."""
+"""Largest number of classes whose confusion matrix fits a terminal."""
 
 
 def print_diagnosis(evaluation: Evaluation) -> None:

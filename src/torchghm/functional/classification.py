@@ -7,6 +7,7 @@ from torch import Tensor
 
 from torchghm.functional.arguments import check_harmonizing
 from torchghm.functional.cross_entropy import sigmoid_cross_entropy, softmax_cross_entropy
+from torchghm.functional.example_errors import check_weight, nonfinite_error, target_error
 from torchghm.functional.examples import (
     Activation,
     Density,
@@ -16,12 +17,9 @@ from torchghm.functional.examples import (
     Reduction,
     arrange_examples,
     blank_invalid,
-    check_weight,
     checked_for_free,
     invalid_targets,
-    nonfinite_error,
     positives,
-    target_error,
     valid_rows,
 )
 from torchghm.functional.gradient_norm import sigmoid_norm, softmax_norm

@@ -6,16 +6,15 @@ import torch
 from torch import Tensor
 
 from torchghm.functional.arguments import check_choice, check_harmonizing, check_number, check_tensors
+from torchghm.functional.example_errors import check_weight, nonfinite_error
 from torchghm.functional.examples import (
     Density,
     Nonfinite,
     Normalize,
     Reduction,
     as_dtype,
-    check_weight,
     checked_for_free,
     compute_dtype,
-    nonfinite_error,
 )
 from torchghm.functional.gradient_norm import gradient_norm_asl1
 from torchghm.functional.weights import harmonizing_weights

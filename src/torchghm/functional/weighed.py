@@ -11,6 +11,7 @@ from torch import Tensor
 from torchghm.functional.arguments import check_choice
 from torchghm.functional.classification import check_targets, example_weight
 from torchghm.functional.cross_entropy import sigmoid_cross_entropy, softmax_cross_entropy
+from torchghm.functional.example_errors import check_weight
 from torchghm.functional.examples import (
     Activation,
     Average,
@@ -18,7 +19,6 @@ from torchghm.functional.examples import (
     Reduction,
     arrange_examples,
     blank_invalid,
-    check_weight,
     checked_for_free,
     positive_weight,
     valid_rows,

@@ -8,16 +8,8 @@ from torch import Tensor
 
 from torchghm.functional.arguments import check_choice, check_number
 from torchghm.functional.classification import check_reference
-from torchghm.functional.examples import (
-    Activation,
-    Average,
-    Density,
-    Nonfinite,
-    Normalize,
-    Reduction,
-    arrange_examples,
-    check_weight,
-)
+from torchghm.functional.example_errors import check_weight
+from torchghm.functional.examples import Activation, Average, Density, Nonfinite, Normalize, Reduction, arrange_examples
 from torchghm.kernels.ops import Backend
 from torchghm.losses.harmonized import HarmonizedLoss
 from torchghm.losses.step import HarmonizingOptions, LogitBatch

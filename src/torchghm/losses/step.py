@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
+from torchghm.functional.example_errors import nonfinite_error, target_error
 from torchghm.functional.examples import (
     Activation,
     Average,
@@ -18,9 +19,7 @@ from torchghm.functional.examples import (
     Normalize,
     Reduction,
     checked_for_free,
-    nonfinite_error,
     positive_weight,
-    target_error,
 )
 from torchghm.kernels import eager, ops
 from torchghm.losses.density_state import DensityEstimate, DensityState

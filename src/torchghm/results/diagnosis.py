@@ -1,4 +1,4 @@
-"""What `torchghm eval` says beside the AP: thresholds, confusions, calibration, kinds of errors."""
+"""Diagnosis that `torchghm eval` writes beside the AP: thresholds, confusions, calibration, kinds of errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of a broken data set: it loads, with exactly these boxes, or one error names the file."""
+"""Outcome of a broken data set: it loads, with exactly these boxes, or one error names the file."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def pipe(root: Path) -> None:
 
 
 def repacked(root: Path) -> None:
-    """The same samples packed again, by somebody who left out the last."""
+    """Pack the samples again, without the last."""
     with tarfile.open(root / SHARD) as old, tarfile.open(root / "new.tar", "w") as new:
         for member in old.getmembers()[:-2]:
             new.addfile(member, old.extractfile(member))

@@ -1,4 +1,4 @@
-"""What a user of the command line sees of broken data: one clear line or a table, an exit code, and no traceback."""
+"""Broken data on the command line: one clear line or a table, an exit code, and no traceback."""
 
 from __future__ import annotations
 

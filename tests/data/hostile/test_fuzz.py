@@ -108,7 +108,7 @@ def write_open_images(root: Path) -> Path:
 
 
 def converted(layout: str) -> Callable[[Path], Path]:
-    """What globox writes in its layout, of the same images."""
+    """Return a maker of the layout as globox writes it, of the same images."""
 
     def write(root: Path) -> Path:
         from globox import Annotation, AnnotationSet, BoundingBox

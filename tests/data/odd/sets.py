@@ -49,7 +49,7 @@ class Refused:
 
 
 Odd = tuple[str, Make, "Reads | Refused"]
-"""What is odd, how it is made, what becomes of it."""
+"""Description, maker and outcome of an odd set."""
 
 
 def reads(*kinds: str, **what: Any) -> Reads:

@@ -22,7 +22,7 @@ def sharded(root: Path, out: Path, **options: object) -> Path:
 
 
 def assert_same(shards: DetectionData, folder: DetectionData) -> None:
-    """The same classes, splits and problems, and of every image the same name, numbers and pixels."""
+    """Assert equal classes, splits and problems, and of every image equal name, numbers and pixels."""
     assert shards.classes == folder.classes
     assert list(shards.splits) == list(folder.splits)
     for split, expected in folder.splits.items():

@@ -1,4 +1,4 @@
-"""What holds for every detector: it is built, harmonized, trained, copied, saved, run in mixed precision, restored."""
+"""Properties of every detector: it is built, harmonized, trained, copied, saved, run in mixed precision, restored."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ def test_detector_trains_and_saves_its_branches(tmp_path):
 
 
 def accumulated_weights(folder, batch_size, accumulation, **options):
-    """Of a model whose Trainer took one step of plain gradient descent over eight rows of unequal length."""
+    """Train a model for one step of plain gradient descent over eight rows of unequal length; return its weights."""
     model = bert("TokenClassification")
     loss_func = compute_loss_func(model, softmax(bins=1, normalize="regions", max_weight=None))
     arguments = transformers.TrainingArguments(

@@ -105,7 +105,7 @@ def test_images_without_objects():
 
 
 def gradients(head, images, factor=1):
-    """Of classes (and for RT-DETR boxes) alone: the host divides its own terms by each rank's objects."""
+    """Compute the gradients of classes (and for RT-DETR boxes) alone: the host divides its own by a rank's objects."""
     box_loss = torchghm.GHMRLoss() if head == "rtdetr" else None
     model, losses = harmonized(head, torchghm.GHMCLoss(bins=5), box_loss, box=0.0, dfl=0.0)
     if head == "rtdetr":

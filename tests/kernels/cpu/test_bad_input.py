@@ -1,4 +1,4 @@
-"""What users feed the CPU kernels by mistake never becomes an index, and each mistake has its documented outcome."""
+"""Mistaken input of the CPU kernels never becomes an index, and each mistake has its documented outcome."""
 
 from __future__ import annotations
 

@@ -623,7 +623,7 @@ if not INTERPRETED:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
 def test_alignment(activation, dtype):
-    """The same bits wherever the inputs lie in memory: a pointer that 16 divides is compiled for apart."""
+    """Expect equal bits wherever the inputs lie in memory: a pointer that 16 divides is compiled for apart."""
     inputs = examples(activation, 60, 7, dtype, "index", "row", 30, seed=1)
     table = torch.rand(30, dtype=torch.float64, device=DEVICE)
 

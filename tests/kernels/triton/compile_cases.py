@@ -1,4 +1,4 @@
-"""What the launchers launch, compiled for an sm_90 GPU without one: catches what Triton's interpreter forgives.
+"""Kernels that the launchers launch, compiled for an sm_90 GPU without one: catches what Triton's interpreter forgives.
 
 `test_passes.py` runs this file in its own process.
 """

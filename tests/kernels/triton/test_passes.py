@@ -45,7 +45,7 @@ def run_cases(file: str, *, interpret: bool) -> int:
 @needs_triton
 @pytest.mark.parametrize("device", DEVICES)
 def test_values(device):
-    """The same cases in Triton's interpreter and, where there is one, on a GPU."""
+    """Run all cases in Triton's interpreter and, where there is one, on a GPU."""
     assert run_cases("cases.py", interpret=device == "interpreter") >= 110
 
 

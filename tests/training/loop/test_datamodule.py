@@ -1,4 +1,4 @@
-"""What the processes that load images leave to the one that trains."""
+"""Processes that load images leave the machine to the one that trains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the processes of a run tell each other, and how many they are."""
+"""Processes of a run: their number, and the values that they exchange."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ MADE = ((3, 240, 320), (3, 333, 217), (3, 150, 150))
 
 
 class Exported(NamedTuple):
-    """What was exported.
+    """Result of an export.
 
     Attributes:
         file: that was written.

@@ -19,7 +19,7 @@ FORMATS: tuple[FormatName, ...] = get_args(FormatName)
 SUFFIXES: dict[FormatName, str] = {"onnx": ".onnx", "torchscript": ".ts", "torch.export": ".pt2"}
 PACKAGES: dict[FormatName, tuple[str, ...]] = {"onnx": ("onnx", "onnxruntime"), "torchscript": (), "torch.export": ()}
 OPSET = 17
-"""Of ONNX: the newest that torch's exporter by tracing knows well."""
+"""Newest version of ONNX's operators that torch's exporter by tracing knows well."""
 CLASSES = "classes"
 """Under which the names of the classes, as JSON, lie in a file of every format."""
 

@@ -67,7 +67,7 @@ class SymbolicTransform(GeneralizedRCNNTransform):  # type: ignore[misc]
 
 
 class SymbolicLabelsFromZero(SymbolicTransform, LabelsFromZero):
-    """The same for a detector that has a background."""
+    """`SymbolicTransform` of a detector that has a background."""
 
 
 @contextmanager

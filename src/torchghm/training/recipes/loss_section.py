@@ -79,7 +79,7 @@ class LossRecipe(Section):
 
 
 class ChosenLosses(NamedTuple):
-    """What is built for a recipe: the rows of the tables, the scope and the warm-up that they have a use for."""
+    """Losses chosen by a recipe: the rows of the tables, the scope and the warm-up that they have a use for."""
 
     cls: LossChoice
     box: LossChoice

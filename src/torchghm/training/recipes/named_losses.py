@@ -60,7 +60,7 @@ class LossChoice:
 
     @property
     def build(self) -> Callable[..., nn.Module] | None:
-        """What makes the loss of its arguments; None: the detector's own. Imports torch."""
+        """Class or function that makes the loss of its arguments; None: the detector's own. Imports torch."""
         from torchghm import losses
 
         return None if self.path is None else attrgetter(self.path)(losses)

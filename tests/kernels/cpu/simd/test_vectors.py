@@ -13,6 +13,12 @@ import pytest
 ROOT = Path(__file__).parents[4]
 CASES = (
     "tests/kernels/cpu/simd/test_arithmetic.py",
+    "tests/kernels/cpu/simd/test_delayed_tables.py",
+    "tests/kernels/cpu/simd/test_loads_and_stores.py",
+    "tests/kernels/cpu/simd/test_region_edges.py",
+    "tests/kernels/cpu/simd/test_register_tables.py",
+    "tests/kernels/cpu/test_histogram_pass.py",
+    "tests/kernels/cpu/test_softmax.py",
     "tests/kernels/cpu/test_passes.py::test_both_passes_put_every_example_in_the_same_region",
     "tests/kernels/cpu/test_passes.py::test_large_gradients_are_written_past_the_caches",
 )

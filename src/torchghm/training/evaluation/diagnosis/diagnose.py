@@ -1,4 +1,4 @@
-"""What a detector's detections are worth on a split: everything that `torchghm eval` says beside the AP."""
+"""Diagnosis of a detector's detections on a split: everything that `torchghm eval` says beside the AP."""
 
 from __future__ import annotations
 
