@@ -21,6 +21,7 @@ from torchghm.training.loop.processes import devices_and_machines, is_first
 from torchghm.training.loop.progress import TrainingProgress
 from torchghm.training.recipes.recipe import Recipe
 from torchghm.training.run_folder import RunFolder
+from torchghm.training.weight_averaging import AverageWeights
 
 _log = logging.getLogger("torchghm")
 
@@ -46,6 +47,8 @@ def build_trainer(recipe: Recipe, folder: RunFolder, *, progress: bool) -> tuple
     callbacks: list[Callback] = [history, *([TrainingProgress(history)] if progress else [])]
     if settings.patience is not None:
         callbacks.append(StopEarly(settings.patience))
+    if settings.ema is not None:
+        callbacks.append(AverageWeights(settings.ema))
     try:
         trainer = Trainer(
             max_epochs=settings.epochs,

@@ -216,6 +216,12 @@ class TrainerRecipe(Section):
         description="stop after so many epochs without a higher AP on the split val, null for never; the schedule "
         "of the learning rate is that of all epochs",
     )
+    ema: float | None = Field(
+        default=None,
+        examples=[0.999],
+        description="decay of an exponential moving average of the weights over the steps, smaller in the first steps; "
+        "the averages are validated, saved and used; null for none",
+    )
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = Field(default="auto", description="kind of device")
     devices: Literal["auto"] | PositiveInt = Field(
         default="auto",
@@ -250,3 +256,12 @@ class TrainerRecipe(Section):
     evaluate_checkpoint: Literal["last", "best"] = Field(
         default="last", description="which weights the final evaluation takes; best was chosen by AP on the split val"
     )
+
+    @field_validator("ema")
+    @classmethod
+    def _decay(cls, value: float | None) -> float | None:
+        if value is not None and not 0 < value < 1:
+            raise ValueError(
+                f"Expected `trainer.ema` to be a decay above 0 and below 1, or null, but got {as_yaml(value)}"
+            )
+        return value
