@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from torchghm.detector_names import BACKBONES, DETECTORS, PYRAMID_LEVELS, TIMM, DetectorName, has_option
 from torchghm.training.recipes.values import as_yaml
@@ -83,6 +83,11 @@ class DataRecipe(Section):
     translate: Probability = Field(
         default=0.1, description="with scale_jitter, the largest shift as a fraction of the sides"
     )
+    multi_scale: tuple[PositiveFloat, PositiveFloat] | None = Field(
+        default=None,
+        examples=[[0.75, 1.25]],
+        description="smallest and largest factor of image_size, one drawn for each training step; null for none",
+    )
     colour_jitter: Probability = Field(
         default=0.0, description="strength of random brightness, contrast and saturation"
     )
@@ -90,12 +95,12 @@ class DataRecipe(Section):
         default="val", min_length=1, description='split of the final evaluation; "val,test" joins two'
     )
 
-    @field_validator("scale_jitter")
+    @field_validator("scale_jitter", "multi_scale")
     @classmethod
-    def _in_order(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+    def _in_order(cls, value: tuple[float, float] | None, info: ValidationInfo) -> tuple[float, float] | None:
         if value is not None and value[0] > value[1]:
             raise ValueError(
-                f"Expected `data.scale_jitter` to be two factors, the smaller first, but got {list(value)}"
+                f"Expected `data.{info.field_name}` to be two factors, the smaller first, but got {list(value)}"
             )
         return value
 
