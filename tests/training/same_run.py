@@ -27,7 +27,10 @@ def flat(value: Any, prefix: str = "") -> dict[str, Any]:
 def state(path: Path) -> dict[str, Any]:
     """Read a checkpoint's weights, losses' state, optimiser, schedule, scaler and best AP so far."""
     content = torch.load(path, weights_only=True)
-    kept = ("epoch", "global_step", "state_dict", "optimizer_states", "lr_schedulers", "callbacks", "torchghm_labels")
+    kept = (
+        *("epoch", "global_step", "state_dict", "optimizer_states", "lr_schedulers", "callbacks"),
+        *("torchghm_labels", "torchghm_training_weights"),
+    )
     leaves = flat({key: content.get(key) for key in kept})
     return {name: leaf for name, leaf in leaves.items() if "seconds" not in name and name not in PLACES}
 

@@ -19,8 +19,10 @@ from torchghm.training.loop.history import History
 from torchghm.training.loop.module import DetectorModule
 from torchghm.training.loop.processes import devices_and_machines, is_first
 from torchghm.training.loop.progress import TrainingProgress
+from torchghm.training.multi_scale import DrawImageSizes
 from torchghm.training.recipes.recipe import Recipe
 from torchghm.training.run_folder import RunFolder
+from torchghm.training.weight_averaging import AverageWeights
 
 _log = logging.getLogger("torchghm")
 
@@ -46,6 +48,10 @@ def build_trainer(recipe: Recipe, folder: RunFolder, *, progress: bool) -> tuple
     callbacks: list[Callback] = [history, *([TrainingProgress(history)] if progress else [])]
     if settings.patience is not None:
         callbacks.append(StopEarly(settings.patience))
+    if recipe.data.multi_scale is not None:
+        callbacks.append(DrawImageSizes(recipe.data.multi_scale, recipe.seed))
+    if settings.ema is not None:
+        callbacks.append(AverageWeights(settings.ema))
     try:
         trainer = Trainer(
             max_epochs=settings.epochs,

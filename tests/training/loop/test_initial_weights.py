@@ -57,7 +57,22 @@ def test_a_state_dict_is_compared_by_shapes(weights, tmp_path):
     assert anew == (HEAD,)
 
 
-@pytest.mark.parametrize("detector", ["ssdlite320", "faster_rcnn_mobilenet"])
+RESNET50 = {"model.backbone": "resnet50"}
+OWN_BOXES = {"loss.box": "own"}
+PUBLISHED = {
+    "ssdlite320": {},
+    "ssd300": {},
+    "fcos": RESNET50,
+    "retinanet": {**RESNET50, "model.head_norm": "none"},
+    "retinanet_v2": RESNET50,
+    "faster_rcnn": {**RESNET50, **OWN_BOXES},
+    "faster_rcnn_v2": {**RESNET50, **OWN_BOXES},
+    "faster_rcnn_mobilenet": OWN_BOXES,
+}
+"""Of each detector: the values of a recipe that make it the one which torchvision trained on COCO."""
+
+
+@pytest.mark.parametrize("detector", PUBLISHED)
 def test_torchvision_detectors_of_coco_fit(detector, tmp_path):
     from torchvision.models import get_model
 
@@ -65,9 +80,9 @@ def test_torchvision_detectors_of_coco_fit(detector, tmp_path):
 
     host = get_model(COCO_DETECTORS[detector], weights=None, weights_backbone=None, num_classes=91)
     torch.save(host.state_dict(), tmp_path / "coco.pt")
-    recipe = TINY.with_values({"model.detector": detector, "model.anchor_sizes": None, "data.image_size": None})
-    if detector == "faster_rcnn_mobilenet":
-        recipe = recipe.with_values({"loss.box": "own"})
+    recipe = TINY.with_values(
+        {"model.detector": detector, "model.anchor_sizes": None, "data.image_size": None, **PUBLISHED[detector]}
+    )
     module = DetectorModule(recipe.with_values({"model.init": str(tmp_path / "coco.pt")}), CLASSES)
     anew = load_initial_weights(module)
     assert anew

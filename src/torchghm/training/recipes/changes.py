@@ -57,6 +57,7 @@ def _for_detector(base: Mapping[str, Any], changes: Any) -> Mapping[str, Any]:
             model.pop(option, None)
     if not has_option(detector, "image_size"):
         data.pop("image_size", None)
+        data.pop("multi_scale", None)
     loss = dict(base.get("loss") or {})
     if detector not in TWO_STAGE_DETECTORS:
         loss.pop("stage", None)

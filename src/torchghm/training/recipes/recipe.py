@@ -40,11 +40,13 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _fits_the_detector(self) -> Recipe:
         detector, activation = self.model.detector, activation_of(self.loss.cls, self.loss.cls_options)
-        if self.data.image_size is not None and not has_option(detector, "image_size"):
-            size = list(self.data.image_size)
-            raise ValueError(
-                f"Expected `data.image_size` to be null for {detector}, which reads images of one size, but got {size}"
-            )
+        for key in ("image_size", "multi_scale"):
+            value = getattr(self.data, key)
+            if value is not None and not has_option(detector, "image_size"):
+                raise ValueError(
+                    f"Expected `data.{key}` to be null for {detector}, which reads images of one size, "
+                    f"but got {list(value)}"
+                )
         if self.loss.stage is not None and detector not in TWO_STAGE_DETECTORS:
             raise ValueError(
                 f"Expected `loss.stage` to be null for {detector}, which has one stage, but got {self.loss.stage!r}; "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from torchghm.detector_names import BACKBONES, DETECTORS, PYRAMID_LEVELS, TIMM, DetectorName, has_option
 from torchghm.training.recipes.values import as_yaml
@@ -83,6 +83,11 @@ class DataRecipe(Section):
     translate: Probability = Field(
         default=0.1, description="with scale_jitter, the largest shift as a fraction of the sides"
     )
+    multi_scale: tuple[PositiveFloat, PositiveFloat] | None = Field(
+        default=None,
+        examples=[[0.75, 1.25]],
+        description="smallest and largest factor of image_size, one drawn for each training step; null for none",
+    )
     colour_jitter: Probability = Field(
         default=0.0, description="strength of random brightness, contrast and saturation"
     )
@@ -90,12 +95,12 @@ class DataRecipe(Section):
         default="val", min_length=1, description='split of the final evaluation; "val,test" joins two'
     )
 
-    @field_validator("scale_jitter")
+    @field_validator("scale_jitter", "multi_scale")
     @classmethod
-    def _in_order(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+    def _in_order(cls, value: tuple[float, float] | None, info: ValidationInfo) -> tuple[float, float] | None:
         if value is not None and value[0] > value[1]:
             raise ValueError(
-                f"Expected `data.scale_jitter` to be two factors, the smaller first, but got {list(value)}"
+                f"Expected `data.{info.field_name}` to be two factors, the smaller first, but got {list(value)}"
             )
         return value
 
@@ -216,6 +221,12 @@ class TrainerRecipe(Section):
         description="stop after so many epochs without a higher AP on the split val, null for never; the schedule "
         "of the learning rate is that of all epochs",
     )
+    ema: float | None = Field(
+        default=None,
+        examples=[0.999],
+        description="decay of an exponential moving average of the weights over the steps, smaller in the first steps; "
+        "the averages are validated, saved and used; null for none",
+    )
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = Field(default="auto", description="kind of device")
     devices: Literal["auto"] | PositiveInt = Field(
         default="auto",
@@ -250,3 +261,12 @@ class TrainerRecipe(Section):
     evaluate_checkpoint: Literal["last", "best"] = Field(
         default="last", description="which weights the final evaluation takes; best was chosen by AP on the split val"
     )
+
+    @field_validator("ema")
+    @classmethod
+    def _decay(cls, value: float | None) -> float | None:
+        if value is not None and not 0 < value < 1:
+            raise ValueError(
+                f"Expected `trainer.ema` to be a decay above 0 and below 1, or null, but got {as_yaml(value)}"
+            )
+        return value
