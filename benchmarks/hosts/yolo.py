@@ -1,5 +1,7 @@
 """``python -m benchmarks.hosts.yolo NAME=FOLDER ...``: YOLO from scratch in Ultralytics, its own loss and GHM-C.
 
+The targets of its assigner are soft: "relative" measures g = |p - t| / max(t, 1 - t), the others g = |p - t|.
+
 FOLDER is in YOLO's layout with splits train, val and test, which ``torchghm data convert FOLDER OUT --to yolo`` writes.
 The weights are the host's average after the last epoch. Its settings are its own, without a validation between epochs
 and with a step for every batch. Every loss starts from the same weights and sees the same batches. AP is the host's, on
@@ -27,12 +29,15 @@ from ultralytics import YOLO
 from benchmarks.hosts.paired_table import paired_table
 from benchmarks.measure import settings
 from torchghm import GHMCLoss
+from torchghm.integrations.soft_targets import RelativeGHMCLoss
 from torchghm.integrations.ultralytics import trainer
 
 METHODS: dict[str, Callable[[], nn.Module] | None] = {
     "own": None,
     "GHM-C": GHMCLoss,
     "GHM-C as published": GHMCLoss.published,
+    "GHM-C relative": RelativeGHMCLoss,
+    "GHM-C relative as published": RelativeGHMCLoss.published,
 }
 """None for the host's own binary cross entropy."""
 

@@ -73,7 +73,7 @@ def train(
         FileExistsError: ``out`` holds another run, or other things.
         ValueError: unusable data, or a recipe that does not fit.
 
-    Example:
+    Examples:
         >>> run = torchghm.train("DIR", recipe="finetune", out="runs/first")  # doctest: +SKIP
         >>> run.metrics["ap50"], run.to_pandas()["val/ap"].max()  # doctest: +SKIP
         (0.71, 0.46)
@@ -121,7 +121,7 @@ def compare(
         FileNotFoundError: no such data, recipe or preset.
         ValueError: unusable data, a method, seed or baseline that there is not, or a folder of another comparison.
 
-    Example:
+    Examples:
         >>> found = torchghm.compare("DIR", methods="fine_tuning", out="runs/compared")  # doctest: +SKIP
         >>> found.to_pandas().query("metric == 'ap50'")  # doctest: +SKIP
     """
@@ -187,7 +187,7 @@ def evaluate(
         FileNotFoundError: no such checkpoint or data.
         ValueError: unusable data, a split that they do not have, a checkpoint of other classes, no such device.
 
-    Example:
+    Examples:
         >>> torchghm.evaluate("runs/first", "DIR", "test").metrics["ap"]  # doctest: +SKIP
         0.46
     """
@@ -208,7 +208,7 @@ def load_detector(run: str | Path, *, device: str | torch.device | None = None) 
         FileNotFoundError: no such run or checkpoint.
         ValueError: a file that is no checkpoint, or no such device.
 
-    Example:
+    Examples:
         >>> detector = torchghm.load_detector("runs/first")  # doctest: +SKIP
         >>> detector.classes, detector([image])[0]["boxes"]  # doctest: +SKIP
     """

@@ -55,7 +55,7 @@ OPTIONS: Mapping[DetectorName | Literal["mask_rcnn"], Mapping[str, Any]] = Mappi
 def has_option(name: DetectorName | Literal["mask_rcnn"], option: str) -> bool:
     """Return whether this detector has an option that not every detector has.
 
-    Example:
+    Examples:
         >>> has_option("retinanet", "anchor_sizes"), has_option("ssd300", "anchor_sizes")
         (True, False)
     """

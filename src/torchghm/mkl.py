@@ -27,7 +27,7 @@ def set_reproducible() -> None:
 
     Source: oneMKL Developer Guide, "Obtaining Numerically Reproducible Results".
 
-    Example:
+    Examples:
         >>> set_reproducible()
     """
     os.environ.setdefault(VARIABLE, VALUE)
@@ -38,7 +38,7 @@ def is_reproducible() -> bool:
 
     Asks MKL itself where torch holds it, since the environment variable may have been set too late; else the variable.
 
-    Example:
+    Examples:
         >>> isinstance(is_reproducible(), bool)
         True
     """

@@ -13,7 +13,7 @@ def printable(text: str, keep: str = "") -> str:
     Returns:
         The text with U+FFFD in place of each of them.
 
-    Example:
+    Examples:
         >>> printable("class\\x1b[31m one") == "class\\ufffd[31m one"
         True
     """

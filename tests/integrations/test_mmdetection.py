@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 from pathlib import Path
 
@@ -13,7 +14,9 @@ import torchghm
 
 pytest.importorskip("mmengine", reason="mmengine is not installed: pip install '.[hosts]'")
 
+from mmengine.model import BaseModel
 from mmengine.registry import MODELS, Registry
+from mmengine.runner import Runner
 
 import torchghm.integrations.mmdetection
 
@@ -86,3 +89,47 @@ def test_what_does_not_fit_is_named():
         MODELS.build({"type": "torchghm.GHMC"})(torch.zeros(1, 1), torch.tensor([0]), reduction_override="none")
     with pytest.raises(ValueError, match="class indices from 0 to 1"):
         MODELS.build({"type": "torchghm.GHMC"})(torch.zeros(1, 2), torch.tensor([3]))
+
+
+class Model(BaseModel):
+    """A head as mmengine trains it, which calls its loss or another one."""
+
+    def __init__(self, loss, calls=True):
+        super().__init__()
+        self.linear = torch.nn.Linear(2, 3)
+        self.loss_cls = None if loss is None else MODELS.build(loss)
+        self.calls = calls
+
+    def forward(self, inputs, labels, mode="loss"):
+        logits = self.linear(torch.stack(inputs))
+        labels = torch.tensor(labels)
+        return {"loss": self.loss_cls(logits, labels) if self.calls else F.cross_entropy(logits, labels)}
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (lambda: Model({"type": "torchghm.GHMC"}), None),
+        (lambda: Model({"type": "torchghm.GHMC"}, calls=False), "harmonized loss_cls of this Model were not called"),
+        (lambda: Model(None, calls=False), "No loss of torchghm is in this Model"),
+    ],
+)
+def test_loss_that_is_never_called_is_an_error(model, message, tmp_path):
+    rows = [(torch.randn(2), index % 3) for index in range(4)]
+    runner = Runner(
+        model(),
+        work_dir=str(tmp_path),
+        train_dataloader={
+            "batch_size": 2,
+            "dataset": rows,
+            "sampler": {"type": "DefaultSampler", "shuffle": False},
+            "collate_fn": {"type": "pseudo_collate"},
+        },
+        train_cfg={"by_epoch": True, "max_epochs": 1},
+        optim_wrapper={"optimizer": {"type": "SGD", "lr": 0.01}},
+        custom_hooks=[{"type": "torchghm.CheckCalled"}],
+        experiment_name=tmp_path.name,
+        log_level="ERROR",
+    )
+    with pytest.raises(RuntimeError, match=message) if message else contextlib.nullcontext():
+        runner.train()

@@ -135,3 +135,12 @@ def test_what_does_not_fit_is_named():
     targets[0]["labels"][0] = CLASSES
     with pytest.raises(ValueError, match="class labels from 0 to 1, but got values from 1 to 2"):
         detector(images, targets)
+
+
+def test_loss_that_is_never_called_is_an_error():
+    detector = harmonize(build(2), torchghm.GHMCLoss(), torchghm.GHMRLoss())
+    copy.deepcopy(detector)(*batch(2))  # a copy has its own losses
+    detector.set_cls_loss(torch.nn.BCEWithLogitsLoss())
+    with pytest.raises(RuntimeError, match="cls_loss_func of this HarmonizedRetinaNetDetector is never called: .*BCEW"):
+        detector(*batch(2))
+    harmonize(detector, torchghm.GHMCLoss())(*batch(2))

@@ -1,4 +1,4 @@
-"""Targets of detectors that match queries with objects."""
+"""Targets of queries that were matched with objects."""
 
 from __future__ import annotations
 
@@ -7,35 +7,45 @@ import torch
 
 from torchghm.integrations.queries import check_label_range, class_targets, overlap, quality_targets
 
-LOGITS = torch.zeros(2, 4, 3)
-QUERIES = torch.tensor([0, 0, 1]), torch.tensor([1, 3, 0])
-LABELS = torch.tensor([2, 0, 1])
+QUERIES = (torch.tensor([0, 1]), torch.tensor([2, 0]))
+LABELS = torch.tensor([1, 3])
 
 
-def test_queries_without_an_object_are_background():
-    assert class_targets(LOGITS, QUERIES, LABELS, background=-1).tolist() == [[-1, 2, -1, 0], [1, -1, -1, -1]]
+def test_targets_are_at_the_matched_queries_alone():
+    logits = torch.zeros(2, 3, 4)
+    assert class_targets(logits, QUERIES, LABELS, background=-1).tolist() == [[-1, -1, 1], [3, -1, -1]]
+    found = quality_targets(logits.bfloat16(), QUERIES, LABELS, torch.tensor([0.3, 0.7]))
+    assert found.dtype == torch.float32  # the quality is not rounded to the logits' type
+    assert found.sum().item() == pytest.approx(1.0)
+    assert found[0, 2, 1].item() == pytest.approx(0.3)
+    assert found[1, 0, 3].item() == pytest.approx(0.7)
 
 
-def test_the_quality_stands_at_the_object_s_class():
-    targets = quality_targets(LOGITS.half(), QUERIES, LABELS, torch.tensor([0.5, 0.25, 1.0]))
-    assert targets.dtype == torch.float32
-    assert {tuple(place): float(targets[tuple(place)]) for place in targets.nonzero().tolist()} == {
-        (0, 1, 2): 0.5,
-        (0, 3, 0): 0.25,
-        (1, 0, 1): 1.0,
-    }
+def literal_overlap(a, b):
+    sides = []
+    for axis in (0, 1):
+        low = max(a[axis] - a[axis + 2] / 2, b[axis] - b[axis + 2] / 2)
+        high = min(a[axis] + a[axis + 2] / 2, b[axis] + b[axis + 2] / 2)
+        sides.append(max(high - low, 0.0))
+    common = sides[0] * sides[1]
+    return common / (a[2] * a[3] + b[2] * b[3] - common)
 
 
-@pytest.mark.parametrize(
-    ("box", "expected"), [([0.5, 0.5, 0.2, 0.2], 1.0), ([0.9, 0.5, 0.2, 0.2], 0.0), ([0.5, 0.5, 0.0, 0.0], 0.0)]
-)
-def test_overlap(box, expected):
-    found = overlap(torch.tensor([box]), torch.tensor([[0.5, 0.5, 0.2, 0.2]]))
-    torch.testing.assert_close(found, torch.tensor([expected]))
+def test_overlap_is_intersection_over_union():
+    generator = torch.Generator().manual_seed(0)
+    first, second = torch.rand(2, 50, 4, generator=generator, dtype=torch.float64)
+    expected = [literal_overlap(a, b) for a, b in zip(first.tolist(), second.tolist(), strict=True)]
+    assert {value > 0 for value in expected} == {True, False}
+    torch.testing.assert_close(overlap(first, second), torch.tensor(expected, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("label", [-1, 3])
-def test_labels_out_of_range_are_named(label):
-    check_label_range([LABELS, torch.tensor([], dtype=torch.int64)], 3)
-    with pytest.raises(ValueError, match="labels from 0 to 2"):
-        check_label_range([LABELS, torch.tensor([label])], 3)
+def test_boxes_without_an_area_or_a_number_overlap_nothing():
+    boxes = torch.tensor([[0.5, 0.5, 0.0, 0.0], [float("nan"), 0.5, 0.1, 0.1]])
+    assert overlap(boxes, torch.full((2, 4), 0.5)).tolist() == [0, 0]
+
+
+def test_labels_out_of_range_are_named():
+    check_label_range([], 2)
+    check_label_range([torch.tensor([]), torch.tensor([0, 1])], 2)
+    with pytest.raises(ValueError, match="from 0 to 1, but got values from -1 to 2: the model was built for 2"):
+        check_label_range([torch.tensor([2]), torch.tensor([-1])], 2)

@@ -89,3 +89,11 @@ def test_trains_saves_and_resumes(tmp_path):
     other = harmonize(again, torchghm.GHMCLoss(bins=10), torchghm.GHMRLoss())
     with pytest.raises(RuntimeError, match="saved with 30 regions, but this loss has 10"):
         other.load_state_dict(saved, strict=False)  # as the host loads
+
+
+def test_loss_that_is_never_called_is_an_error(tmp_path):
+    module, trained = parts(written_data(tmp_path), torchghm.GHMCLoss(), None)
+    own, _ = parts(tmp_path, torchghm.GHMCLoss(), None)
+    module.criterion = own.criterion  # another one
+    with pytest.raises(RuntimeError, match="cls_losses of this RFDETRModelModule were not called in a step"):
+        trained(1)

@@ -19,7 +19,7 @@ def ids_by_name(files: Sequence[Path]) -> list[int | str]:
     Arguments:
         files: of images.
 
-    Example:
+    Examples:
         >>> ids_by_name([Path("val2017/000000000139.jpg"), Path("2007_000027.jpg")])
         [139, '2007_000027']
     """

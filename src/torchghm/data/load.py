@@ -106,7 +106,7 @@ def load_data(
         FileNotFoundError: the folder does not exist.
         DataError: a `ValueError` that lists what makes the data unusable, by file.
 
-    Example:
+    Examples:
         >>> data = load_data("scenes")  # doctest: +SKIP
         >>> len(data.select("val,test"))  # doctest: +SKIP
         150

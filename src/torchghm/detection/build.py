@@ -117,7 +117,7 @@ def build_detector(
         ModuleNotFoundError: timm or the package of the weights is not installed.
         ConnectionError: weights of timm that could not be downloaded.
 
-    Example:
+    Examples:
         >>> model = build_detector("retinanet", num_classes=3, backbone="resnet18", image_size=(240, 320))
         >>> model.head.classification_head.num_classes
         3

@@ -73,7 +73,7 @@ def harmonize(
         ValueError: a loss without the scope asked for, an option that the detector does not have, or a loss with
             options that its logits don't fit.
 
-    Example:
+    Examples:
         >>> from torchvision.models.detection import retinanet_resnet50_fpn
         >>> import torchghm
         >>> model = retinanet_resnet50_fpn(weights=None, weights_backbone=None, num_classes=3)

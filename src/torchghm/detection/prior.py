@@ -39,7 +39,7 @@ def set_prior(model: Detector, prior: float) -> Detector:
 
     Source: Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, section 3.3.
 
-    Example:
+    Examples:
         >>> from torchvision.models.detection import ssdlite320_mobilenet_v3_large
         >>> model = ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=4)
         >>> model = set_prior(model, 0.01)  # 3 classes and the background

@@ -36,7 +36,7 @@ def cross_entropy_loss(
         average: the n of ``reduction="mean"``: ``"positives"`` (sigmoid: the sum of w p*, at least 1, as detectors
             do) or ``"examples"`` (the sum of w). With softmax both are the sum of w.
 
-    Example:
+    Examples:
         >>> cross_entropy_loss(torch.zeros(2, 3), torch.tensor([1, -1]), average="examples")
         tensor(0.6931)
     """
@@ -75,7 +75,7 @@ def focal_loss(
             example has weight ``alpha``.
         gamma: focusing parameter, at least 0; 0 with ``alpha=None`` is cross entropy.
 
-    Example:
+    Examples:
         >>> focal_loss(torch.zeros(1, 2), torch.tensor([0]), alpha=None)  # 2 ln 2 / 4
         tensor(0.3466)
     """
@@ -139,7 +139,7 @@ def ohem_loss(
 
     Source: Shrivastava et al., CVPR 2016; the ratio 3:1 over the batch as in SSD (Liu et al., ECCV 2016).
 
-    Example:
+    Examples:
         >>> logits = torch.tensor([[0.0, -9.0, 2.0]])
         >>> ohem_loss(logits, torch.tensor([0]), negatives_per_positive=1)  # CE of 0 and of 2
         tensor(2.8201)

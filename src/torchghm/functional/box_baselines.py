@@ -29,7 +29,7 @@ def smooth_l1_loss(
         inputs, targets, weight, reduction: as in `torchghm.functional.asl1_loss`.
         delta: where the loss turns from quadratic to linear, at least 0; 0 is L1.
 
-    Example:
+    Examples:
         >>> smooth_l1_loss(torch.tensor([1.0]), torch.tensor([0.0]), delta=1.0)
         tensor(0.5000)
     """

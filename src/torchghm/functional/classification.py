@@ -74,7 +74,7 @@ def ghmc_loss(
         ValueError: unlike shapes, an unknown option, targets out of range, non-finite logits with ``"raise"``.
         TypeError: inputs or targets of a dtype that can't be read.
 
-    Example:
+    Examples:
         >>> logits = torch.tensor([[4.0, -4.0], [-4.0, -3.0]])
         >>> ghmc_loss(logits, torch.tensor([0, -1]), bins=1)  # one region: the mean cross entropy
         tensor(0.0258)

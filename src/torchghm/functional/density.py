@@ -46,7 +46,7 @@ def gradient_histogram(gradient_norm: Tensor, regions: int, weight: Tensor | Non
     Returns:
         [regions] float64 (float32 on devices without float64), computed without a host synchronisation.
 
-    Example:
+    Examples:
         >>> gradient_histogram(torch.tensor([0.1, 0.2, 1.0]), 2)
         tensor([2., 1.], dtype=torch.float64)
     """
@@ -105,7 +105,7 @@ def gradient_density(
     Returns:
         GD shaped like ``gradient_norm``, float64 (float32 on devices without it); NaN where g is NaN.
 
-    Example:
+    Examples:
         >>> gradient_density(torch.tensor([0.1, 0.2, 0.9]), bins=2)
         tensor([4., 4., 2.], dtype=torch.float64)
     """

@@ -21,7 +21,7 @@ def gradient_norm_sigmoid(inputs: Tensor, targets: Tensor, *, ignore_index: int 
     Returns:
         g shaped like ``inputs``, in [0, 1], at least float32; NaN where there is no example.
 
-    Example:
+    Examples:
         >>> gradient_norm_sigmoid(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
         tensor([[0.5000, 0.5000]])
     """
@@ -48,7 +48,7 @@ def gradient_norm_softmax(inputs: Tensor, targets: Tensor, *, ignore_index: int 
     Returns:
         g shaped like ``inputs`` less the class axis, in [0, 1], at least float32; NaN where there is no example.
 
-    Example:
+    Examples:
         >>> gradient_norm_softmax(torch.zeros(1, 4), torch.tensor([2]))
         tensor([0.7500])
     """
@@ -69,7 +69,7 @@ def gradient_norm_asl1(residual: Tensor, mu: float = 0.02) -> Tensor:
     Returns:
         g shaped like ``residual``, in [0, 1], at least float32; NaN for a NaN residual.
 
-    Example:
+    Examples:
         >>> gradient_norm_asl1(torch.tensor([0.0, 0.02, 1.0]), mu=0.02)
         tensor([0.0000, 0.7071, 0.9998])
     """

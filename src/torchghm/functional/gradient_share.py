@@ -19,7 +19,7 @@ def positive_gradient_share(examples: Examples, gradient: Tensor) -> Tensor:
     Returns:
         A scalar in [0, 1], without a host synchronisation; 0 without any gradient.
 
-    Example:
+    Examples:
         >>> from torchghm.functional.examples import arrange_examples
         >>> examples = arrange_examples(torch.zeros(1, 4), torch.tensor([2]))
         >>> positive_gradient_share(examples, torch.full((1, 4), 0.5))

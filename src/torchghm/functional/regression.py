@@ -40,7 +40,7 @@ def asl1_loss(
     Returns:
         A scalar, or with ``reduction="none"`` the shape of ``inputs``.
 
-    Example:
+    Examples:
         >>> asl1_loss(torch.tensor([3.0]), torch.tensor([0.0]), mu=4.0)
         tensor(1.)
     """
@@ -81,7 +81,7 @@ def ghmr_loss(
     Raises:
         ValueError: unlike shapes, an unknown option, non-finite residuals with ``nonfinite="raise"``.
 
-    Example:
+    Examples:
         >>> ghmr_loss(torch.tensor([[0.3, -0.4]]), torch.zeros(1, 2), bins=1)  # one region: the mean ASL1
         tensor(0.3306)
     """

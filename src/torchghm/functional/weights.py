@@ -78,7 +78,7 @@ def harmonizing_weights(
     Returns:
         beta shaped like ``gradient_norm``, float64 (float32 on devices without it); 0 where g is NaN.
 
-    Example:
+    Examples:
         >>> harmonizing_weights(torch.tensor([0.1, 0.2, 0.3, 0.9]), bins=2)
         tensor([0.6667, 0.6667, 0.6667, 2.0000], dtype=torch.float64)
     """

@@ -20,7 +20,7 @@ class BranchLosses(nn.Module):
     Arguments:
         loss: called with inputs, targets and perhaps weights; it stays as it is.
 
-    Example:
+    Examples:
         >>> from torchghm import GHMCLoss
         >>> losses = BranchLosses(GHMCLoss())
         >>> value = losses("last", torch.randn(8, 3), torch.tensor([0, 1, 2, -1, -1, -1, -1, -1]), training=True)

@@ -11,6 +11,8 @@ from torchghm.integrations.hosts import check_installed, warn_untested
 
 check_installed("mmengine", "pip install 'torchghm[mmdetection]'")
 
+from mmengine.hooks import Hook  # noqa: E402
+from mmengine.registry import HOOKS as ROOT_HOOKS  # noqa: E402
 from mmengine.registry import MODELS as ROOT  # noqa: E402
 from mmengine.registry import Registry  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
@@ -22,6 +24,9 @@ warn_untested("mmdet")
 
 MODELS = Registry("model", parent=ROOT, scope="torchghm", locations=["torchghm.integrations.mmdetection"])
 """Found from every registry of models under mmengine's: ``type="torchghm.GHMC"`` and its neighbours."""
+
+HOOKS = Registry("hook", parent=ROOT_HOOKS, scope="torchghm", locations=["torchghm.integrations.mmdetection"])
+"""Has ``type="torchghm.CheckCalled"``."""
 
 for _reference in (ReferenceGHMC, ReferenceGHMR):
     MODELS.register_module(module=_reference)
@@ -38,7 +43,7 @@ class GHMC(nn.Module):
         use_sigmoid: only True: heads ask for it.
         options: of `torchghm.GHMCLoss`.
 
-    Example:
+    Examples:
         >>> import torch
         >>> loss = MODELS.build({"type": "torchghm.GHMC", "bins": 10})
         >>> float(loss(torch.zeros(2, 1), torch.tensor([0, 1]), avg_factor=1))  # an object, and background
@@ -111,6 +116,47 @@ class GHMR(nn.Module):
         _check_reduction(reduction_override)
         loss: Tensor = self.loss(pred, target, weight if label_weight is None else label_weight)
         return self.loss_weight * loss
+
+
+@HOOKS.register_module()
+class CheckCalled(Hook):  # type: ignore[misc]
+    """Stops a training whose first step does not call the losses: ``custom_hooks=[dict(type="torchghm.CheckCalled")]``.
+
+    A head may build a loss and compute another one.
+    """
+
+    def before_train(self, runner: Any) -> None:
+        """Listen to every harmonized loss of the model, until its first call.
+
+        Raises:
+            RuntimeError: a model without any.
+        """
+        kinds = (GHMC, GHMR, ReferenceGHMC, ReferenceGHMR)
+        losses = {name: part for name, part in runner.model.named_modules() if isinstance(part, kinds)}
+        if not losses:
+            raise RuntimeError(
+                f"No loss of torchghm is in this {type(runner.model).__name__}: set `loss_cls` or `loss_bbox` of its "
+                'head to dict(type="torchghm.GHMC") or "torchghm.GHMR".'
+            )
+        self.called: set[str] = set()
+        self.handles = {
+            name: loss.register_forward_hook(lambda *_, name=name: self.called.add(name))
+            for name, loss in losses.items()
+        }
+
+    def after_train_iter(self, runner: Any, *args: Any, **kwargs: Any) -> None:
+        """Raise a RuntimeError if a loss was not called in the first step."""
+        if not self.handles:
+            return
+        for handle in self.handles.values():
+            handle.remove()
+        silent = sorted(self.handles.keys() - self.called)
+        self.handles = {}
+        if silent:
+            raise RuntimeError(
+                f"The harmonized {', '.join(silent)} of this {type(runner.model).__name__} were not called in the "
+                "first step: its head computes another loss. Choose a head that calls `loss_cls` and `loss_bbox`."
+            )
 
 
 def _check_reduction(reduction_override: str | None) -> None:

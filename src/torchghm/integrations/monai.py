@@ -20,6 +20,9 @@ Detector = TypeVar("Detector", bound=nn.Module)
 class HarmonizedRetinaNetDetector(RetinaNetDetector):  # type: ignore[misc]
     """Made by `harmonize`: checks labels, and asks the box loss also where no anchor matched an object."""
 
+    harmonized: dict[str, nn.Module]
+    """Losses that `harmonize` set, by attribute: another one there would train without ours, and say nothing."""
+
     def compute_loss(
         self, head_outputs_reshape: Any, targets: Any, anchors: Any, num_anchor_locs_per_level: Any
     ) -> Any:
@@ -27,8 +30,15 @@ class HarmonizedRetinaNetDetector(RetinaNetDetector):  # type: ignore[misc]
 
         Raises:
             ValueError: labels outside 0 to K - 1.
+            RuntimeError: a loss that was replaced after `harmonize`, and would not be called.
         """
         check_label_range([target[self.target_label_key] for target in targets], self.num_classes)
+        for name, loss in self.harmonized.items():
+            if getattr(self, name) is not loss:
+                raise RuntimeError(
+                    f"The harmonized {name} of this {type(self).__name__} is never called: it was replaced by "
+                    f"{type(getattr(self, name)).__name__} after harmonize(). Call harmonize() last."
+                )
         return super().compute_loss(head_outputs_reshape, targets, anchors, num_anchor_locs_per_level)
 
     def compute_box_loss(self, box_regression: Tensor, targets: Any, anchors: Any, matched_idxs: Any) -> Tensor:
@@ -58,6 +68,7 @@ def harmonize(detector: Detector, cls_loss: nn.Module | None = None, box_loss: n
     Raises:
         TypeError: another detector.
         ValueError: a loss whose options don't fit.
+        RuntimeError: in the first step, where a loss was replaced since.
     """
     warn_untested("monai")
     if type(detector) not in (RetinaNetDetector, HarmonizedRetinaNetDetector):
@@ -67,6 +78,9 @@ def harmonize(detector: Detector, cls_loss: nn.Module | None = None, box_loss: n
         )
     check_host_losses(cls_loss, box_loss)
     retinanet: Any = detector
+    own = {"cls_loss_func": cls_loss, "box_loss_func": box_loss}
+    before = getattr(retinanet, "harmonized", {})
+    retinanet.harmonized = {**before, **{name: loss for name, loss in own.items() if loss is not None}}
     retinanet.__class__ = HarmonizedRetinaNetDetector
     if cls_loss is not None:
         retinanet.set_cls_loss(cls_loss)

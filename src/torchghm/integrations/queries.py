@@ -36,7 +36,7 @@ def quality_targets(logits: Tensor, queries: tuple[Tensor, Tensor], labels: Tens
 def overlap(predicted: Tensor, true: Tensor) -> Tensor:
     """Intersection over union of pairs of boxes [P, 4], centre x, centre y, width and height: [P] in [0, 1].
 
-    Example:
+    Examples:
         >>> overlap(torch.tensor([[0.5, 0.5, 0.2, 0.2]]), torch.tensor([[0.6, 0.5, 0.2, 0.2]]))
         tensor([0.3333])
     """

@@ -40,6 +40,11 @@ class HarmonizedSetCriterion(SetCriterion):  # type: ignore[misc]
         self.names = names
         return super().forward(outputs, targets, num_boxes)
 
+    def calls(self) -> dict[str, int]:
+        """How often each kind of loss was called in training."""
+        both = {"cls_losses": self.cls_losses, "box_losses": self.box_losses}
+        return {name: losses.calls for name, losses in both.items() if losses is not None}
+
     def loss_labels(
         self,
         outputs: Any,
@@ -80,6 +85,28 @@ class HarmonizedSetCriterion(SetCriterion):  # type: ignore[misc]
         return self.names.get(id(outputs), "last")
 
 
+class CheckedModule:
+    """Mixed into an `RFDETRModelModule` by `harmonize`: its first batch has to call the losses."""
+
+    def on_train_batch_start(self, *args: Any, **kwargs: Any) -> Any:
+        """Note the calls before the batch."""
+        harmonized: HarmonizedSetCriterion = self.__dict__["harmonized"]
+        self.__dict__["calls_before"] = harmonized.calls()
+        return super().on_train_batch_start(*args, **kwargs)  # type: ignore[misc]
+
+    def on_train_batch_end(self, *args: Any, **kwargs: Any) -> Any:
+        """Raise a RuntimeError if a loss was not called since."""
+        harmonized: HarmonizedSetCriterion = self.__dict__["harmonized"]
+        for name, calls in harmonized.calls().items():
+            if calls == self.__dict__["calls_before"][name]:
+                raise RuntimeError(
+                    f"The harmonized {name} of this {type(self).__name__} were not called in a step: it computes "
+                    "another loss. Was its criterion, or the criterion's `losses`, replaced after harmonize()? Call "
+                    "harmonize() last."
+                )
+        return super().on_train_batch_end(*args, **kwargs)  # type: ignore[misc]
+
+
 def harmonize(module: Module, cls_loss: nn.Module | None = None, box_loss: nn.Module | None = None) -> Module:
     """Give RF-DETR harmonized losses, in place.
 
@@ -98,6 +125,7 @@ def harmonize(module: Module, cls_loss: nn.Module | None = None, box_loss: nn.Mo
     Raises:
         TypeError: a module without such a criterion.
         ValueError: a loss whose options don't fit, masks or keypoints, or padded targets.
+        RuntimeError: after a step of an `RFDETRModelModule` in which a loss was not called.
     """
     warn_untested("rfdetr")
     criterion: Any = module if isinstance(module, SetCriterion) else getattr(module, "criterion", None)
@@ -113,4 +141,8 @@ def harmonize(module: Module, cls_loss: nn.Module | None = None, box_loss: nn.Mo
     criterion.cls_losses = None if cls_loss is None else BranchLosses(cls_loss)
     criterion.box_losses = None if box_loss is None else BranchLosses(box_loss)
     criterion.names = {}
+    if hasattr(module, "on_train_batch_end"):
+        module.__dict__["harmonized"] = criterion  # no submodule twice
+        if not isinstance(module, CheckedModule):
+            module.__class__ = type(type(module).__name__, (CheckedModule, type(module)), {})
     return module

@@ -55,7 +55,7 @@ def resolve_backend(backend: Backend, inputs: Tensor) -> Resolved:
         TypeError: a dtype that the backend asked for has no kernel for.
         ImportError: the backend asked for is not installed; the message says what to install.
 
-    Example:
+    Examples:
         >>> resolve_backend("eager", torch.zeros(2, 3))
         'eager'
     """

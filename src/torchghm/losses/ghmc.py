@@ -59,7 +59,7 @@ class GHMCLoss(HarmonizedLoss):
 
     Source: Li, Liu, Wang, "Gradient Harmonized Single-stage Detector", AAAI 2019, equation 9; the softmax form is ours.
 
-    Example:
+    Examples:
         >>> import torch
         >>> loss = GHMCLoss(bins=30, momentum=0.75)
         >>> logits = torch.randn(1000, 80, requires_grad=True)  # 1000 anchors, 80 classes
@@ -109,7 +109,7 @@ class GHMCLoss(HarmonizedLoss):
         Arguments:
             options: of the class, also other ``bins`` and ``momentum``.
 
-        Example:
+        Examples:
             >>> GHMCLoss.published().max_weight is None
             True
         """

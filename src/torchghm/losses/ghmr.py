@@ -38,7 +38,7 @@ class GHMRLoss(HarmonizedLoss):
 
     Source: Li, Liu, Wang, "Gradient Harmonized Single-stage Detector", AAAI 2019, equations 11 to 13.
 
-    Example:
+    Examples:
         >>> import torch
         >>> loss = GHMRLoss(mu=0.02)
         >>> predicted = torch.zeros(200, 4, requires_grad=True)  # encoded boxes of 200 positive anchors
@@ -77,7 +77,7 @@ class GHMRLoss(HarmonizedLoss):
         Arguments:
             options: of the class, also another ``mu``, ``bins`` and ``momentum``.
 
-        Example:
+        Examples:
             >>> GHMRLoss.published().mu
             0.02
         """

@@ -32,7 +32,7 @@ class HandoverLoss(Unscriptable):
 
     Source: ours; the author of the paper advises a warm-up of 2,000 iterations on small data.
 
-    Example:
+    Examples:
         >>> from torchghm import FocalLoss, GHMCLoss
         >>> loss = HandoverLoss(FocalLoss(), GHMCLoss(momentum=0.99), start=500, end=1000)
         >>> logits = torch.randn(1000, 80, requires_grad=True)

@@ -108,7 +108,7 @@ class ReferenceGHMC(_Reference):
 
     Source: libuyu/GHM_Detection (2018-19), kept in mmdetection as ``GHMC``.
 
-    Example:
+    Examples:
         >>> loss = ReferenceGHMC(bins=30, momentum=0.75)
         >>> loss(torch.zeros(2, 1), torch.tensor([[1.0], [0.0]]), torch.ones(2, 1))  # 1/(1-a) too large
         tensor(2.7726)
@@ -169,7 +169,7 @@ class ReferenceGHMR(_Reference):
 
     Source: libuyu/GHM_Detection (2018-19), kept in mmdetection as ``GHMR``.
 
-    Example:
+    Examples:
         >>> loss = ReferenceGHMR(mu=4.0, bins=10)
         >>> loss(torch.tensor([[3.0]]), torch.tensor([[0.0]]), torch.ones(1, 1))
         tensor(1.)

@@ -23,7 +23,7 @@ class ResidualScale(nn.Module):
     Arguments:
         momentum, sync: as of `DensityState`.
 
-    Example:
+    Examples:
         >>> scale = ResidualScale(momentum=0.7)
         >>> scale(torch.tensor([0.1, 0.3, -0.3, 0.3, 2.0]), None)
         tensor(0.3023)

@@ -78,7 +78,7 @@ def harmonizing_weights(
 
     Source: GHM paper, section 3.3 (unit region approximation).
 
-    Example:
+    Examples:
         >>> harmonizing_weights(np.array([3.0, 1.0, 0.0]), bins=3)
         array([0.66666667, 2.        , 0.        ])
     """

@@ -48,7 +48,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
         ValueError: if a file in `folder` is malformed; the message names the file and the field.
         WriteError: if the disk is full, or the page may not be written.
 
-    Example:
+    Examples:
         >>> write_report("runs/demo")  # doctest: +SKIP
         PosixPath('runs/demo/report.html')
     """

@@ -16,7 +16,7 @@ METRIC_LABELS = {
 def points(value: float | None) -> str:
     """Return an average precision as it is shown: in points, a dash where there is none. Files keep fractions.
 
-    Example:
+    Examples:
         >>> points(0.3214), points(None)
         ('32.1', '-')
     """

@@ -80,7 +80,7 @@ def read_comparison(folder: str | Path) -> Comparison:
         FileNotFoundError: if `comparison.json`, or a run folder that it names, is missing.
         ValueError: if a file is malformed; the message names the file and the field.
 
-    Example:
+    Examples:
         >>> read_comparison("runs/demo").baseline  # doctest: +SKIP
         'ce+smooth_l1'
     """

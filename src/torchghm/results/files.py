@@ -11,7 +11,7 @@ class RunFiles:
     Arguments:
         path: the run's folder.
 
-    Example:
+    Examples:
         >>> RunFiles("runs/first").best.as_posix()
         'runs/first/checkpoints/best.ckpt'
     """
@@ -43,7 +43,7 @@ class ComparisonFiles:
     Arguments:
         path: the comparison's folder.
 
-    Example:
+    Examples:
         >>> ComparisonFiles("comparison").run("ghmc+ghmr", seed=0).as_posix()
         'comparison/runs/ghmc+ghmr/seed-0'
     """

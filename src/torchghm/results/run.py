@@ -100,7 +100,7 @@ def read_run(folder: str | Path) -> Run:
         FileNotFoundError: if `results.json` is missing.
         ValueError: if a file is malformed; the message names the file and the field.
 
-    Example:
+    Examples:
         >>> read_run("runs/first").metrics["ap"]  # doctest: +SKIP
         0.53
     """

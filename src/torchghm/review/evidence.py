@@ -97,7 +97,7 @@ def deviation(figures: Floats) -> Floats:
 
     The lower half are objects that the model agrees with, as long as less than half of the labels are wrong.
 
-    Example:
+    Examples:
         >>> deviation(np.array([0.1, 0.2, 0.3, 0.4, 0.9])).round(1)
         array([-1.5, -0.7,  0. ,  0.7,  4.4])
     """

@@ -38,7 +38,7 @@ class LabelMemory:
         epochs: of the whole training: the trajectory's eight points are spread over them.
         device: where the sums are kept; that of the model, so that nothing is copied in a step.
 
-    Example:
+    Examples:
         >>> memory = LabelMemory(objects=3, epochs=2)
         >>> logits = torch.tensor([[4.0, 0.0], [0.0, 4.0], [4.0, 0.0]])
         >>> memory.observe_rows(logits, torch.tensor([0, 1, 1]), rows=torch.tensor([0, 1, 2]))  # the last one is wrong

@@ -140,7 +140,7 @@ def in_frame(boxes: Tensor, frame: Tensor) -> Tensor:
         boxes: [k, 4] xyxy.
         frame: [2, 4] where the image's upper left half and its upper left quarter are now.
 
-    Example:
+    Examples:
         >>> frame = torch.tensor([[50.0, 0.0, 100.0, 50.0], [75.0, 0.0, 100.0, 25.0]])  # mirrored, sides of 100
         >>> in_frame(torch.tensor([[0.0, 0.0, 25.0, 50.0]]), frame)
         tensor([[0.7500, 0.0000, 1.0000, 0.5000]])

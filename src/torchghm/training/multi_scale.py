@@ -21,7 +21,7 @@ def drawn_factor(factors: tuple[float, float], seed: int, step: int) -> float:
         seed: of the run.
         step: optimiser steps taken so far.
 
-    Example:
+    Examples:
         >>> 0.5 <= drawn_factor((0.5, 1.5), seed=0, step=3) <= 1.5
         True
     """

@@ -74,7 +74,7 @@ def train(
         NonFiniteError: a loss was not finite, and the recipe says to stop then.
         KeyboardInterrupt: Ctrl-C; the last checkpoint is kept.
 
-    Example:
+    Examples:
         >>> train("scenes", recipe="demo", out="runs/demo")["metrics"]["ap50"]  # doctest: +SKIP
         0.71
     """

@@ -29,7 +29,7 @@ def decay_at(step: int, decay: float) -> float:
     Source:
         The warm-up of TensorFlow's ``ExponentialMovingAverage(decay, num_updates)``.
 
-    Example:
+    Examples:
         >>> decay_at(1, 0.999), decay_at(100_000, 0.999)
         (0.18181818181818182, 0.999)
     """

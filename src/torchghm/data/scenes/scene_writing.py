@@ -65,7 +65,7 @@ def write_scenes(
         ValueError: an argument out of its range.
         FileExistsError: the folder is there and may not be replaced.
 
-    Example:
+    Examples:
         >>> write_scenes("scenes", images=20, label_noise=0.1)  # doctest: +SKIP
         PosixPath('scenes')
     """

@@ -40,7 +40,7 @@ def write_shards(data: DetectionData, out: str | os.PathLike[str], *, size: int 
         FileExistsError: the folder is there and may not be replaced.
         OSError: an image cannot be read, or the disk is full; nothing is left then.
 
-    Example:
+    Examples:
         >>> data = load_data("scenes", val_fraction=0, test_fraction=0)  # doctest: +SKIP
         >>> write_shards(data, "shards")  # doctest: +SKIP
         PosixPath('shards')

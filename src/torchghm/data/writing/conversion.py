@@ -39,7 +39,7 @@ def write_data(data: DetectionData, out: str | os.PathLike[str], *, to: str) -> 
         FileExistsError: the folder is there and not empty.
         OSError: an image cannot be read, or the disk is full; nothing is left then.
 
-    Example:
+    Examples:
         >>> write_data(load_data("bccd"), "bccd-yolo", to="yolo")  # doctest: +SKIP
         PosixPath('bccd-yolo')
     """

@@ -36,7 +36,7 @@ def write_noisy(data: DetectionData, out: str | os.PathLike[str], *, rate: float
         FileExistsError: the folder is there and not empty.
         OSError: an image cannot be read, or the disk is full; nothing is left then.
 
-    Example:
+    Examples:
         >>> write_noisy(load_data("bccd"), "bccd-noisy", rate=0.2)  # doctest: +SKIP
         PosixPath('bccd-noisy')
     """

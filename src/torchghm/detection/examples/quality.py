@@ -43,7 +43,7 @@ def overlap(predicted: Tensor, encoded: Tensor, encoding: BoxEncoding) -> Tensor
         predicted, encoded: [P, 4] in units of the anchor's size.
         encoding: of both.
 
-    Example:
+    Examples:
         >>> overlap(torch.tensor([[0.5, 0.0, 0.0, 0.0]]), torch.zeros(1, 4), "center")  # shifted by half a side
         tensor([0.3333])
     """

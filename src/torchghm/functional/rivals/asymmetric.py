@@ -31,7 +31,7 @@ def asymmetric_formula(gamma_negative: float = 4.0, gamma_positive: float = 0.0,
     Source: Ridnik et al., "Asymmetric Loss For Multi-Label Classification", ICCV 2021; the defaults are the
     paper's for MS-COCO.
 
-    Example:
+    Examples:
         >>> from torchghm.functional.weighed import LossOptions, weigh_examples
         >>> logits, targets = torch.tensor([[0.0, -4.0]]), torch.tensor([0])
         >>> weigh_examples(logits, targets, None, asymmetric_formula(), LossOptions(reduction="none")).loss

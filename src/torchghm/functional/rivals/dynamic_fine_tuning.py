@@ -17,7 +17,7 @@ def dynamic_fine_tuning_formula(examples: Examples, cross_entropy: Tensor, amoun
     Source: Wu et al., "On the Generalization of SFT: A Reinforcement Learning Perspective with Reward Rectification",
     2025 (arXiv 2508.05629).
 
-    Example:
+    Examples:
         >>> import torch
         >>> from torchghm.functional.weighed import LossOptions, weigh_examples
         >>> logits, targets = torch.zeros(1, 2), torch.tensor([0])  # ln 2 / 2

@@ -28,7 +28,7 @@ def equalization_weights(gradients: Tensor, gamma: float = 12.0, mu: float = 0.8
     Source: Tan et al., "Equalization Loss v2", CVPR 2021, with the paper's settings. Its category-agnostic
     task, a column of its own in a second stage, is not part of it.
 
-    Example:
+    Examples:
         >>> equalization_weights(torch.tensor([[8.0, 50.0], [10.0, 100.0]]))
         tensor([[3.0000, 4.8936],
                 [0.5000, 0.0266]])

@@ -28,7 +28,7 @@ def generalized_cross_entropy_formula(q: float = 0.7) -> Formula:
     Source: Zhang and Sabuncu, "Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy Labels",
     NeurIPS 2018, and its q; without the truncation, which needs a weight for every image. The sigmoid form is ours.
 
-    Example:
+    Examples:
         >>> from torchghm.functional.weighed import LossOptions, weigh_examples
         >>> logits, targets = torch.zeros(1, 2), torch.tensor([0])
         >>> weigh_examples(

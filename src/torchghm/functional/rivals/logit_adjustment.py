@@ -26,7 +26,7 @@ def logit_adjustment_formula(priors: Tensor, tau: float = 1.0) -> Formula:
     Source: Menon et al., "Long-tail learning via logit adjustment", ICLR 2021, and its tau. Predictions are made with
     the logits as they are.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from torchghm.functional.weighed import LossOptions, weigh_examples
         >>> formula = logit_adjustment_formula(torch.tensor([0.9, 0.1]))

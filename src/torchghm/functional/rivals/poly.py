@@ -28,7 +28,7 @@ def poly1_focal_formula(epsilon: float = -1.0, alpha: float | None = 0.25, gamma
 
     Source: Leng et al., "PolyLoss", ICLR 2022, Poly-1 of the focal loss; epsilon -1 is the paper's for detection.
 
-    Example:
+    Examples:
         >>> from torchghm.functional.weighed import LossOptions, weigh_examples
         >>> logits, targets = torch.zeros(1, 2), torch.tensor([0])
         >>> weigh_examples(logits, targets, None, poly1_focal_formula(), LossOptions(reduction="none")).loss

@@ -27,7 +27,7 @@ def quality_focal_formula(beta: float = 2.0) -> Formula:
 
     Source: Li et al., "Generalized Focal Loss", NeurIPS 2020, and its beta.
 
-    Example:
+    Examples:
         >>> from torchghm.functional.weighed import LossOptions, weigh_examples
         >>> logits, targets = torch.zeros(1, 2), torch.tensor([[0.5, 0.9]])
         >>> weigh_examples(logits, targets, None, quality_focal_formula(), LossOptions(reduction="none")).loss

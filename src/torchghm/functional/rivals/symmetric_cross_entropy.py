@@ -30,7 +30,7 @@ def symmetric_cross_entropy_formula(alpha: float = 0.1, beta: float = 1.0, log_o
     alpha and beta are the paper's for CIFAR-10. The authors' code clips labels at 1e-4, a ``log_of_zero`` of -9.21. The
     paper is for softmax; the sigmoid form is ours.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from torchghm.functional.weighed import LossOptions, weigh_examples
         >>> logits, targets = torch.zeros(1, 2), torch.tensor([0])

@@ -48,7 +48,7 @@ def harmonize(
         TypeError: a model that is not known.
         ValueError: a loss whose options don't fit, or a head that did not call the hook.
 
-    Example:
+    Examples:
         >>> import torchghm
         >>> from transformers import RTDetrConfig, RTDetrForObjectDetection  # doctest: +SKIP
         >>> model = harmonize(RTDetrForObjectDetection(RTDetrConfig()), torchghm.GHMCLoss())  # doctest: +SKIP

@@ -34,7 +34,7 @@ class StateCallback(TrainerCallback):  # type: ignore[misc]
         losses: a `TaskLoss`, or a model that `harmonize` gave its losses.
         checkpoint: the folder to restore from; None for the one of this step in the Trainer's ``output_dir``.
 
-    Example:
+    Examples:
         >>> StateCallback(torch.nn.Linear(1, 1))
         Traceback (most recent call last):
             ...

@@ -122,7 +122,7 @@ def compute_loss_func(model: nn.Module, cls_loss: nn.Module, task: Task | None =
     Raises:
         ValueError: no task given, and none to be told from the model; a loss with options of another layout.
 
-    Example:
+    Examples:
         >>> from torchghm import GHMCLoss
         >>> from transformers import BertConfig, BertForTokenClassification
         >>> model = BertForTokenClassification(BertConfig(

@@ -110,7 +110,7 @@ def trainer(cls_loss: nn.Module | None = None, box_loss: nn.Module | None = None
             predicts distributions.
         RuntimeError: in the first step, where the losses were not called.
 
-    Example:
+    Examples:
         >>> from torchghm import GHMCLoss
         >>> trainer(GHMCLoss()).__mro__[2].__name__
         'DetectionTrainer'

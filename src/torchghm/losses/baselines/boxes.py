@@ -61,7 +61,7 @@ class _BoxBaseline(Unscriptable):
 class SmoothL1Loss(_BoxBaseline):
     """Smooth L1 loss (``delta=0``: L1): see `torchghm.functional.smooth_l1_loss`.
 
-    Example:
+    Examples:
         >>> SmoothL1Loss(delta=1.0)(torch.tensor([1.0]), torch.tensor([0.0]))
         tensor(0.5000)
     """
@@ -85,7 +85,7 @@ class SmoothL1Loss(_BoxBaseline):
 class ASL1Loss(_BoxBaseline):
     """Authentic smooth L1 loss, GHM-R without harmonizing: see `torchghm.functional.asl1_loss`.
 
-    Example:
+    Examples:
         >>> ASL1Loss(mu=4.0)(torch.tensor([3.0]), torch.tensor([0.0]))
         tensor(1.)
     """

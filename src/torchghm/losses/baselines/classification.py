@@ -19,7 +19,7 @@ class CrossEntropyLoss(UnharmonizedLoss):
     Arguments:
         options: those of `torchghm.losses.baselines.unharmonized.Options`.
 
-    Example:
+    Examples:
         >>> import torch
         >>> CrossEntropyLoss(average="examples")(torch.zeros(2, 3), torch.tensor([1, -1]))
         tensor(0.6931)
@@ -36,7 +36,7 @@ class FocalLoss(UnharmonizedLoss):
         alpha, gamma: as there.
         options: those of `torchghm.losses.baselines.unharmonized.Options`.
 
-    Example:
+    Examples:
         >>> import torch
         >>> FocalLoss(alpha=None)(torch.zeros(1, 2), torch.tensor([0]))
         tensor(0.3466)
@@ -61,7 +61,7 @@ class OHEMLoss(UnharmonizedLoss):
         negatives_per_positive, min_negatives: as there.
         options: those of `torchghm.losses.baselines.unharmonized.Options`.
 
-    Example:
+    Examples:
         >>> import torch
         >>> OHEMLoss(negatives_per_positive=1)(torch.tensor([[0.0, -9.0, 2.0]]), torch.tensor([0]))
         tensor(2.8201)

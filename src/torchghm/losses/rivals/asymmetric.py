@@ -20,7 +20,7 @@ class AsymmetricLoss(UnharmonizedLoss):
         gamma_negative, gamma_positive, margin: as there; the defaults are the paper's.
         options: those of `torchghm.losses.baselines.unharmonized.Options`.
 
-    Example:
+    Examples:
         >>> import torch
         >>> AsymmetricLoss()(torch.zeros(1, 2), torch.tensor([0]))
         tensor(0.7177)

@@ -16,7 +16,7 @@ class DynamicFineTuningLoss(UnharmonizedLoss):
     Arguments:
         options: those of `torchghm.losses.baselines.unharmonized.Options`.
 
-    Example:
+    Examples:
         >>> import torch
         >>> DynamicFineTuningLoss()(torch.zeros(1, 2), torch.tensor([0]))
         tensor(0.3466)

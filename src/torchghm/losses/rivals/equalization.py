@@ -31,7 +31,7 @@ class EqualizationLossV2(UnharmonizedLoss):
     Raises:
         ValueError: an option out of its range; later, logits of another number of classes.
 
-    Example:
+    Examples:
         >>> import torch
         >>> loss = EqualizationLossV2()
         >>> logits, targets = torch.zeros(1, 2), torch.tensor([0])

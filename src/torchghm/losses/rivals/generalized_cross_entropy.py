@@ -19,7 +19,7 @@ class GeneralizedCrossEntropyLoss(UnharmonizedLoss):
         q: as there; the default is the paper's.
         options: those of `torchghm.losses.baselines.unharmonized.Options`.
 
-    Example:
+    Examples:
         >>> import torch
         >>> GeneralizedCrossEntropyLoss(activation="softmax")(torch.zeros(1, 2), torch.tensor([0]))
         tensor(0.5492)

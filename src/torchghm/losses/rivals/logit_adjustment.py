@@ -35,7 +35,7 @@ class LogitAdjustedLoss(UnharmonizedLoss):
     Raises:
         ValueError: an option out of its range; later, logits of another number of classes.
 
-    Example:
+    Examples:
         >>> loss = LogitAdjustedLoss(priors=[900, 100])
         >>> loss(torch.zeros(1, 2), torch.tensor([1]))
         tensor(2.3026)

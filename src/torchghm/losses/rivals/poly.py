@@ -19,7 +19,7 @@ class Poly1FocalLoss(UnharmonizedLoss):
         epsilon, alpha, gamma: as there; epsilon is the paper's for detection.
         options: those of `torchghm.losses.baselines.unharmonized.Options`.
 
-    Example:
+    Examples:
         >>> import torch
         >>> Poly1FocalLoss()(torch.zeros(1, 2), torch.tensor([0]))
         tensor(0.0483)

@@ -22,7 +22,7 @@ class QualityFocalLoss(UnharmonizedLoss):
         beta: as there; the default is the paper's.
         options: those of `torchghm.losses.baselines.unharmonized.Options`.
 
-    Example:
+    Examples:
         >>> import torch
         >>> QualityFocalLoss()(torch.zeros(1, 2), torch.tensor([[0.9, 0.0]]))
         tensor(0.2842)

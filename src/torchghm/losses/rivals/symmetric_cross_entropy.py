@@ -19,7 +19,7 @@ class SymmetricCrossEntropyLoss(UnharmonizedLoss):
         alpha, beta, log_of_zero: as there.
         options: those of `torchghm.losses.baselines.unharmonized.Options`.
 
-    Example:
+    Examples:
         >>> import torch
         >>> SymmetricCrossEntropyLoss()(torch.zeros(1, 2), torch.tensor([0]))
         tensor(4.1386)

@@ -45,7 +45,7 @@ def plot_gradient_norm_distribution(
 
     Source: GHM paper, section 3.1 (the distribution of gradient norm of a converged model).
 
-    Example:
+    Examples:
         >>> fig, ax = plot_gradient_norm_distribution({"negatives": [900, 90, 9], "positives": [1, 2, 4]})
         >>> ax.get_yscale()
         'log'
@@ -105,7 +105,7 @@ def plot_reweighted_classification(
 
     Source: GHM paper, section 3.3 (reformulated gradient norm).
 
-    Example:
+    Examples:
         >>> fig, ax = plot_reweighted_classification([0] * 9 + [5], [90] + [1] * 9, bins=10)
         >>> [line.get_label() for line in ax.get_lines()]
         ['CE', 'focal', 'GHM-C', 'GHM-C as published']

@@ -35,7 +35,7 @@ def plot_precision_recall(
     Returns:
         The figure and the axes.
 
-    Example:
+    Examples:
         >>> fig, ax = plot_precision_recall({"": ([0.5, 0.4], [0.8, 0.9]), "cat": ([0.6, 0.5], [0.7, 0.8])})
         >>> [line.get_label() for line in ax.get_lines()]
         ['cat', 'all together']
@@ -63,7 +63,7 @@ def plot_f1_by_threshold(
     Returns:
         The figure and the axes.
 
-    Example:
+    Examples:
         >>> fig, ax = plot_f1_by_threshold({"": ([0.25, 0.5], [0.4, 0.6])}, threshold=0.5)
         >>> ax.get_ylabel()
         'F1'
@@ -92,7 +92,7 @@ def plot_confusion(counts: ArrayLike, names: Sequence[str], *, ax: Axes | None =
     Raises:
         ValueError: counts of another shape.
 
-    Example:
+    Examples:
         >>> fig, ax = plot_confusion([[8, 2], [1, 0]], ["cat"])
         >>> [tick.get_text() for tick in ax.get_yticklabels()]
         ['cat', 'background']
@@ -131,7 +131,7 @@ def plot_reliability(
     Returns:
         The figure and the axes.
 
-    Example:
+    Examples:
         >>> fig, ax = plot_reliability([0.25, 0.75], [0.1, 0.8], [30, 20])
         >>> ax.get_xlabel()
         'score'
@@ -158,7 +158,7 @@ def plot_error_kinds(counts: Mapping[str, int], *, ax: Axes | None = None) -> tu
     Returns:
         The figure and the axes.
 
-    Example:
+    Examples:
         >>> fig, ax = plot_error_kinds({"missed": 7, "duplicate": 2})
         >>> [tick.get_text() for tick in ax.get_yticklabels()]
         ['missed', 'duplicate']

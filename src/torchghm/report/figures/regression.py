@@ -56,7 +56,7 @@ def plot_reweighted_regression(
 
     Source: GHM paper, section 3.4.
 
-    Example:
+    Examples:
         >>> fig, ax = plot_reweighted_regression([0, 0.01, 0.1, 1], [5, 3, 1], bins=3)
         >>> [line.get_label() for line in ax.get_lines()]
         ['ASL1', 'smooth L1', 'GHM-R', 'GHM-R as published']
@@ -103,7 +103,7 @@ def plot_regression_losses(*, mu: float = 0.02, delta: float = 1 / 9, ax: Axes |
 
     Source: GHM paper, section 3.4 (ASL1).
 
-    Example:
+    Examples:
         >>> fig, ax = plot_regression_losses(mu=0.05)
         >>> len(ax.get_lines())
         5

@@ -47,7 +47,7 @@ def plot_paired_differences(
     Raises:
         ValueError: if `differences` is empty.
 
-    Example:
+    Examples:
         >>> fig, ax = plot_paired_differences({"ghmc+ghmr": (0.02, -0.01, 0.05)}, baseline="ce+smooth_l1")
         >>> [tick.get_text() for tick in ax.get_yticklabels()]
         ['GHM-C + GHM-R']
@@ -98,7 +98,7 @@ def plot_per_class_average_precision(
     Raises:
         ValueError: if there is no class.
 
-    Example:
+    Examples:
         >>> fig, ax = plot_per_class_average_precision({"ce+smooth_l1": {"WBC": 0.7, "RBC": 0.5}})
         >>> [tick.get_text() for tick in ax.get_yticklabels()]
         ['WBC', 'RBC']

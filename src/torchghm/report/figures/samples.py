@@ -69,7 +69,7 @@ def plot_samples(
     Raises:
         ValueError: if `samples` is empty, or an image can't be read.
 
-    Example:
+    Examples:
         >>> from torchghm.report import read_run
         >>> fig, ax = plot_samples(read_run("runs/first").samples[:3])  # doctest: +SKIP
     """

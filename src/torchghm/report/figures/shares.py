@@ -59,7 +59,7 @@ def gradient_shares(
         gamma: focusing parameter of the focal loss.
         alpha: weight of the positives in the focal loss, the negatives have `1 - alpha`.
 
-    Example:
+    Examples:
         >>> shares = gradient_shares([0, 4], [96, 0], bins=2)
         >>> float(shares["ce"].positives), float(shares["ghmc_published"].positives)
         (0.1111111111111111, 0.75)
@@ -123,7 +123,7 @@ def plot_gradient_share(
 
     Source: GHM paper, section 3.3; the shares are ours.
 
-    Example:
+    Examples:
         >>> fig, ax = plot_gradient_share([0] * 9 + [5], [90] + [1] * 9, bins=10)
         >>> ax.get_ylabel()
         'share (log)'

@@ -48,7 +48,7 @@ def plot_average_precision(
     Raises:
         ValueError: if the curves differ in length from each other or from `epochs`.
 
-    Example:
+    Examples:
         >>> fig, ax = plot_average_precision({"ce+smooth_l1": [0.1, 0.3], "ghmc+ghmr": [[0.1, 0.2], [0.2, 0.4]]})
         >>> len(ax.get_lines()), len(ax.collections)
         (2, 1)
@@ -113,7 +113,7 @@ def plot_training_losses(
     Raises:
         ValueError: if lengths differ.
 
-    Example:
+    Examples:
         >>> fig, ax = plot_training_losses([1.0, 0.98], [0.5, 0.1])
         >>> [line.get_label() for line in ax.get_lines()]
         ['GHM-C (minimised)', 'plain loss']
@@ -162,7 +162,7 @@ def plot_weights_over_training(
 
     Source: GHM paper, section 3.3.
 
-    Example:
+    Examples:
         >>> fig, ax = plot_weights_over_training([[0.1, 10.0], [0.2, 5.0]])
         >>> ax.get_ylabel()
         'gradient norm g'

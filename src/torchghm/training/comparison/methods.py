@@ -45,7 +45,7 @@ def named_methods(methods: Methods) -> dict[str, dict[str, Any]]:
     Raises:
         ValueError: no method, the same twice, or a name that is no folder's.
 
-    Example:
+    Examples:
         >>> named_methods([("focal", "smooth_l1")])
         {'focal+smooth_l1': {'loss.cls': 'focal', 'loss.box': 'smooth_l1'}}
     """
@@ -79,7 +79,7 @@ def method_named(name: str, methods: Sequence[str]) -> str:
     Raises:
         ValueError: no method begins so, or several do.
 
-    Example:
+    Examples:
         >>> method_named("ce", ["ce+smooth_l1", "ghmc+smooth_l1"])
         'ce+smooth_l1'
     """
@@ -112,7 +112,7 @@ def load_preset(preset: str | Path) -> Preset:
         FileNotFoundError: no such name or file.
         ValueError: a file of another form; it is named, with the key.
 
-    Example:
+    Examples:
         >>> load_preset("one_stage_classification").baseline
         'focal+smooth_l1'
     """

@@ -79,7 +79,7 @@ def compare(
         ValueError: a method, seed, split or baseline that there is not; data that cannot be used; a folder that holds
             another plan (the message says what differs) or something else.
 
-    Example:
+    Examples:
         >>> compare(
         ...     "demo/scenes",
         ...     methods=[("focal", "smooth_l1"), ("ghmc", "ghmr")],

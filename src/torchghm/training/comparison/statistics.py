@@ -33,7 +33,7 @@ def summarize(values: Sequence[float | None]) -> Summary:
     Raises:
         ValueError: no values, or one that is NaN or infinite.
 
-    Example:
+    Examples:
         >>> summarize([1.0, 2.0, 3.0])
         Summary(mean=2.0, std=1.0)
     """
@@ -65,7 +65,7 @@ def paired_difference(
     Raises:
         ValueError: no values, unlike numbers of them, one that is NaN or infinite, or a confidence out of range.
 
-    Example:
+    Examples:
         >>> difference = paired_difference([0.5, 0.75], [0.25, 0.25])  # t of one degree of freedom is 12.706
         >>> f"{difference.mean:.3f} [{difference.low:.3f}, {difference.high:.3f}] {difference.verdict}"
         '0.375 [-1.213, 1.963] no difference shown'

@@ -158,7 +158,7 @@ def terminal_table(comparison: ComparisonTable) -> Table:
     Arguments:
         comparison: the contents of `comparison.json`.
 
-    Example:
+    Examples:
         >>> import json, rich  # doctest: +SKIP
         >>> rich.print(terminal_table(json.loads(Path("comparison/comparison.json").read_text())))  # doctest: +SKIP
     """

@@ -30,7 +30,7 @@ def load_recipe(recipe: Recipe | str | Path | None = None, values: Mapping[str, 
         FileNotFoundError: no such name or file.
         ValueError: a file that is not a recipe; an unknown key, named together with the nearest known one.
 
-    Example:
+    Examples:
         >>> load_recipe("bccd", {"seed": 1}).trainer.epochs
         15
     """

@@ -32,7 +32,7 @@ def fitting_recipe(images: int, values: Mapping[str, Any] | None = None) -> Reci
     Raises:
         ValueError: as `load_recipe` does.
 
-    Example:
+    Examples:
         >>> [fitting_recipe(images).trainer.epochs for images in (40, 160, 300, 5000)]
         [30, 15, 8, 4]
     """

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def packaged_names(*folder: str) -> list[str]:
     """Return the names of the YAML files in the package's ``recipes``, or in a folder of it.
 
-    Example:
+    Examples:
         >>> "finetune" in packaged_names(), "fine_tuning" in packaged_names("comparisons")
         (True, True)
     """

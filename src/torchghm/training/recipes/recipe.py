@@ -24,7 +24,7 @@ from torchghm.training.recipes.values import checked, nested
 class Recipe(Section):
     """Everything that decides what a training run does.
 
-    Example:
+    Examples:
         >>> Recipe().with_values({"loss.cls": "focal", "seed": 3}).loss.cls
         'focal'
     """

@@ -84,7 +84,7 @@ def flattened(values: Mapping[str, Any], *, keep: str | None = None, prefix: str
         keep: mappings under a key with this ending stay whole; None for none.
         prefix: of every key.
 
-    Example:
+    Examples:
         >>> flattened({"loss": {"cls": "ce"}, "seed": 3})
         {'loss.cls': 'ce', 'seed': 3}
     """
@@ -126,7 +126,7 @@ def checked(model: type[Model], values: Mapping[str, Any], source: str) -> Model
 def some_of(differences: Sequence[str], most: int = 3) -> str:
     """Return the first few of a list as text, with the number of the others.
 
-    Example:
+    Examples:
         >>> some_of(["a", "b", "c", "d", "e"])
         'a, b, c and 2 more'
     """
@@ -193,7 +193,7 @@ def _unknown(model: type[BaseModel], values: Mapping[str, Any], prefix: str = ""
 def as_yaml(value: Any) -> str:
     """Return a value as a recipe has it, on one line.
 
-    Example:
+    Examples:
         >>> as_yaml(None), as_yaml((96, 128)), as_yaml(True)
         ('null', '[96, 128]', 'true')
     """

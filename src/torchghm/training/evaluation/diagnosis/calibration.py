@@ -42,7 +42,7 @@ def reliability(scores: Array, right: NDArray[np.bool_]) -> Reliability:
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, section 2.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> round(reliability(np.array([0.75, 0.75]), np.array([True, False])).error, 3)
         0.25

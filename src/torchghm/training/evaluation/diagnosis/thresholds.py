@@ -47,7 +47,7 @@ def precision_recall(scores: Array, right: NDArray[np.bool_], objects: int) -> C
 def best_threshold(f1: Array) -> float | None:
     """Return the threshold of the largest F1, the middle one of several; None where nothing is found at any.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> best_threshold(np.where(np.arange(1, 100) <= 40, 0.8, 0.5))
         0.21
