@@ -10,7 +10,8 @@ from torch import Tensor
 from torchghm.functional.classification import example_weight
 from torchghm.functional.cross_entropy import sigmoid_cross_entropy
 from torchghm.functional.density import gradient_histogram, region_index
-from torchghm.functional.examples import arrange_examples, check_weight
+from torchghm.functional.example_errors import check_weight
+from torchghm.functional.examples import arrange_examples
 from torchghm.functional.gradient_norm import sigmoid_norm
 from torchghm.losses import GHMCLoss
 from torchghm.losses.step import HarmonizingOptions, LogitBatch
