@@ -69,7 +69,7 @@ PUBLISHED = {
     "faster_rcnn_v2": {**RESNET50, **OWN_BOXES},
     "faster_rcnn_mobilenet": OWN_BOXES,
 }
-"""Of each detector: the values of a recipe that make it the one which torchvision trained on COCO."""
+"""The values of a recipe that make each detector the one which torchvision trained on COCO."""
 
 
 @pytest.mark.parametrize("detector", PUBLISHED)
