@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from torchghm.detector_names import DETECTORS, TWO_STAGE_DETECTORS, has_option
+from torchghm.training.recipes.model_section import DETECTOR_OPTIONS
 from torchghm.training.recipes.named_losses import DEFAULT_LOSSES
-from torchghm.training.recipes.sections import DETECTOR_OPTIONS
 from torchghm.training.recipes.values import merged
 
 COMPUTING_KEYS = frozenset(

@@ -10,8 +10,8 @@ import torch
 from torchghm.detection import HarmonizedDetector, build_detector, harmonize
 from torchghm.detector_names import has_option
 from torchghm.training.recipes.loss_section import DetectionLosses, build_losses
+from torchghm.training.recipes.model_section import DETECTOR_OPTIONS
 from torchghm.training.recipes.recipe import Recipe
-from torchghm.training.recipes.sections import DETECTOR_OPTIONS
 
 DEFAULTS: dict[str, Any] = {"backbone": "resnet18", "head_norm": "group", "image_size": (384, 512)}
 """Values that a recipe's null stands for, where they are not `build_detector`'s defaults."""

@@ -10,10 +10,10 @@ from pydantic import Field, model_validator
 from torchghm.detector_names import SOFTMAX_DETECTORS, TWO_STAGE_DETECTORS, has_option
 from torchghm.training.recipes.changes import apply_changes
 from torchghm.training.recipes.loss_section import LossRecipe
+from torchghm.training.recipes.model_section import ModelRecipe
 from torchghm.training.recipes.named_losses import HARMONIZED, activation_of
 from torchghm.training.recipes.sections import (
     DataRecipe,
-    ModelRecipe,
     OptimizerRecipe,
     Section,
     TrainerRecipe,
