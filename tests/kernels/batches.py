@@ -11,7 +11,7 @@ from tests.oracles import passes as oracle
 from torch import Tensor
 
 from torchghm.functional.examples import Examples
-from torchghm.kernels.cpu import launch
+from torchghm.kernels.cpu import threads as chunks_and_threads
 
 NAN, INF = math.nan, math.inf
 # How far rounding may move a gradient norm: what is nearer to an edge of a region may be counted on either side.
@@ -99,14 +99,14 @@ def move_off_edges(examples: Examples, activation: str, regions: int) -> None:
 @contextmanager
 def threads_and_chunks(threads: int, chunk: int) -> Iterator[None]:
     """Run the kernels on so many threads, in chunks of at most so many numbers, however small the input is."""
-    before, min_chunk = torch.get_num_threads(), launch.MIN_CHUNK
+    before, min_chunk = torch.get_num_threads(), chunks_and_threads.MIN_CHUNK
     torch.set_num_threads(threads)
-    launch.MIN_CHUNK = chunk
+    chunks_and_threads.MIN_CHUNK = chunk
     try:
         yield
     finally:
         torch.set_num_threads(before)
-        launch.MIN_CHUNK = min_chunk
+        chunks_and_threads.MIN_CHUNK = min_chunk
 
 
 def check_histogram(histogram: Tensor, expected: oracle.Histogram, dtype: torch.dtype) -> None:

@@ -1,4 +1,4 @@
-"""How kernels are called: threads, chunks, compilation, and the memory that gradients live in."""
+"""How kernels are called: threads, compilation, and the memory that gradients live in."""
 
 from __future__ import annotations
 
@@ -28,26 +28,6 @@ def inputs():
     return random_examples(
         1, activation="sigmoid", rows=500, classes=80, dtype=torch.float32, soft=False, weight="none"
     )
-
-
-@pytest.mark.parametrize(
-    ("count", "numbers", "multiple"),
-    [(0, 1, 1024), (1, 1, 1024), (10**6, 1, 1024), (2**40, 1, 1024), (65_536, 1000, 1)],
-)
-def test_chunks_cover_everything(count, numbers, multiple):
-    chunks, size = launch.chunking(count, numbers, multiple)
-    assert size % multiple == 0
-    assert (chunks - 1) * size < count <= chunks * size or count == chunks == 0
-    assert chunks <= launch.MAX_CHUNKS
-
-
-@pytest.mark.parametrize("count", [65_536, 65_537, 131_073, 140_000, 262_145, 400_000, 10**6, 3 * 10**7])
-def test_chunks_are_even_and_as_many_for_two_threads_and_four(count):
-    chunks, size = launch.chunking(count, 1, 512)
-    assert chunks in (1, 2) or chunks % 4 == 0
-    assert (chunks == 1) == (count <= launch.MIN_CHUNK)
-    last = count - (chunks - 1) * size
-    assert size - last < 512 * chunks  # what is left over once each chunk is a multiple
 
 
 def test_without_openmp_one_thread_does_the_same(inputs, monkeypatch):

@@ -30,12 +30,6 @@ from torchghm.kernels.cpu.threads import openmp_team
 
 _LOG = logging.getLogger("torchghm")
 
-MIN_CHUNK = 65_536
-"""Up to so many numbers are one chunk, and of more each chunk holds half at least: some 30 microseconds of work, a few
-times what waking a thread costs."""
-MAX_CHUNKS = 128
-"""Chunks, at most: each has a histogram of its own."""
-
 
 class _Fields:
     counter: int  # address of the next chunk's number, which is the field that follows
@@ -109,21 +103,6 @@ _NEXT_CHUNK = cast(Any, Arguments).next_chunk.offset
 
 ARGUMENTS = np.dtype([(name, "f8" if kind == "float" else "i8") for name, kind in _Fields.__annotations__.items()])
 POINTER = cast(Any, types.CPointer)(from_dtype(ARGUMENTS))
-
-
-def chunking(count: int, numbers: int, multiple: int) -> tuple[int, int]:
-    """Split ``count`` items of so many numbers each: how many chunks, and the items in one, a multiple.
-
-    They are even, and several are two or a multiple of four, as far as that ``multiple`` allows: so two or four threads
-    end together. The number of threads must not matter, or the result would depend on it.
-    """
-    most = max(MIN_CHUNK // numbers, -(-count // MAX_CHUNKS), 1)
-    chunks = -(-count // most)
-    if chunks > 2:
-        chunks = -(-chunks // 4) * 4
-    size = -(-count // max(chunks, 1))
-    size = -(-size // multiple) * multiple
-    return -(-count // max(size, 1)), size
 
 
 class Kernel(NamedTuple):

@@ -12,8 +12,9 @@ from torchghm.kernels.checks import check_examples, check_residual, check_table
 from torchghm.kernels.cpu.density_step import density_step
 from torchghm.kernels.cpu.entry_points import HISTOGRAM, LOSS, median
 from torchghm.kernels.cpu.gradient_memory import empty_gradient
-from torchghm.kernels.cpu.launch import Arguments, chunking, compile_kernel, kernel_sequence, run
+from torchghm.kernels.cpu.launch import Arguments, compile_kernel, kernel_sequence, run
 from torchghm.kernels.cpu.simd.loads_and_stores import STORAGE, TILE
+from torchghm.kernels.cpu.threads import chunking
 
 
 def classification_histogram(
