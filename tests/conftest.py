@@ -54,10 +54,12 @@ SLOW = (
     "tests/training/loop",
     "tests/training/recipes/test_detector.py",
     "tests/training/test_label_memory.py",
+    "tests/training/test_multi_scale.py",
     "tests/training/test_opening.py",
     "tests/training/test_resume.py",
     "tests/training/test_run.py",
     "tests/training/test_trainer.py",
+    "tests/training/test_weight_averaging.py",
     # Kernels compiled anew for other processors, Triton's interpreter and compiler.
     "tests/kernels/cpu/simd/test_vectors.py",
     "tests/kernels/triton",
