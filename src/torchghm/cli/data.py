@@ -20,7 +20,12 @@ UNUSABLE = 1
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the data set.")]
 Out = Annotated[Path, typer.Argument(help="Folder to make, outside of DIR.")]
-Layout = Annotated[str | None, typer.Option("--layout", help="coco, voc, yolo, csv or shards; recognised by default.")]
+Layout = Annotated[
+    str | None,
+    typer.Option(
+        "--layout", help="coco, voc, yolo, csv, imagefolder, cvat, labelme, via or shards; recognised by default."
+    ),
+]
 Boxes = Annotated[
     str | None,
     typer.Option("--boxes", help="What boxes are: xyxy, xywh or cxcywh, each also with -pixels or -fractions."),

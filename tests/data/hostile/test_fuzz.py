@@ -107,6 +107,18 @@ def write_open_images(root: Path) -> Path:
     return root
 
 
+def write_metadata(root: Path) -> Path:
+    for split in ("train", "val", "test"):
+        lines = []
+        for sample in (sample for sample in SAMPLES if sample.split == split):
+            write_image(root / split / sample.name, sample.width, sample.height)
+            boxes = [[x1, y1, x2 - x1, y2 - y1] for x1, y1, x2, y2 in sample.boxes]
+            objects = {"bbox": boxes, "categories": [CLASSES[label] for label in sample.labels]}
+            lines.append(json.dumps({"file_name": sample.name, "objects": objects}))
+        (root / split / "metadata.jsonl").write_text("\n".join(lines) + "\n")
+    return root
+
+
 def converted(layout: str) -> Callable[[Path], Path]:
     """Return a maker of the layout as globox writes it, of the same images."""
 
@@ -148,6 +160,7 @@ FILES: dict[str, tuple[Write, str, st.SearchStrategy[damage.Damage], str]] = {
     "labels of a class list": (write_class_list, "labels/train/a.txt", damage.to_words(), "b c d e"),
     "csv": (write_tables, "train/_annotations.csv", damage.to_words(), ""),
     "open images": (write_open_images, "train-annotations-bbox.csv", damage.to_words(), ""),
+    "imagefolder": (write_metadata, "train/metadata.jsonl", damage.to_json(lines=True), "d e"),
     "cvat": (converted("cvat"), "train/annotations.xml", damage.to_xml(), "d e"),
     "labelme": (converted("labelme"), "train/a.json", damage.to_json(), "b c d e"),
     "via": (converted("via"), "train/via.json", damage.to_json(), "d e"),

@@ -13,6 +13,7 @@ from torchghm.data.reading import (
     coco,
     coco_places,
     csv_tables,
+    metadata_lines,
     voc,
     voc_places,
     yolo,
@@ -62,6 +63,9 @@ LAYOUTS: dict[str, Layout] = {
     "voc": Layout(voc_places.is_usual_voc, voc_places.xml_folders, voc.read_voc, voc_places.LOOKED_FOR),
     "yolo": Layout(yolo_sources.usual_settings, yolo_sources.yolo_source, yolo.read_yolo, yolo.LOOKED_FOR),
     "csv": Layout(_never, csv_tables.csv_tables, csv_tables.read_csv, csv_tables.LOOKED_FOR),
+    "imagefolder": Layout(
+        _never, metadata_lines.metadata_files, metadata_lines.read_metadata, metadata_lines.LOOKED_FOR
+    ),
     **{name: _converted(name) for name in converted_places.LOOKED_FOR},
     "shards": Layout(shard_reading.is_sharded, _never, shard_reading.read_shards, shard_reading.LOOKED_FOR),
 }

@@ -9,10 +9,10 @@ from math import nan
 from typing import NamedTuple
 
 from torchghm.data.assumptions import Assumptions
-from torchghm.data.folders.finding import FoundFiles
 from torchghm.data.folders.folder import DataFolder
-from torchghm.data.problems import FileError, Problem, examples, reported
-from torchghm.data.reading.coco_places import image_folders, may_be_of
+from torchghm.data.problems import FileError, Problem, reported
+from torchghm.data.reading.coco_places import image_folders
+from torchghm.data.reading.listed_objects import ListedObject, ListedObjects, listed_records
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.splitting.split_names import is_within, split_of, split_of_path
@@ -82,68 +82,35 @@ def read_csv(
 
     Classes are in alphabetical order. An image without objects has a line with its name alone.
     """
-    tables = csv_tables(folder)
-    lines: dict[str, list[tuple[int, list[str]]]] = {}
-    for split, table in tables.items():
+    listed: dict[str, ListedObjects] = {}
+    annotations = {}
+    for split, table in csv_tables(folder).items():
         with reported(problems, table.file):
-            lines[split] = list(_lines(folder, table))
-    names = {
-        cells[tables[split].columns["class"]].strip()
-        for split, of_split in lines.items()
-        for _, cells in of_split
-        if len(cells) > tables[split].columns["class"]
-    }
-    classes = tuple(sorted(names - {""}))
-    splits = {}
-    for split, of_split in lines.items():
-        annotations = Annotations(folder.root, "line", ("xyxy", tables[split].unit), assumptions)
-        _add(folder, split, tables[split], of_split, classes, annotations, problems)
-        records = annotations.records(problems)
-        splits[split] = annotations.remaining(records)
-    return classes, splits
+            listed[split] = _listed(folder, split, table)
+        annotations[split] = Annotations(folder.root, "line", ("xyxy", table.unit), assumptions)
+    return listed_records(folder, listed, annotations, problems)
 
 
-def _add(
-    folder: DataFolder,
-    split: str,
-    table: Table,
-    lines: list[tuple[int, list[str]]],
-    classes: tuple[str, ...],
-    annotations: Annotations,
-    problems: list[Problem],
-) -> None:
+def _listed(folder: DataFolder, split: str, table: Table) -> ListedObjects:
+    """Return the images and objects of a table."""
     columns = table.columns
     inner = posixpath.dirname(table.file)
     starts = dict.fromkeys((inner, posixpath.join(inner, "images"), *image_folders(folder, split), ""))
-    found = FoundFiles(
-        folder, (cells[columns["image"]] for _, cells in lines), tuple(starts), lambda name: may_be_of(split, name)
-    )
-    found.report(table.file, f"of {split!r}", problems)
-    label = {name: number for number, name in enumerate(classes)}
-    indices: dict[str, int] = {}
-    incomplete = []
-    for number, cells in lines:
-        image = found.by_name.get(cells[columns["image"]])
-        if image is None:
-            continue
-        if image not in indices:
-            sides = [_number(_cell(cells, columns.get(side))) for side in ("width", "height")]
-            indices[image] = annotations.add_image(image, table.file, len(indices) + 1, *sides)
-        name = _cell(cells, columns["class"])
+    listed = ListedObjects(table.file, tuple(starts))
+    for number, cells in _lines(folder, table):
+        image, name = cells[columns["image"]], _cell(cells, columns["class"])
+        if image not in listed.sizes:
+            width, height = (_number(_cell(cells, columns.get(side))) for side in ("width", "height"))
+            listed.sizes[image] = (width, height)
         corners = [_number(_cell(cells, columns[corner])) for corner in CORNERS]
-        if not name and all(corner != corner for corner in corners):
+        known = sum(corner == corner for corner in corners)
+        if not name and not known:
             continue
-        known = [corner for corner in corners if corner == corner]
-        if len(known) < 4 or not name:
-            incomplete.append(f"line {number} {','.join(cells)[:60]!r}")
-        if not known or not name:
-            annotations.add_lost(indices[image])
-        else:
-            crowd = _cell(cells, columns.get("crowd")) == "1"
-            annotations.add_box(indices[image], corners, label[name], number, crowd, partly=len(known) < 4)
-    if incomplete:
-        detail = f"{len(incomplete)}: {examples(incomplete)}"
-        problems.append(Problem(table.file, "box-incomplete", detail, len(incomplete)))
+        if known < 4 or not name:
+            listed.note("box-incomplete", f"line {number} {','.join(cells)[:60]!r}")
+        crowd = _cell(cells, columns.get("crowd")) == "1"
+        listed.objects.append(ListedObject(image, name, corners if known and name else None, number, crowd))
+    return listed
 
 
 def _table(folder: DataFolder, file: str) -> Table | None:

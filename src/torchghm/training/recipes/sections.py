@@ -25,7 +25,7 @@ class Section(BaseModel):
 class DataRecipe(Section):
     """Reading, augmentation and batching of the data."""
 
-    layout: Literal["coco", "voc", "yolo", "csv", "cvat", "labelme", "via", "shards"] | None = Field(
+    layout: Literal["coco", "voc", "yolo", "csv", "imagefolder", "cvat", "labelme", "via", "shards"] | None = Field(
         default=None, description="of the folder; null recognises it"
     )
     shards_at: str | None = Field(
@@ -75,6 +75,9 @@ class DataRecipe(Section):
         default=None,
         examples=[[0.75, 1.25]],
         description="smallest and largest factor of image_size, one drawn for each training step; null for none",
+    )
+    mosaic: Probability = Field(
+        default=0.0, description="probability that a training image shows parts of four, see docs/training.md"
     )
     colour_jitter: Probability = Field(
         default=0.0, description="strength of random brightness, contrast and saturation"
