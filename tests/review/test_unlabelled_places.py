@@ -55,6 +55,16 @@ def test_a_place_that_is_not_seen_again_fades_and_other_images_stay():
     assert columns["score"].tolist()[0] == first > columns["score"].tolist()[1] > 0
 
 
+def test_images_without_a_frame_are_left_out():
+    examples, targets, predicted = seen([[10.0, 10, 30, 30]], [[0.0, 3.0, -4.0]])
+    mosaic = {"boxes": torch.zeros(0, 4), "index": 0}
+    pair = examples._replace(logits=examples.logits.repeat(2, 1, 1), targets=examples.targets.repeat(2, 1))
+    places = UnlabelledPlaces(images=2)
+    places.observe(pair, [mosaic, *targets], lambda anchors: predicted(anchors[1])[None].repeat(2, 1, 1))
+    places.end_epoch(lambda sums: sums)
+    assert places.columns()["image"].tolist() == [1]
+
+
 def test_the_frame_undoes_every_transform():
     transforms = training_transforms(flip=0.5, vertical_flip=0.5, scale_jitter=(0.6, 1.6), translate=0.2)
     box = torch.tensor([[40.0, 30.0, 60.0, 50.0]])

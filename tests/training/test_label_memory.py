@@ -26,3 +26,11 @@ def test_a_run_may_do_without(tiny_data, run_path):
     recipe = TINY.with_values({"trainer.label_memory": False, "trainer.max_steps": 1})
     train(tiny_data, recipe=recipe, out=run_path, progress=False)
     assert LABELS_KEY not in torch.load(run_path / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+def test_mosaics_count_for_the_labels_that_they_show(tiny_data, run_path):
+    train(tiny_data, recipe=TINY.with_values({"data.mosaic": 1.0}), out=run_path, progress=False)
+    kept = torch.load(run_path / "checkpoints" / "last.ckpt", weights_only=True)[LABELS_KEY]
+    memory = LabelMemory.from_state(kept["memory"])
+    assert memory.columns()["seen"].sum() > 0
+    assert len(memory.places.columns()["score"]) == 0  # which image such a place is in, nobody knows

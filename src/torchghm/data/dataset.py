@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
 from torchghm.data.images import read_image
+from torchghm.data.mosaic import join_mosaic
 from torchghm.data.records import ImageRecord, Records
 
 Target = dict[str, Any]
@@ -35,12 +36,16 @@ class DetectionDataset(Dataset[Item]):
     - with `training`, where crowds are no objects, their boxes as `ignored_boxes`, float32 `[m, 4]`: regions that a
       harmonized detector takes neither for an object nor for background.
 
+    A mosaic (see `torchghm.data.mosaic`) has the `image_id` of its first image, and no `frame_boxes`.
+
     Arguments:
         records: `DetectionData.select(...)`, or any sequence of `ImageRecord`.
         classes: their names.
         transforms: called with image (`tv_tensors.Image`) and target (`tv_tensors.BoundingBoxes` in it), returns both;
             see `training_transforms` and `evaluation_transforms`.
         training: leave crowds out of the objects.
+        mosaic: with `training`, the probability that an image is a mosaic of it and three others, drawn by torch's
+            default generator; in [0, 1].
 
     Raises:
         ImageError: (a `ValueError`, when an item is read) an image is missing, truncated, no image, too large, or of
@@ -54,11 +59,16 @@ class DetectionDataset(Dataset[Item]):
         transforms: Callable[[Tensor, Target], Item] | None = None,
         *,
         training: bool = False,
+        mosaic: float = 0.0,
     ) -> None:
+        if not 0 <= mosaic <= float(training):
+            allowed = "in [0, 1]" if training else "0 without `training`"
+            raise ValueError(f"Expected argument `mosaic` to be {allowed}, but got {mosaic}")
         self.records = records
         self.classes = tuple(classes)
         self.transforms = transforms
         self.training = training
+        self.mosaic = mosaic
         if isinstance(records, Records):
             self._first = records.offsets
         elif training:
@@ -68,6 +78,24 @@ class DetectionDataset(Dataset[Item]):
         return len(self.records)
 
     def __getitem__(self, index: int) -> Item:
+        image, target = self._read(index)
+        if self.mosaic and torch.rand(()) < self.mosaic:
+            others = torch.randint(len(self), (3,)).tolist()
+            centre = torch.empty(2).uniform_(0.25, 0.75).tolist()
+            items = [(image, target), *map(self._read, others)]
+            image, target = join_mosaic(items, centre, torch.rand(4, 2).tolist())
+        if self.transforms is not None:
+            image, target = self.transforms(image, target)
+        # Plain tensors: the subclass has served, and is slower in a model and between processes.
+        for key in ("boxes", "ignored_boxes", "frame_boxes"):
+            if key in target:
+                target[key] = target[key].as_subclass(Tensor)
+        if not self.training:
+            target["area"] = target["area"] * _areas(target["boxes"])
+        return image.as_subclass(Tensor), target
+
+    def _read(self, index: int) -> Item:
+        """Return an image and its target before they are transformed."""
         record = self.records[index]
         size = (record.width, record.height)
         pixels = torch.from_numpy(read_image(record.source, expected_size=size))
@@ -96,14 +124,7 @@ class DetectionDataset(Dataset[Item]):
             target["iscrowd"] = torch.tensor(record.crowd[kept], dtype=torch.int64)
             # A mask's area as a share of its box's follows the box through any transform.
             target["area"] = torch.tensor(record.area[kept]) / _areas(boxes)
-        if self.transforms is not None:
-            image, target = self.transforms(image, target)
-        # Plain tensors: the subclass has served, and is slower in a model and between processes.
-        for key in ("boxes", "ignored_boxes", "frame_boxes") if self.training else ("boxes",):
-            target[key] = target[key].as_subclass(Tensor)
-        if not self.training:
-            target["area"] = target["area"] * _areas(target["boxes"])
-        return image.as_subclass(Tensor), target
+        return image, target
 
 
 def collate(batch: Sequence[Item]) -> tuple[list[Tensor], list[Target]]:

@@ -48,8 +48,9 @@ class UnlabelledPlaces:
         targets: Sequence[Mapping[str, Any]],
         predicted_boxes: Callable[[Tensor], Tensor],
     ) -> None:
-        """Take in a batch, of whose targets each has ``index`` and ``frame_boxes``; a GPU is not waited for."""
-        if any("index" not in target or "frame_boxes" not in target for target in targets):
+        """Take in the images of a batch whose targets have ``index`` and ``frame_boxes``; a GPU is not waited for."""
+        rows = [row for row, target in enumerate(targets) if "index" in target and "frame_boxes" in target]
+        if not rows:
             return
         logits = examples.logits.detach()
         background = 0 if examples.activation == "softmax" else BACKGROUND
@@ -60,8 +61,8 @@ class UnlabelledPlaces:
         score = top.clamp(min=0) if examples.activation == "softmax" else top.sigmoid()
         boxes = predicted_boxes(anchors).float()
         labels = label.gather(1, anchors)
-        for row, target in enumerate(targets):
-            free = score[row]
+        for row in rows:
+            target, free = targets[row], score[row]
             if target["boxes"].shape[0]:
                 taken = box_iou(boxes[row], target["boxes"].float()).amax(dim=1) >= TAKEN
                 free = free.masked_fill(taken, 0.0)

@@ -40,10 +40,11 @@ def test_batches_that_can_not_be_are_refused():
         check_batch_size(3, 4, processes=1, accumulate=1)
 
 
-def test_augmentation_is_a_function_of_seed_epoch_and_image(tiny_data):
+@pytest.mark.parametrize("mosaic", [0.0, 1.0])
+def test_augmentation_is_a_function_of_seed_epoch_and_image(tiny_data, mosaic):
     data = load_data(tiny_data)
     dataset = DetectionDataset(
-        data.select("train"), data.classes, training_transforms(scale_jitter=(0.5, 1.5)), training=True
+        data.select("train"), data.classes, training_transforms(scale_jitter=(0.5, 1.5)), training=True, mosaic=mosaic
     )
 
     def image(seed=0, key=(0, 1)):

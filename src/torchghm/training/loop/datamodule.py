@@ -60,6 +60,7 @@ class DetectionDataModule(LightningDataModule):
                 colour_jitter=recipe.colour_jitter,
             ),
             training=True,
+            mosaic=recipe.mosaic,
         )
         batches = EpochBatches(
             len(dataset),
