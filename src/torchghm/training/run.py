@@ -32,6 +32,7 @@ from torchghm.training.loop.processes import (
     is_first,
     process_count,
 )
+from torchghm.training.loop.progress import RunOfSeveral
 from torchghm.training.loop.recipe_data import annotations_digest, load_fitting, load_recipe_data, with_boxes
 from torchghm.training.opening import opening
 from torchghm.training.recipes.files import load_recipe
@@ -50,7 +51,7 @@ def train(
     out: str | Path,
     overwrite: bool = False,
     resume: bool = False,
-    progress: bool = True,
+    progress: bool | RunOfSeveral = True,
 ) -> dict[str, Any]:
     """Train a detector, and evaluate it.
 
@@ -62,7 +63,7 @@ def train(
         overwrite: replace the run that it holds.
         resume: go on with the run that it holds, from its last checkpoint; a complete one is left as it is,
             or trained on if the recipe has more epochs or steps than before. Start it if there is none.
-        progress: show how far it is.
+        progress: show how far it is, and with a place among several runs how far they are.
 
     Returns:
         The contents of results.json; nothing on processes other than the first.

@@ -18,7 +18,7 @@ from torchghm.training.loop.early_stopping import StopEarly
 from torchghm.training.loop.history import History
 from torchghm.training.loop.module import DetectorModule
 from torchghm.training.loop.processes import devices_and_machines, is_first
-from torchghm.training.loop.progress import TrainingProgress
+from torchghm.training.loop.progress import RunOfSeveral, TrainingProgress
 from torchghm.training.multi_scale import DrawImageSizes
 from torchghm.training.recipes.recipe import Recipe
 from torchghm.training.run_folder import RunFolder
@@ -27,13 +27,13 @@ from torchghm.training.weight_averaging import AverageWeights
 _log = logging.getLogger("torchghm")
 
 
-def build_trainer(recipe: Recipe, folder: RunFolder, *, progress: bool) -> tuple[Trainer, History]:
+def build_trainer(recipe: Recipe, folder: RunFolder, *, progress: bool | RunOfSeveral) -> tuple[Trainer, History]:
     """Build Lightning's trainer for a run.
 
     Arguments:
         recipe: its section `trainer` is read.
         folder: of the run, where metrics, curves and checkpoints are written.
-        progress: show how far the run is.
+        progress: show how far the run is, and how far all are, if it is one of several.
 
     Returns:
         The trainer, and the callback that writes the metrics and knows the seconds spent.
@@ -45,7 +45,9 @@ def build_trainer(recipe: Recipe, folder: RunFolder, *, progress: bool) -> tuple
     settings = recipe.trainer
     devices, machines = devices_and_machines(settings)
     history = History(folder.metrics, folder.class_metrics, folder.betas)
-    callbacks: list[Callback] = [history, *([TrainingProgress(history)] if progress else [])]
+    callbacks: list[Callback] = [history]
+    if progress:
+        callbacks.append(TrainingProgress(history, progress if isinstance(progress, RunOfSeveral) else None))
     if settings.patience is not None:
         callbacks.append(StopEarly(settings.patience))
     if recipe.data.multi_scale is not None:
@@ -64,7 +66,7 @@ def build_trainer(recipe: Recipe, folder: RunFolder, *, progress: bool) -> tuple
             use_distributed_sampler=False,  # ours share the images out themselves
             num_sanity_val_steps=0,
             enable_model_summary=False,
-            enable_progress_bar=progress,
+            enable_progress_bar=bool(progress),
             log_every_n_steps=1,
             logger=build_logger(settings.logger, folder),
             callbacks=[*callbacks, KeepCheckpoints(folder.last, folder.best, settings.checkpoint_steps)],

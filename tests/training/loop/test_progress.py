@@ -29,3 +29,13 @@ def test_a_log_file_gets_a_line_an_epoch_and_a_terminal_a_bar(tiny_data, run_pat
     assert LINE.search(written[True])
     assert "\x1b[" in written[True]
     assert re.search(r"\d/4", written[True])
+
+
+def test_a_run_of_several_shows_how_far_they_are(tiny_data, run_path, monkeypatch):
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=120, legacy_windows=False)
+    monkeypatch.setattr(progress_module, "Console", lambda stderr: console)
+    train(tiny_data, recipe=TINY, out=run_path, progress=progress_module.RunOfSeveral(finished=2, runs=5))
+    shown = [int(steps) for steps in re.findall(r"all runs.*?(\d+)/20", stream.getvalue())]
+    assert set(shown) <= {0, 9, 10, 11, 12}
+    assert shown[-1] == 12

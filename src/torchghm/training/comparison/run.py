@@ -93,6 +93,7 @@ def compare(
     from rich.console import Console
 
     from torchghm.training.loop.processes import broadcast_object, is_first, join
+    from torchghm.training.loop.progress import RunOfSeveral
 
     if train is None:
         from torchghm.training.run import train as train_run
@@ -135,7 +136,8 @@ def compare(
         started = time.monotonic()
         folder = _folder(out, name, seed)
         # Also where there is nothing to resume: a folder without a checkpoint has its run started again.
-        train(loaded, recipe=recipes[name, seed], out=folder.path, resume=True, progress=progress)
+        place = RunOfSeveral(len(recipes) - left, len(recipes)) if progress else False
+        train(loaded, recipe=recipes[name, seed], out=folder.path, resume=True, progress=place)
         durations.append(time.monotonic() - started)
         if first:
             if not folder.results.exists():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
@@ -16,11 +16,24 @@ from torchghm.training.loop.history import History
 from torchghm.training.loop.module import DetectorModule
 
 
+class RunOfSeveral(NamedTuple):
+    """The place of a run among those of a comparison, which take the same number of steps.
+
+    Attributes:
+        finished: runs before it.
+        runs: all of them.
+    """
+
+    finished: int
+    runs: int
+
+
 class TrainingProgress(ProgressBar):
-    """Shows epoch, AP, losses, images per second and time left.
+    """Shows epoch, AP, losses, images per second and time left; below it how far all runs are, if there are several.
 
     Arguments:
         history: whose rows are shown; it has to come before this among the callbacks.
+        place: of the run among several; None if it is the only one.
         console: where; by default the standard error, so that results can be piped.
     """
 
@@ -29,13 +42,13 @@ class TrainingProgress(ProgressBar):
     SECONDS_BETWEEN_LINES = 20.0
     """Where there is no bar. The first line comes after two steps: the first of them is not what the others take."""
 
-    def __init__(self, history: History, console: Console | None = None) -> None:
+    def __init__(self, history: History, place: RunOfSeveral | None = None, console: Console | None = None) -> None:
         super().__init__()
-        self.history = history
+        self.history, self.place = history, place
         self.console = console or Console(stderr=True)
         self._enabled = True
         self._bar: Progress | None = None
-        self._task = TaskID(0)
+        self._task = self._all_runs = TaskID(0)
         self._started = 0.0
         self._first_step = 0
         self._images = 0
@@ -69,6 +82,10 @@ class TrainingProgress(ProgressBar):
         self._task = self._bar.add_task(
             self._epoch(trainer), total=_total_steps(trainer), completed=trainer.global_step, ap="", losses="", speed=""
         )
+        if self.place is not None:
+            self._all_runs = self._bar.add_task(
+                "all runs", total=self.place.runs * _total_steps(trainer), ap="", losses="", speed=""
+            )
         self._bar.start()
 
     def on_train_batch_end(
@@ -88,6 +105,9 @@ class TrainingProgress(ProgressBar):
             speed = f" {self._images / (now - self._started):.1f} images/s, {self._left(trainer)} left"
             self._bar.update(self._task, losses=loss, speed=speed)
         self._bar.update(self._task, completed=trainer.global_step, description=self._epoch(trainer))
+        if self.place is not None:
+            before = self.place.finished * _total_steps(trainer)
+            self._bar.update(self._all_runs, completed=before + trainer.global_step)
 
     def _print_line(self, trainer: Trainer, now: float) -> None:
         done = trainer.global_step - self._first_step
