@@ -8,9 +8,9 @@ import time
 import torch
 
 from torchghm.functional.examples import Examples
-from torchghm.losses.density_state import DensityState
 from torchghm.losses.fused import fused
-from torchghm.losses.residual_scale import ResidualScale
+from torchghm.losses.state.density_state import DensityState
+from torchghm.losses.state.residual_scale import ResidualScale
 from torchghm.losses.step import Batch, HarmonizingOptions, LogitBatch, Memory, ResidualBatch, Step
 from torchghm.losses.two_pass import two_pass
 

@@ -165,6 +165,11 @@ def test_no_bag_modules():
     assert not [path for path in SOURCE.rglob("*.py") if path.stem in bags or path.parent.name in bags]
 
 
+def test_a_folder_has_at_most_14_files():
+    folders = {path.parent for path in SOURCE.rglob("*.py")}
+    assert not {folder.name for folder in folders if len([*folder.glob("*.py")]) > 14}
+
+
 @pytest.mark.parametrize(
     "module", ["detector_names", "training.recipes.files", "training.recipes.fitting", "training.run_folder"]
 )

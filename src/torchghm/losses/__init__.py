@@ -2,7 +2,6 @@
 
 from torchghm.losses.baselines.boxes import ASL1Loss, SmoothL1Loss
 from torchghm.losses.baselines.classification import CrossEntropyLoss, FocalLoss, OHEMLoss
-from torchghm.losses.density_state import DensityState
 from torchghm.losses.diagnostics import Diagnostics, PlainDiagnostics
 from torchghm.losses.ghmc import GHMCLoss
 from torchghm.losses.ghmr import GHMRLoss
@@ -18,6 +17,7 @@ from torchghm.losses.rivals import (
     QualityFocalLoss,
     SymmetricCrossEntropyLoss,
 )
+from torchghm.losses.state.density_state import DensityState
 
 __all__ = [
     "ASL1Loss",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from torchghm.functional.weights import inverse
-from torchghm.losses.density_state import DensityEstimate
+from torchghm.losses.state.density_state import DensityEstimate
 
 
 def _shown(name: str, **values: Tensor | None) -> str:

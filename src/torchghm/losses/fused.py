@@ -31,8 +31,8 @@ from torchghm.kernels.cpu.gradient_memory import empty_gradient
 from torchghm.kernels.cpu.launch import Arguments, run
 from torchghm.kernels.cpu.passes import logit_arguments, residual_arguments
 from torchghm.kernels.cpu.simd.loads_and_stores import STORAGE
-from torchghm.losses.density_state import DensityEstimate, DensityState
-from torchghm.losses.residual_scale import CELLS_PER_DECADE, HALF, SMALLEST, ResidualScale
+from torchghm.losses.state.density_state import DensityEstimate, DensityState
+from torchghm.losses.state.residual_scale import CELLS_PER_DECADE, HALF, SMALLEST, ResidualScale
 from torchghm.losses.step import (
     Batch,
     HarmonizingOptions,

@@ -12,7 +12,7 @@ from torchghm.functional.examples import Density, Nonfinite, Normalize, Reductio
 from torchghm.functional.regression import arrange_residual
 from torchghm.kernels.ops import Backend
 from torchghm.losses.harmonized import HarmonizedLoss
-from torchghm.losses.residual_scale import ResidualScale
+from torchghm.losses.state.residual_scale import ResidualScale
 from torchghm.losses.step import HarmonizingOptions, Memory, ResidualBatch
 
 PUBLISHED: dict[str, Any] = {"mu": 0.02, "bins": 10, "momentum": 0.7, "max_weight": None}

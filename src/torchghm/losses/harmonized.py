@@ -13,8 +13,8 @@ from torchghm.functional.arguments import check_choice, check_flag, check_harmon
 from torchghm.functional.density import region_count
 from torchghm.functional.examples import Density
 from torchghm.kernels.ops import BACKENDS, runs_untraced_on_cpu
-from torchghm.losses.density_state import DensityState
 from torchghm.losses.diagnostics import Diagnostics
+from torchghm.losses.state.density_state import DensityState
 from torchghm.losses.step import Batch, HarmonizingOptions, Memory, Step, Unpackable
 from torchghm.losses.two_pass import two_pass
 from torchghm.losses.unscriptable import Unscriptable

@@ -18,9 +18,9 @@ from torch import Tensor
 from torchghm.functional.arguments import check_choice, check_number
 from torchghm.functional.examples import Reduction, compute_dtype
 from torchghm.functional.weights import inverse
-from torchghm.losses.density_state import DensityEstimate
 from torchghm.losses.diagnostics import Diagnostics
-from torchghm.losses.float32_buffers import Float32Buffers
+from torchghm.losses.state.density_state import DensityEstimate
+from torchghm.losses.state.float32_buffers import Float32Buffers
 from torchghm.losses.unscriptable import Unscriptable
 
 

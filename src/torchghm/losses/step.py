@@ -22,8 +22,8 @@ from torchghm.functional.examples import (
     positive_weight,
 )
 from torchghm.kernels import eager, ops
-from torchghm.losses.density_state import DensityEstimate, DensityState
-from torchghm.losses.residual_scale import ResidualScale
+from torchghm.losses.state.density_state import DensityEstimate, DensityState
+from torchghm.losses.state.residual_scale import ResidualScale
 
 
 class HarmonizingOptions(NamedTuple):

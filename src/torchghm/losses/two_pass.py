@@ -7,7 +7,7 @@ from torch import Tensor
 
 from torchghm.functional.examples import compute_dtype
 from torchghm.functional.weights import inverse, weight_table
-from torchghm.losses.density_state import DensityEstimate, DensityState
+from torchghm.losses.state.density_state import DensityEstimate, DensityState
 from torchghm.losses.step import (
     Batch,
     HarmonizingOptions,

@@ -17,11 +17,11 @@ from torchghm.data import DetectionData
 from torchghm.training.evaluation.evaluate import evaluate_records
 from torchghm.training.evaluation.gradient_norms import write_gradient_norms
 from torchghm.training.evaluation.samples import write_samples
+from torchghm.training.initial_weights import load_initial_weights
 from torchghm.training.label_memory import KeepLabelMemory
 from torchghm.training.loop.checkpoints import SavedDetector, load_checkpoint
 from torchghm.training.loop.data_order import check_batch_size
 from torchghm.training.loop.datamodule import DetectionDataModule
-from torchghm.training.loop.initial_weights import load_initial_weights
 from torchghm.training.loop.lightning_messages import without_lightning_messages
 from torchghm.training.loop.module import DetectorModule
 from torchghm.training.loop.nonfinite import NonFiniteGuard

@@ -11,7 +11,7 @@ import torch
 from torchghm.functional import weights
 from torchghm.functional.density import density_table
 from torchghm.kernels.cpu import density_step
-from torchghm.losses.density_state import DensityState
+from torchghm.losses.state.density_state import DensityState
 
 
 def histogram(regions, seed=0):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from torchghm.kernels.cpu.residual_median import median_cell
-from torchghm.losses.residual_scale import CELLS_PER_DECADE, DECADES, HALF, SMALLEST, median_residual
+from torchghm.losses.state.residual_scale import CELLS_PER_DECADE, DECADES, HALF, SMALLEST, median_residual
 
 CELLS = CELLS_PER_DECADE * DECADES
 

@@ -11,7 +11,7 @@ from torchvision.models.detection.fcos import FCOSHead
 
 from torchghm.detection.detectors.one_stage import OneStageDetector
 from torchghm.detection.examples.batch_examples import BoxEncoding, matched_boxes
-from torchghm.losses.ranks import part_of_joint_mean, rank_count
+from torchghm.losses.state.ranks import part_of_joint_mean, rank_count
 
 
 class MatchingFCOSHead(FCOSHead):  # type: ignore[misc]

@@ -12,7 +12,7 @@ from transformers.loss.loss_for_object_detection import ImageLoss
 from transformers.loss.loss_rt_detr import RTDetrLoss
 
 from torchghm.integrations.queries import class_targets, overlap, quality_targets
-from torchghm.losses.ranks import rank_count
+from torchghm.losses.state.ranks import rank_count
 
 if TYPE_CHECKING:
     from torchghm.integrations.transformers.detection import DetectionLosses

@@ -13,7 +13,7 @@ from ultralytics.utils.torch_utils import unwrap_model
 
 from torchghm.integrations.branches import BranchLosses
 from torchghm.integrations.queries import class_targets, quality_targets
-from torchghm.losses.ranks import rank_count
+from torchghm.losses.state.ranks import rank_count
 
 COORDINATES = 4
 """RT-DETR adds up a box's coordinates, where our losses take their mean."""

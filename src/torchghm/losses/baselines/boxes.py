@@ -11,7 +11,7 @@ from torchghm.functional.examples import Reduction
 from torchghm.functional.regression import arrange_residual, asl1_loss, weighted_residual
 from torchghm.kernels import ops
 from torchghm.losses.diagnostics import PlainDiagnostics
-from torchghm.losses.ranks import is_joint, part_of_joint_mean
+from torchghm.losses.state.ranks import is_joint, part_of_joint_mean
 from torchghm.losses.unscriptable import Unscriptable
 
 BINS = 10

@@ -13,7 +13,7 @@ from torchghm.functional.gradient_share import positive_gradient_share
 from torchghm.functional.weighed import Formula, LossOptions, WeighedLoss, weigh_examples
 from torchghm.kernels import ops
 from torchghm.losses.diagnostics import PlainDiagnostics
-from torchghm.losses.ranks import is_joint, part_of_joint_mean
+from torchghm.losses.state.ranks import is_joint, part_of_joint_mean
 from torchghm.losses.unscriptable import Unscriptable
 
 if TYPE_CHECKING:

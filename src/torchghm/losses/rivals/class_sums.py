@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from torchghm.functional.arguments import check_number
-from torchghm.losses.float32_buffers import Float32Buffers
-from torchghm.losses.ranks import rank_count, sum_over_ranks
+from torchghm.losses.state.float32_buffers import Float32Buffers
+from torchghm.losses.state.ranks import rank_count, sum_over_ranks
 
 
 class ClassSums(Float32Buffers):

@@ -15,8 +15,8 @@ from torchghm.data import DetectionData, DetectionDataset, collate, evaluation_t
 from torchghm.detection import detection_examples
 from torchghm.detection.backbones.feature_pyramids import backbone_body
 from torchghm.training.evaluation.gradient_norms import classification_counts
+from torchghm.training.initial_weights import load_initial_weights
 from torchghm.training.loop.datamodule import Batch, to_floats
-from torchghm.training.loop.initial_weights import load_initial_weights
 from torchghm.training.loop.module import DetectorModule
 from torchghm.training.loop.recipe_data import with_boxes
 from torchghm.training.recipes.optimizer import build_optimizer, build_schedule, clip_grad_norm_

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import torchghm
-from torchghm.losses.residual_scale import ResidualScale
+from torchghm.losses.state.residual_scale import ResidualScale
 
 
 def residuals(count: int = 4000, scale: float = 0.3, seed: int = 0) -> torch.Tensor:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from torchghm.functional.arguments import check_flag, check_number
 from torchghm.functional.weights import inverse
-from torchghm.losses.float32_buffers import Float32Buffers
-from torchghm.losses.ranks import rank_count, sum_over_ranks
+from torchghm.losses.state.float32_buffers import Float32Buffers
+from torchghm.losses.state.ranks import rank_count, sum_over_ranks
 
 
 class DensityEstimate(NamedTuple):

@@ -5,8 +5,8 @@ import torch
 from tests.training.tiny import TINY
 
 from torchghm.training import train
+from torchghm.training.initial_weights import load_initial_weights
 from torchghm.training.loop.checkpoints import load_checkpoint
-from torchghm.training.loop.initial_weights import load_initial_weights
 from torchghm.training.loop.module import DetectorModule
 
 HEAD = "head.classification_head.cls_logits"
@@ -76,7 +76,7 @@ PUBLISHED = {
 def test_torchvision_detectors_of_coco_fit(detector, tmp_path):
     from torchvision.models import get_model
 
-    from torchghm.training.loop.initial_weights import COCO_DETECTORS
+    from torchghm.training.initial_weights import COCO_DETECTORS
 
     host = get_model(COCO_DETECTORS[detector], weights=None, weights_backbone=None, num_classes=91)
     torch.save(host.state_dict(), tmp_path / "coco.pt")

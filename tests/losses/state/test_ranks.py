@@ -11,7 +11,7 @@ from tests.ranks import SentNumbers, on_ranks
 from torchghm import AsymmetricLoss, EqualizationLossV2, GHMCLoss, GHMRLoss, HandoverLoss
 from torchghm.functional.density import FINE_REGIONS_PER_UNIT
 from torchghm.losses import ASL1Loss, CrossEntropyLoss, FocalLoss, OHEMLoss, SmoothL1Loss
-from torchghm.losses.residual_scale import CELLS_PER_DECADE, DECADES
+from torchghm.losses.state.residual_scale import CELLS_PER_DECADE, DECADES
 
 STEPS = 3
 ROWS, BOXES = 1200, 400

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from torchghm.losses.density_state import Averages, DensityState
+from torchghm.losses.state.density_state import Averages, DensityState
 
 CELLS_PER_DECADE = 128
 SMALLEST, DECADES = 1e-6, 10

@@ -1,0 +1,1 @@
+"""What the losses keep between iterations, and how ranks share it."""
