@@ -10,12 +10,12 @@ from pathlib import Path
 import matplotlib as mpl
 import torch
 
-from benchmarks import losses
-from benchmarks.detector_step import detector_step
-from benchmarks.detectors import detectors
-from benchmarks.measure import Row, settings
-from benchmarks.ranks import ranks
-from benchmarks.results_files import plot, table, write_csv, write_markdown
+from benchmarks.speed import losses
+from benchmarks.speed.detector_step import detector_step
+from benchmarks.speed.detectors import detectors
+from benchmarks.speed.measure import Row, settings
+from benchmarks.speed.ranks import ranks
+from benchmarks.speed.results_files import plot, table, write_csv, write_markdown
 
 BENCHMARKS: dict[str, Callable[[str, float, float], Iterator[Row]]] = {
     "retinanet": losses.retinanet,

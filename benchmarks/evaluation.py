@@ -16,7 +16,7 @@ import torch
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from benchmarks.measure import quantiles, settings, timed
+from benchmarks.speed.measure import quantiles, settings, timed
 from torchghm.training.loop.average_precision import SeenImage, average_precision
 
 CLASSES = 80

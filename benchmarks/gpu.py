@@ -58,7 +58,7 @@ def _settings(size: Size) -> str:
     """Return what the figures depend on."""
     import torch
 
-    from benchmarks.measure import settings
+    from benchmarks.speed.measure import settings
 
     if not size.dry and not torch.cuda.is_available():
         raise RuntimeError("this machine has no CUDA device; --dry runs the script on a CPU")

@@ -13,8 +13,8 @@ from tests.oracles import harmonizing as oracle
 from torch import Tensor, nn
 
 import torchghm
-from benchmarks import candidates
-from benchmarks.measure import quantiles, timed
+from benchmarks.speed import candidates
+from benchmarks.speed.measure import quantiles, timed
 from torchghm.functional.gradient_norm import gradient_norm_sigmoid
 
 REGIONS = 30

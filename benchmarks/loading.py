@@ -11,7 +11,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 
-from benchmarks.measure import settings
+from benchmarks.speed.measure import settings
 from torchghm.training.loop.datamodule import DetectionDataModule
 from torchghm.training.loop.lightning_messages import without_lightning_messages
 from torchghm.training.loop.module import DetectorModule

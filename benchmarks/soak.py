@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.measure import settings
+from benchmarks.speed.measure import settings
 from torchghm.data import write_scenes
 
 SECONDS_BETWEEN_SAMPLES = 0.2

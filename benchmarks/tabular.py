@@ -17,7 +17,7 @@ from sklearn.datasets import load_digits, make_classification
 from sklearn.metrics import average_precision_score, f1_score
 from torch import Tensor, nn
 
-from benchmarks.measure import settings
+from benchmarks.speed.measure import settings
 from torchghm import CrossEntropyLoss, FocalLoss, GHMCLoss, HandoverLoss
 from torchghm.training.comparison.statistics import paired_difference, summarize
 

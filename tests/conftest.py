@@ -77,7 +77,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say on which processor, with which torch, the tests ran."""
-    from benchmarks.measure import processor  # with torch, which is not to be imported before `set_reproducible`
+    from benchmarks.speed.measure import processor  # with torch, which is not to be imported before `set_reproducible`
 
     reproducible = f"{mkl.VARIABLE}={os.environ[mkl.VARIABLE]}"
     terminalreporter.write_line(f"on {processor()}, {os.cpu_count()} cores, torch {version('torch')}, {reproducible}")

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 import torchghm
-from benchmarks.measure import processor, quantiles, timed
+from benchmarks.speed.measure import processor, quantiles, timed
 
 Step = Callable[[], None]
 IMAGES, OBJECTS, SIDE = 4, 10, 256

@@ -25,7 +25,7 @@ from torch import nn
 from transformers import BertConfig, BertForTokenClassification, PrinterCallback, Trainer, TrainingArguments
 
 from benchmarks.hosts.paired_table import paired_table
-from benchmarks.measure import settings
+from benchmarks.speed.measure import settings
 from torchghm import FocalLoss, GHMCLoss
 from torchghm.integrations.transformers import StateCallback, compute_loss_func
 

@@ -27,7 +27,7 @@ from torch import nn
 from ultralytics import YOLO
 
 from benchmarks.hosts.paired_table import paired_table
-from benchmarks.measure import settings
+from benchmarks.speed.measure import settings
 from torchghm import GHMCLoss
 from torchghm.integrations.soft_targets import RelativeGHMCLoss
 from torchghm.integrations.ultralytics import trainer

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from benchmarks.accuracy import over_data_sets, table
-from benchmarks.accuracy_figures import draw_curves, draw_differences, draw_losses
-from benchmarks.accuracy_sets import joined, read_comparison
+from benchmarks.accuracy.__main__ import over_data_sets, table
+from benchmarks.accuracy.figures import draw_curves, draw_differences, draw_losses
+from benchmarks.accuracy.sets import joined, read_comparison
 
 
 def write(folder, methods, seeds=(0, 1)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from benchmarks.first_step import LOSSES, NEGATIVES, positive_share, table
+from benchmarks.speed.first_step import LOSSES, NEGATIVES, positive_share, table
 
 from torchghm import CrossEntropyLoss, GHMCLoss
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from benchmarks.pictures import draw, read_differences
+from benchmarks.accuracy.pictures import draw, read_differences
 
 RECORDED = Path(__file__).parents[2] / "benchmarks" / "results" / "accuracy"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from benchmarks.steps import STEPS, batches
+from benchmarks.speed.steps import STEPS, batches
 
 
 def test_both_steps_give_one_loss():

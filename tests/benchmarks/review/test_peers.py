@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.review_figures import figures, precision_of_first, wrong_above
-from benchmarks.review_peers import ObjectLab, Scores, final_score, mistakenness
-from benchmarks.review_truth import Truth
+from benchmarks.review.figures import figures, precision_of_first, wrong_above
+from benchmarks.review.peers import ObjectLab, Scores, final_score, mistakenness
+from benchmarks.review.truth import Truth
 
 from torchghm.data.records import Records
 from torchghm.review.agreement import Agreement, Detections, agreement

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torchvision.ops import box_iou
 
 import torchghm
-from benchmarks.measure import Row, Step, extra_memory, quantiles, timed
+from benchmarks.speed.measure import Row, Step, extra_memory, quantiles, timed
 from torchghm.detection import HarmonizedRetinaNet, build_detector, detection_examples, harmonize
 from torchghm.detection.examples.scope import classification_loss
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from benchmarks.review_decisions import main
+from benchmarks.review.decisions import main
 
 from torchghm.review import verdict
 from torchghm.review.correcting import read_decisions

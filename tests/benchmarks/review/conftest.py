@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import review_cases
+from benchmarks.review import cases as review_cases
 from torchghm.data.records import Records
 from torchghm.review.agreement import Detections
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.review import OURS, SHIPPED, main
-from benchmarks.review_cases import Case, fit, predicted, read
+from benchmarks.review.__main__ import OURS, SHIPPED, main
+from benchmarks.review.cases import Case, fit, predicted, read
 
-from benchmarks import review_cases
+from benchmarks.review import cases as review_cases
 
 SWAPPED, MOVED, SPURIOUS = 1, 10, 20
 """Labels that are wrong in a noisy set."""

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.steps``: a harmonized loss in one call on a CPU, beside two passes with torch in between."""
+"""``python -m benchmarks.speed.steps``: a harmonized loss in one call on a CPU, beside two passes and torch between."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def seconds(step: Step, batch: Batch, options: HarmonizingOptions, memory: Memor
 
 def main() -> None:
     """Time both in turns, and print the fastest turn of each."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.steps", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.steps", description=__doc__)
     parser.add_argument("--numbers", type=int, default=1000, help="logits, and residuals")
     parser.add_argument("--turns", type=int, default=200)
     arguments = parser.parse_args()

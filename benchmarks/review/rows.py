@@ -1,4 +1,4 @@
-"""Mislabelled rows of a classifier: `python -m benchmarks.review_rows [--seeds N]`.
+"""Mislabelled rows of a classifier: `python -m benchmarks.review.rows [--seeds N]`.
 
 A perceptron is trained by `benchmarks.tabular`'s recipe on rows of which some labels are wrong, with a `LabelMemory`
 beside it. Printed is how well each order of the rows finds the wrong ones: by the memory's columns; and by cleanlab's
@@ -20,7 +20,7 @@ from sklearn.model_selection import StratifiedKFold
 from torch import Tensor, nn
 
 from benchmarks import tabular
-from benchmarks.review_figures import precision_of_first
+from benchmarks.review.figures import precision_of_first
 from torchghm.review import LabelMemory
 
 LOSSES = ("cross entropy", "GHM-C")
@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a table of means over seeds."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.review_rows", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.review.rows", description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--noise", type=float, nargs="+", default=[0.05, 0.2, 0.4], help="shares of wrong labels")
     options = parser.parse_args(arguments)

@@ -8,8 +8,8 @@ import torch
 from tests.oracles.mmdetection import load_ghm_losses
 
 import torchghm
-from benchmarks import candidates
-from benchmarks.measure import Row, Step, extra_memory, quantiles, timed
+from benchmarks.speed import candidates
+from benchmarks.speed.measure import Row, Step, extra_memory, quantiles, timed
 
 RETINANET = 32_000_000
 """Logits of [400000, 80]: four images of 800 x 1333."""

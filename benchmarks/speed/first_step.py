@@ -1,6 +1,6 @@
 """Who leads the first step: the positives' share of the summed gradient before training, by loss and imbalance.
 
-python -m benchmarks.first_step
+python -m benchmarks.speed.first_step
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from statistics import mean
 
 from matplotlib.figure import Figure
 
-from benchmarks.accuracy_sets import DataSet, interval
+from benchmarks.accuracy.sets import DataSet, interval
 from torchghm.report.figures.palette import color, method_colors, method_label
 
 PANELS_A_ROW = 4

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.review_cases import TUNED, Case, Regressions, fit, predicted, read
-from benchmarks.review_figures import Figures, figures, wrong_above
-from benchmarks.review_peers import Scores
-from benchmarks.review_pictures import draw_peers
+from benchmarks.review.cases import TUNED, Case, Regressions, fit, predicted, read
+from benchmarks.review.figures import Figures, figures, wrong_above
+from benchmarks.review.peers import Scores
+from benchmarks.review.pictures import draw_peers
 
 OURS, SHIPPED = "torchghm, weights of the other sets", "torchghm, shipped weights"
 Table = dict[tuple[str, float], dict[str, list[float]]]

@@ -1,4 +1,4 @@
-"""Decisions that no person made: `python -m benchmarks.review_decisions RUN:DATA SCORE OUT.json SET=RUNS:DATA ...`.
+"""Decisions that no person made: `python -m benchmarks.review.decisions RUN:DATA SCORE OUT.json SET=RUNS:DATA ...`.
 
 Accepts every finding above a score, for `torchghm review --apply`. The weights are fitted on the runs named last, of
 other data sets: the shipped ones may have seen this one. Printed is what an acceptance does, by `label_noise.json`.
@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.review import read_all, weights
-from benchmarks.review_cases import fit, run_again
-from benchmarks.review_truth import Truth, load_truth
+from benchmarks.review.__main__ import read_all, weights
+from benchmarks.review.cases import fit, run_again
+from benchmarks.review.truth import Truth, load_truth
 from torchghm.atomic_files import write_json
 from torchghm.data.records import Records
 from torchghm.review import verdict
@@ -27,7 +27,7 @@ from torchghm.review.findings import Finding
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the decisions, and print a line a kind."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.review_decisions", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.review.decisions", description=__doc__)
     parser.add_argument("place", metavar="RUN:DATA")
     parser.add_argument("score", type=float)
     parser.add_argument("out", type=Path, metavar="OUT.json")

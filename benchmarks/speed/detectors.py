@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 import torchghm
-from benchmarks.detector_step import CLASSES, Batch, random_batch, training_step
-from benchmarks.measure import Row, Step, extra_memory, quantiles, timed
+from benchmarks.speed.detector_step import CLASSES, Batch, random_batch, training_step
+from benchmarks.speed.measure import Row, Step, extra_memory, quantiles, timed
 from torchghm.detection import DETECTORS, build_detector, detection_examples, harmonize
 from torchghm.detector_names import DetectorName, has_option
 

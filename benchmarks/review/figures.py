@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from benchmarks.review_peers import Scores
-from benchmarks.review_truth import KINDS, Truth
+from benchmarks.review.peers import Scores
+from benchmarks.review.truth import KINDS, Truth
 from torchghm.review.agreement import Floats
 
 

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.pictures TABLE.md...``: draw recorded comparisons' paired differences beside their tables."""
+"""``python -m benchmarks.accuracy.pictures TABLE.md...``: draw the differences in comparisons beside their tables."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Differences(NamedTuple):
 
 def main() -> None:
     """Write an SVG beside every table that is named."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.pictures", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy.pictures", description=__doc__)
     parser.add_argument("tables", nargs="+", type=Path, metavar="TABLE.md", help="what `torchghm compare` wrote")
     for table in parser.parse_args().tables:
         picture = table.with_suffix(".svg")

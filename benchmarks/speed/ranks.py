@@ -13,8 +13,8 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 import torchghm
-from benchmarks import candidates
-from benchmarks.measure import Row, Step, quantiles
+from benchmarks.speed import candidates
+from benchmarks.speed.measure import Row, Step, quantiles
 from torchghm.functional.density import region_count
 
 PROCESSES = (1, 2, 4, 8)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torchvision.ops import sigmoid_focal_loss
 
 import torchghm
-from benchmarks.measure import Step
+from benchmarks.speed.measure import Step
 
 CLASSES = 80
 POSITIVES = 0.01

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from benchmarks.review_rows import judged, orders
+from benchmarks.review.rows import judged, orders
 
 from benchmarks import tabular
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from benchmarks.measure import Row
+from benchmarks.speed.measure import Row
 
 COLUMNS = ("benchmark", "candidate", "numbers", "regions", "p20_ms", "p50_ms", "p80_ms", "runs", "extra_mib")
 OURS = "GHM-C"

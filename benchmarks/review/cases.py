@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.review_peers import (
+from benchmarks.review.peers import (
     HIGH,
     LOW,
     ObjectLab,
@@ -24,7 +24,7 @@ from benchmarks.review_peers import (
     loss_at_the_end,
     mistakenness,
 )  # fmt: skip
-from benchmarks.review_truth import KINDS, Truth, clean_truth, load_truth, noise_rate
+from benchmarks.review.truth import KINDS, Truth, clean_truth, load_truth, noise_rate
 from torchghm.data.records import Records
 from torchghm.review.agreement import Agreement, Detections, Floats
 from torchghm.review.evidence import Memory, gather_evidence

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 
-from benchmarks.accuracy_figures import draw_curves, draw_differences, draw_losses
-from benchmarks.accuracy_sets import DataSet, interval, joined, read_comparison
+from benchmarks.accuracy.figures import draw_curves, draw_differences, draw_losses
+from benchmarks.accuracy.sets import DataSet, interval, joined, read_comparison
 from torchghm.results.difference import Difference
 
 

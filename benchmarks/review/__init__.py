@@ -1,0 +1,1 @@
+"""Label review: known errors injected into real data sets, and who finds them."""

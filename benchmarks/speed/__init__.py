@@ -1,0 +1,1 @@
+"""Time and memory of one step of the losses, beside their peers'."""
