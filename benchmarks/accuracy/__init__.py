@@ -1,1 +1,1 @@
-"""What comparisons of losses on several data sets show together: tables and figures."""
+"""Tables and figures of comparisons on several data sets."""

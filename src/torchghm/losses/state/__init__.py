@@ -1,1 +1,1 @@
-"""What the losses keep between iterations, and how ranks share it."""
+"""State that losses keep between iterations and share over ranks."""
