@@ -14,13 +14,15 @@ demo: .venv/installed
 ## every test; needs no GPU and no network
 # Hosts change Pillow and the printing of arrays for their whole process: their tests have one of their own.
 HOSTS := tests/integrations tests/examples src/torchghm/integrations
+# A process a core, and no more than memory holds; the tests of a file share what they have trained.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 test: .venv/installed
-	pytest $(HOSTS:%=--ignore=%)
-	pytest $(HOSTS)
+	pytest $(PARALLEL) $(HOSTS:%=--ignore=%)
+	pytest $(PARALLEL) $(HOSTS)
 
 ## the tests that neither train nor start processes, at most 3 minutes: a developer's loop
 quick: .venv/installed
-	pytest -m "not slow"
+	pytest $(PARALLEL) -m "not slow"
 
 ## formatting, lint and types
 lint: .venv/installed

@@ -26,7 +26,7 @@ Method = tuple[str, str]
 def compare(
     data: Data,
     cls: Annotated[
-        str | None, typer.Option("--cls", help="Classification losses: ce,ohem,focal,ghmc,ghmc_published.")
+        str | None, typer.Option("--cls", help="Classification losses: ce,focal,ghmc; docs/comparing.md has all.")
     ] = None,
     box: Annotated[str | None, typer.Option("--box", help="Box losses: smooth_l1,l1,asl1,ghmr,ghmr_published.")] = None,
     pairs: Annotated[

@@ -9,7 +9,7 @@ kernel for the step between the passes, too (`torchghm.kernels.cpu.density_step`
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, cast, get_args
 
 import torch
 from torch import Tensor
@@ -21,12 +21,12 @@ from torchghm.kernels import eager, registered
 from torchghm.kernels.checks import check_table
 
 Backend = Literal["auto", "eager", "cpu", "triton"]
-BACKENDS: tuple[str, ...] = ("auto", "eager", "cpu", "triton")
+BACKENDS: tuple[str, ...] = get_args(Backend)
 Resolved = Literal["eager", "cpu", "triton"]
 
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 _NEEDS = {"cpu": ("cpu", "numba", "torchghm[cpu]"), "triton": ("cuda", "triton", "triton")}
-"""Device, module and what to install, of every backend but eager."""
+"""Device, module and what to install, of every backend with kernels: the one that ``"auto"`` takes on its device."""
 _INSTALLED = {module: find_spec(module) is not None for _, module, _ in _NEEDS.values()}
 _FASTEST = {device: cast(Resolved, name) for name, (device, _, _) in _NEEDS.items()}
 """By device."""

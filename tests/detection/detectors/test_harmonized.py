@@ -13,8 +13,6 @@ from torch import nn
 import torchghm
 from torchghm.detection import DETECTORS, detection_examples, harmonize, restore
 
-"""One of each head."""
-
 
 @pytest.mark.parametrize("name", DETECTORS)
 def test_trained_copied_saved_and_restored(name):

@@ -1,0 +1,69 @@
+"""Tables that a new loss, detector, comparison or test file has to be in, besides those that are checked in place."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import torchghm
+from tests.conftest import SLOW
+from tests.detection.test_architectures import CONSTRUCTORS
+from tests.losses.rivals.test_rivals import SIGMOID, SOFTMAX
+from tests.training.recipes.test_detector import RIVALS
+from tests.training.test_initial_weights import PUBLISHED
+from torchghm.detection import DETECTORS, build_detector
+from torchghm.detector_names import TWO_STAGE_DETECTORS
+from torchghm.losses import rivals
+from torchghm.training.initial_weights import COCO_DETECTORS
+from torchghm.training.recipes.named_losses import BOX_LOSSES, CLS_LOSSES
+
+ROOT = Path(__file__).parent.parent
+COMPARING = (ROOT / "docs" / "comparing.md").read_text()
+
+
+def test_every_rival_is_public_and_tested():
+    assert set(rivals.__all__) <= set(torchghm.__all__)
+    assert {build.__name__ for build, _ in (*SIGMOID.values(), *SOFTMAX.values())} == set(rivals.__all__)
+    names = {name for name, choice in CLS_LOSSES.items() if choice.path in rivals.__all__}
+    assert {name for name, *_ in RIVALS} == names
+
+
+@pytest.mark.parametrize("name", [*CLS_LOSSES, *BOX_LOSSES])
+def test_every_loss_is_in_the_table_of_losses(name):
+    assert re.search(rf"^\|.*`{name}`", COMPARING, re.MULTILINE)
+
+
+def test_every_comparison_is_in_the_table_of_comparisons():
+    presets = {path.stem for path in (ROOT / "src" / "torchghm" / "recipes" / "comparisons").glob("*.yaml")}
+    assert presets
+    assert {name for name in presets if f"`{name}`" not in COMPARING} == set()
+
+
+def test_every_detector_has_torchvision_s_weights_and_a_test_of_them():
+    assert set(COCO_DETECTORS) == set(PUBLISHED) == set(DETECTORS)
+    assert set(CONSTRUCTORS) >= set(DETECTORS)
+
+
+@pytest.mark.parametrize("page", ["detectors", "training"])
+@pytest.mark.parametrize("name", DETECTORS)
+def test_every_detector_is_in_the_docs(name, page):
+    assert f"`{name}`" in (ROOT / "docs" / f"{page}.md").read_text().replace("model.detector=", "")
+
+
+def test_detectors_of_two_stages_are_those_with_proposals():
+    import torch
+
+    with torch.device("meta"):
+        models = {name: build_detector(name, num_classes=2) for name in DETECTORS}
+    assert {name for name, model in models.items() if hasattr(model, "rpn")} == set(TWO_STAGE_DETECTORS)
+
+
+def test_files_that_texts_name_are_there():
+    texts = [ROOT / "CONTRIBUTING.md", ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    named = {
+        place
+        for text in texts
+        for place in re.findall(r"`((?:tests|src|benchmarks|examples)/[\w/.-]+)`", text.read_text())
+    }
+    assert named
+    assert {place for place in {*named, *SLOW} if "NAME" not in place and not (ROOT / place).exists()} == set()
