@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from torchghm.mkl import set_reproducible
+from torchghm.openmp import wait_briefly
 
 __all__ = ["main"]
 
@@ -14,7 +15,9 @@ def main() -> None:
 
     With 0, 1 (unusable data found, or a file that could not be written), 2 (a mistake) or 130 (Ctrl-C).
     """
-    set_reproducible()  # before torch is imported: a resumed run ends in the same bits
+    # Both before torch is imported.
+    set_reproducible()  # a resumed run ends in the same bits
+    wait_briefly()
     try:
         from torchghm.cli.app import app
     except ModuleNotFoundError as error:
