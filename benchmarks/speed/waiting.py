@@ -1,4 +1,4 @@
-"""Steps a second on all cores, idle and beside a program that keeps one core busy, by how long threads wait.
+"""Steps a second on all cores, alone and beside other programs, by how long threads wait for each other.
 
 python -m benchmarks.speed.waiting
 """
@@ -36,26 +36,33 @@ def steps_a_second(seconds: float) -> float:
     return steps / (time.perf_counter() - start)
 
 
-def measure(environment: dict[str, str], seconds: float = SECONDS) -> float:
-    """Return `steps_a_second` of a process with these variables."""
+def start(environment: dict[str, str], seconds: float = SECONDS) -> subprocess.Popen[str]:
+    """Start a process with these variables that prints its `steps_a_second`."""
     clean = {name: value for name, value in os.environ.items() if name not in (openmp.VARIABLE, "OMP_WAIT_POLICY")}
-    command = [sys.executable, "-c", f"from benchmarks.speed.waiting import *; print(steps_a_second({seconds}))"]
-    return float(subprocess.run(command, env={**clean, **environment}, capture_output=True, check=True).stdout)
+    program = f"from benchmarks.speed.waiting import steps_a_second; print(steps_a_second({seconds}))"
+    return subprocess.Popen(
+        [sys.executable, "-c", program], env={**clean, **environment}, stdout=subprocess.PIPE, text=True
+    )
+
+
+def result(process: subprocess.Popen[str]) -> float:
+    """Return what a process prints when it is done."""
+    return float(process.communicate()[0])
 
 
 def main() -> None:
     """Print the table."""
     print(f"{processor()}, {os.cpu_count()} cores, torch {torch.__version__}, steps a second\n")
-    print("| threads | idle | one core taken |\n|---|---:|---:|")
+    print("| threads | alone | one core taken | two at once, each |\n|---|---:|---:|---:|")
     for name, environment in SETTINGS.items():
-        idle = measure(environment)
-        # On one core alone: two programs of one thread would share the machine by themselves.
-        busy = subprocess.Popen(["taskset", "-c", "0", sys.executable, "-c", "while True: pass"])
+        alone = result(start(environment))
+        taker = subprocess.Popen(["taskset", "-c", "0", sys.executable, "-c", "while True: pass"])
         try:
-            beside = measure(environment)
+            beside = result(start(environment))
         finally:
-            busy.kill()
-        print(f"| {name} | {idle:.1f} | {beside:.1f} |", flush=True)
+            taker.kill()
+        twins = [result(process) for process in [start(environment), start(environment)]]
+        print(f"| {name} | {alone:.1f} | {beside:.1f} | {sum(twins) / 2:.1f} |", flush=True)
 
 
 if __name__ == "__main__":
