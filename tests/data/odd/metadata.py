@@ -67,6 +67,11 @@ METADATA: list[Odd] = [
         reads("box-missing", "box-not-numbers", "image-left-out", objects={"p": None}),
     ),
     (
+        "NaN for a number",
+        image_folder(spoiled("p", bbox=[[float("nan"), 9, 36, 36], [60, 30, 48, 42]])),
+        reads("box-not-finite", objects={"p": TRUTH["p"][1:]}, crowds=1),
+    ),
+    (
         "corners",
         image_folder(lambda stem: columns(stem) | {"bbox": [box for _, box in TRUTH[stem]]}),
         Refused("boxes-look-like-corners", "line 1"),

@@ -18,7 +18,7 @@ def test_objects_of_images_that_are_there(tmp_path):
     listed.objects = [
         ListedObject("a.png", "owl", (1, 2, 11, 12), 1),
         ListedObject("gone.png", "hen", (1, 2, 11, 12), 2),
-        ListedObject("c.png", "ant", (5, 5, nan, 15), 3),
+        ListedObject("c.png", "ant", (5, 5, nan, 15), 3, partly=True),
         ListedObject("c.png", "owl", None, 4),
         ListedObject("c.png", "owl", (5, 5, 15, 15), 5, crowd=True),
     ]

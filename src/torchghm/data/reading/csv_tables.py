@@ -109,7 +109,8 @@ def _listed(folder: DataFolder, split: str, table: Table) -> ListedObjects:
         if known < 4 or not name:
             listed.note("box-incomplete", f"line {number} {','.join(cells)[:60]!r}")
         crowd = _cell(cells, columns.get("crowd")) == "1"
-        listed.objects.append(ListedObject(image, name, corners if known and name else None, number, crowd))
+        box = corners if known and name else None
+        listed.objects.append(ListedObject(image, name, box, number, crowd, partly=known < 4))
     return listed
 
 

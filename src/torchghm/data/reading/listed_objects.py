@@ -19,9 +19,10 @@ class ListedObject(NamedTuple):
     Attributes:
         image: its image, as the file names it.
         name: of its class.
-        box: four numbers in the form of the layout, NaN for each that the file lacks; None if there is none of use.
+        box: four numbers in the form of the layout, NaN for each that the file lacks; None if it says nothing of use.
         reference: what the file counts objects by.
         crowd: not to be learned.
+        partly: the file lacks some of the numbers, which the reader has noted.
     """
 
     image: str
@@ -29,6 +30,7 @@ class ListedObject(NamedTuple):
     box: Sequence[float] | None
     reference: int
     crowd: bool = False
+    partly: bool = False
 
 
 class ListedObjects:
@@ -99,7 +101,6 @@ def _add(
         if each.box is None:
             annotations.add_lost(index)
         else:
-            partly = any(number != number for number in each.box)
-            annotations.add_box(index, each.box, labels[each.name], each.reference, each.crowd, partly=partly)
+            annotations.add_box(index, each.box, labels[each.name], each.reference, each.crowd, partly=each.partly)
     for kind, shown in listed.wrong.items():
         problems.append(Problem(listed.file, kind, f"{len(shown)}: {examples(shown)}", len(shown)))
