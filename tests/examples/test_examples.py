@@ -32,7 +32,7 @@ def test_example_runs(example, tmp_path):
         pytest.skip(f"{HOSTS[example]} is not installed: pip install '.[hosts]'")
     environment = {**os.environ, "YOLO_OFFLINE": "true", "YOLO_CONFIG_DIR": str(tmp_path), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
-        [sys.executable, EXAMPLES / example], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, EXAMPLES / example], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
