@@ -49,6 +49,12 @@ def main() -> None:
     recipe = load_recipe(arguments.recipe, read_assignments(arguments.set))
     data = load_recipe_data(arguments.data, recipe.data)
     datamodule = DetectionDataModule(data, recipe)
+    samples = datamodule.train_samples()
+    count = min(200, len(datamodule.train_records))
+    started = time.perf_counter()
+    for index in range(count):
+        samples[0, index]
+    alone = count / (time.perf_counter() - started)
     module = DetectorModule(recipe, data.classes, steps_per_epoch=datamodule.steps_per_epoch)
     clock = Clock(arguments.skip)
     with without_lightning_messages(), tempfile.TemporaryDirectory() as folder:
@@ -70,7 +76,8 @@ def main() -> None:
     steps = datamodule.steps_per_epoch - arguments.skip - 1
     print(f"`{shlex.join(['python', '-m', 'benchmarks.loading', *sys.argv[1:]])}`\n")
     print(f"{steps} steps of {recipe.data.batch_size} images, {clock.within / steps:.2f} s each; between two of them")
-    print(f"{clock.between / steps * 1e3:.1f} ms: {clock.between / (clock.between + clock.within):.2%} of the time.\n")
+    print(f"{clock.between / steps * 1e3:.1f} ms: {clock.between / (clock.between + clock.within):.2%} of the time.")
+    print(f"One process reads and augments {alone:.0f} images a second.\n")
     for name, value in settings("cpu").items():
         print(f"- {name}: {value}")
 

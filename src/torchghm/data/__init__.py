@@ -21,8 +21,8 @@ from torchghm.data.writing.conversion import split_data, write_data
 from torchghm.data.writing.noisy_data import write_noisy
 
 if TYPE_CHECKING:
-    from torchghm.data.dataset import DetectionDataset, collate
-    from torchghm.data.transforms import evaluation_transforms, training_transforms
+    from torchghm.data.loading.dataset import DetectionDataset, collate
+    from torchghm.data.loading.transforms import evaluation_transforms, training_transforms
 
 __all__ = [
     "KINDS",
@@ -51,10 +51,10 @@ __all__ = [
 
 # torchvision takes seconds to import, and whoever checks or makes data does not need it.
 _WITH_TORCHVISION = {
-    "DetectionDataset": "dataset",
-    "collate": "dataset",
-    "evaluation_transforms": "transforms",
-    "training_transforms": "transforms",
+    "DetectionDataset": "loading.dataset",
+    "collate": "loading.dataset",
+    "evaluation_transforms": "loading.transforms",
+    "training_transforms": "loading.transforms",
 }
 
 

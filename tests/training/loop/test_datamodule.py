@@ -6,8 +6,35 @@ import signal
 import sys
 
 import pytest
+import torch
+from tests.training.tiny import TINY
 
-from torchghm.training.loop.datamodule import leave_interrupts_to_the_parent
+from torchghm.data import load_data
+from torchghm.data.loading import image_cache
+from torchghm.training import train
+from torchghm.training.loop.datamodule import DetectionDataModule, leave_interrupts_to_the_parent
+
+
+def test_images_in_memory_train_to_the_same_bits(tiny_data, tmp_path, caplog):
+    weights = []
+    for cache in (None, "ram"):
+        recipe = TINY.with_values({"data.cache": cache, "trainer.max_steps": 2})
+        train(tiny_data, recipe=recipe, out=tmp_path / str(cache), progress=False)
+        saved = torch.load(tmp_path / str(cache) / "checkpoints" / "last.ckpt", weights_only=True)
+        weights.append(saved["state_dict"])
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+    said = [record.getMessage() for record in caplog.records if "data.cache" in record.getMessage()]
+    assert [line.split(" take ")[0] for line in sorted(said)] == [
+        "data.cache: 2 validation images",
+        "data.cache: 5 training images",
+    ]
+
+
+def test_images_that_memory_does_not_hold_are_refused(tiny_data, monkeypatch):
+    monkeypatch.setattr(image_cache, "free_megabytes", lambda: 0.01)
+    module = DetectionDataModule(load_data(tiny_data), TINY.with_values({"data.cache": "ram"}))
+    with pytest.raises(ValueError, match=r"data\.cache: Expected the images to take at most half"):
+        module.val_dataloader()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from torchghm.data import DetectionDataset
-from torchghm.data.dataset import Target
+from torchghm.data.loading.dataset import Target
 
 Key = tuple[int, int]
 """(epoch, index of the image)."""

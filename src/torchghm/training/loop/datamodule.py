@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -12,13 +13,24 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from torchghm.data import DetectionData, DetectionDataset, Records, collate, evaluation_transforms, training_transforms
-from torchghm.data.dataset import Item, Target
+from torchghm.data import (
+    DetectionData,
+    DetectionDataset,
+    ImageError,
+    Records,
+    collate,
+    evaluation_transforms,
+    training_transforms,
+)
+from torchghm.data.loading.dataset import Item, Target
+from torchghm.data.loading.image_cache import ImageCache
 from torchghm.training.loop.data_order import EpochBatches, SeededSamples
-from torchghm.training.loop.processes import process_count, shard_for_rank
+from torchghm.training.loop.processes import is_first, process_count, shard_for_rank
 from torchghm.training.loop.recipe_data import with_boxes
 from torchghm.training.recipes.recipe import Recipe
 from torchghm.training.recipes.sections import DataRecipe
+
+_log = logging.getLogger("torchghm")
 
 Batch = tuple[list[Tensor], list[Target]]
 
@@ -40,30 +52,38 @@ class DetectionDataModule(LightningDataModule):
         self.recipe = recipe
         self.train_records = with_boxes(data, "train")
         self.val_records = with_boxes(data, "val")
+        self._caches: dict[str, ImageCache] = {}
 
     @property
     def steps_per_epoch(self) -> int:
         """Optimiser steps of an epoch."""
         return len(self.train_records) // self.recipe.data.batch_size
 
-    def train_dataloader(self) -> DataLoader[Item]:
-        """Return this process's share of the shuffled and augmented training images."""
-        trainer, recipe = self._running_trainer, self.recipe.data
+    def train_samples(self) -> SeededSamples:
+        """Return the training images, augmented as the recipe says, by epoch and index."""
+        recipe = self.recipe.data
+        transforms = training_transforms(
+            flip=recipe.flip,
+            vertical_flip=recipe.vertical_flip,
+            scale_jitter=recipe.scale_jitter,
+            translate=recipe.translate,
+            colour_jitter=recipe.colour_jitter,
+        )
         dataset = DetectionDataset(
             self.train_records,
             self.data.classes,
-            training_transforms(
-                flip=recipe.flip,
-                vertical_flip=recipe.vertical_flip,
-                scale_jitter=recipe.scale_jitter,
-                translate=recipe.translate,
-                colour_jitter=recipe.colour_jitter,
-            ),
+            transforms,
             training=True,
             mosaic=recipe.mosaic,
+            cache=self._cached("training", self.train_records),
         )
+        return SeededSamples(dataset, self.recipe.seed)
+
+    def train_dataloader(self) -> DataLoader[Item]:
+        """Return this process's share of the shuffled and augmented training images."""
+        trainer, recipe = self._running_trainer, self.recipe.data
         batches = EpochBatches(
-            len(dataset),
+            len(self.train_records),
             recipe.batch_size,
             # Not `current_epoch`, which after a resume is still the finished epoch when the first batches are drawn.
             lambda: trainer.fit_loop.epoch_progress.current.processed,
@@ -76,7 +96,7 @@ class DetectionDataModule(LightningDataModule):
         )
         workers = _workers(recipe)
         return DataLoader(
-            SeededSamples(dataset, self.recipe.seed),
+            self.train_samples(),
             batch_sampler=batches,
             num_workers=workers,
             persistent_workers=workers > 0,
@@ -87,11 +107,27 @@ class DetectionDataModule(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Item]:
         """Return this process's share of the validation images, without repeats."""
-        return evaluation_loader(shard_for_rank(self.val_records), self.data.classes, self.recipe)
+        records = shard_for_rank(self.val_records)
+        return evaluation_loader(records, self.data.classes, self.recipe, self._cached("validation", records))
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Turn bytes into floats in [0, 1] on the device: a quarter of the traffic between processes."""
         return to_floats(batch[0]), batch[1]
+
+    def _cached(self, name: str, records: Records) -> ImageCache | None:
+        if self.recipe.data.cache is None:
+            return None
+        if name not in self._caches:
+            try:
+                cache = ImageCache(records)
+            except ImageError:
+                raise
+            except ValueError as error:
+                raise ValueError(f"data.cache: {error}") from error
+            if is_first():
+                _log.warning("data.cache: %d %s images take %.0f MB", len(cache), name, cache.megabytes)
+            self._caches[name] = cache
+        return self._caches[name]
 
     @property
     def _running_trainer(self) -> Any:
@@ -100,10 +136,12 @@ class DetectionDataModule(LightningDataModule):
         return self.trainer
 
 
-def evaluation_loader(records: Records, classes: tuple[str, ...], recipe: Recipe) -> DataLoader[Item]:
+def evaluation_loader(
+    records: Records, classes: tuple[str, ...], recipe: Recipe, cache: ImageCache | None = None
+) -> DataLoader[Item]:
     """Return images with their targets, in order and unchanged."""
     return DataLoader(
-        DetectionDataset(records, classes, evaluation_transforms()),
+        DetectionDataset(records, classes, evaluation_transforms(), cache=cache),
         batch_size=_eval_batch_size(recipe),
         num_workers=_workers(recipe.data),
         pin_memory=_pin_memory(),

@@ -63,6 +63,10 @@ class DataRecipe(Section):
     workers: int | None = Field(
         default=None, ge=0, description="processes that load images, for each training process; null goes by the cores"
     )
+    cache: Literal["ram"] | None = Field(
+        default=None,
+        description='"ram" keeps decoded images in memory, in each training process; null decodes them in every epoch',
+    )
     flip: Probability = Field(default=0.5, description="probability of a left-right flip")
     vertical_flip: Probability = Field(default=0.0, description="probability of an upside-down flip")
     scale_jitter: tuple[PositiveFloat, PositiveFloat] | None = Field(

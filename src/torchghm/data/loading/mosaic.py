@@ -10,7 +10,7 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional as transforms
 
-from torchghm.data.transforms import FILL
+from torchghm.data.loading.transforms import FILL
 
 SMALLEST_PART = 0.1
 """The least visible share of its box that leaves an object one; less is a region that is no example."""

@@ -6,8 +6,8 @@ from tests.data.layouts import CLASSES, write_coco
 from torchvision import tv_tensors
 
 from torchghm.data import DetectionDataset, load_data, training_transforms
-from torchghm.data.mosaic import SMALLEST_PART, join_mosaic
-from torchghm.data.transforms import FILL
+from torchghm.data.loading.mosaic import SMALLEST_PART, join_mosaic
+from torchghm.data.loading.transforms import FILL
 
 HEIGHT, WIDTH = 30, 40
 

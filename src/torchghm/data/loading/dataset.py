@@ -12,7 +12,8 @@ from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
 from torchghm.data.images import read_image
-from torchghm.data.mosaic import join_mosaic
+from torchghm.data.loading.image_cache import ImageCache
+from torchghm.data.loading.mosaic import join_mosaic
 from torchghm.data.records import ImageRecord, Records
 
 Target = dict[str, Any]
@@ -36,7 +37,7 @@ class DetectionDataset(Dataset[Item]):
     - with `training`, where crowds are no objects, their boxes as `ignored_boxes`, float32 `[m, 4]`: regions that a
       harmonized detector takes neither for an object nor for background.
 
-    A mosaic (see `torchghm.data.mosaic`) has the `image_id` of its first image, and no `frame_boxes`.
+    A mosaic (see `torchghm.data.loading.mosaic`) has the `image_id` of its first image, and no `frame_boxes`.
 
     Arguments:
         records: `DetectionData.select(...)`, or any sequence of `ImageRecord`.
@@ -46,6 +47,7 @@ class DetectionDataset(Dataset[Item]):
         training: leave crowds out of the objects.
         mosaic: with `training`, the probability that an image is a mosaic of it and three others, drawn by torch's
             default generator; in [0, 1].
+        cache: the images of the records, decoded already; None decodes an image each time.
 
     Raises:
         ImageError: (a `ValueError`, when an item is read) an image is missing, truncated, no image, too large, or of
@@ -60,7 +62,10 @@ class DetectionDataset(Dataset[Item]):
         *,
         training: bool = False,
         mosaic: float = 0.0,
+        cache: ImageCache | None = None,
     ) -> None:
+        if cache is not None and len(cache) != len(records):
+            raise ValueError(f"Expected argument `cache` to be of {len(records)} images, but got {len(cache)}")
         if not 0 <= mosaic <= float(training):
             allowed = "in [0, 1]" if training else "0 without `training`"
             raise ValueError(f"Expected argument `mosaic` to be {allowed}, but got {mosaic}")
@@ -69,6 +74,7 @@ class DetectionDataset(Dataset[Item]):
         self.transforms = transforms
         self.training = training
         self.mosaic = mosaic
+        self.cache = cache
         if isinstance(records, Records):
             self._first = records.offsets
         elif training:
@@ -97,9 +103,12 @@ class DetectionDataset(Dataset[Item]):
     def _read(self, index: int) -> Item:
         """Return an image and its target before they are transformed."""
         record = self.records[index]
-        size = (record.width, record.height)
-        pixels = torch.from_numpy(read_image(record.source, expected_size=size))
-        image: Tensor = tv_tensors.Image(pixels.permute(2, 0, 1).contiguous())
+        image: Tensor
+        if self.cache is not None:
+            image = tv_tensors.Image(self.cache[index].clone())
+        else:
+            pixels = torch.from_numpy(read_image(record.source, expected_size=(record.width, record.height)))
+            image = tv_tensors.Image(pixels.permute(2, 0, 1).contiguous())
         kept = ~record.crowd if self.training else slice(None)
         boxes = torch.tensor(record.boxes[kept])
         target: Target = {

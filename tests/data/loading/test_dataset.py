@@ -9,6 +9,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from torchghm.data import DetectionDataset, ImageError, collate, evaluation_transforms, load_data, training_transforms
+from torchghm.data.loading.image_cache import ImageCache
 
 
 def with_crowd(root):
@@ -50,6 +51,21 @@ def test_an_image_without_boxes(records):
             _, target = DetectionDataset(records, CLASSES, transforms, training=training)[2]
             assert target["boxes"].shape == (0, 4)
             assert target["labels"].shape == (0,)
+
+
+def test_images_from_memory_are_the_same(records):
+    cache = ImageCache(records)
+    transforms = training_transforms(colour_jitter=0.5)
+    for options in ({}, {"training": True}, {"training": True, "mosaic": 1.0, "transforms": transforms}):
+        items = []
+        for each in (None, cache):
+            torch.manual_seed(0)
+            items.append(DetectionDataset(records, CLASSES, cache=each, **options)[0])
+        assert torch.equal(items[0][0], items[1][0])
+    items[1][0].zero_()
+    assert cache[0].any()  # a caller may change what it was given
+    with pytest.raises(ValueError, match="Expected argument `cache` to be of 2 images, but got 3"):
+        DetectionDataset(records[:2], CLASSES, cache=cache)
 
 
 def test_pixels_are_in_their_places(records):
