@@ -103,14 +103,15 @@ class DensityState(Float32Buffers):
         fractions, seen = self.fractions.lerp(batch.to(step.dtype), step), self.seen.lerp(present, step)
         correction = inverse(seen)
         # Without a memory at once, and in the histogram's float64.
-        estimate = DensityEstimate(batch if self.momentum == 0 else fractions * correction, batch, examples)
+        estimate = batch if self.momentum == 0 else fractions * correction
         if positives is None or not self.counts_positives:
-            return estimate, Averages(fractions, seen)
+            return DensityEstimate(estimate, batch, examples), Averages(fractions, seen)
         own = (positives * scale).nan_to_num()
         average = self.positives.lerp(own.to(step.dtype), step)
         fraction = own if self.momentum == 0 else average * correction
-        estimate = estimate._replace(positive_fraction=torch.maximum(fraction.to(scale.dtype), scale))
-        return estimate, Averages(fractions, seen, average)
+        # Built at once: torch.compile of torch 2.11 can't follow a named tuple's `_replace`.
+        positive_fraction = torch.maximum(fraction.to(scale.dtype), scale)
+        return DensityEstimate(estimate, batch, examples, positive_fraction), Averages(fractions, seen, average)
 
     @torch.no_grad()
     def keep(self, averages: Averages) -> None:
