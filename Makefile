@@ -22,7 +22,7 @@ test: .venv/installed
 
 ## the tests that neither train nor start processes, at most 3 minutes: a developer's loop
 quick: .venv/installed
-	pytest $(PARALLEL) -m "not slow"
+	pytest $(PARALLEL) $(HOSTS:%=--ignore=%) -m "not slow"
 
 ## formatting, lint and types
 lint: .venv/installed
