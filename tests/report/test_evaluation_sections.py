@@ -39,7 +39,8 @@ def test_a_run_that_was_evaluated_shows_it(evaluated):
     assert errors.table.rows[1][1:] == tuple(str(found.errors[kind][NAMES[1]]) for kind in found.errors)
     assert len(worst.groups[0][1]) == 2
     page = write_report(evaluated).read_text()
-    assert [page.index(f'id="{name}"') for name in ("thresholds", "errors", "worst-images")]
+    places = [page.index(f'id="{name}"') for name in ("thresholds", "samples", "errors", "worst-images", "over-epochs")]
+    assert places == sorted(places)
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)" in page
 

@@ -82,7 +82,7 @@ def test_a_run_shows_every_figure(run_page: Path):
 
 def test_a_comparison_shows_the_table_and_each_method(comparison_page: Path):
     page = Page(comparison_page)
-    assert page.sections() == ["differences", *SECTIONS]
+    assert page.sections() == ["differences", "samples", *(name for name in SECTIONS if name != "samples")]
     assert page.count("table") == 1
     assert "49.0 ± 1.1" in page.text
     assert "−1.0 [−3.0, +1.0]" in page.text

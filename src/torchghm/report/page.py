@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -87,7 +87,7 @@ def _run_page(run: Run) -> str:
         facts=facts,
         scores=[(METRIC_LABELS.get(name, name), score(value)) for name, value in run.metrics.items()],
         table=None,
-        sections=[*evaluation_sections(run), *_sections(methods, run.split)],
+        sections=_sections(methods, run.split, first=evaluation_sections(run)),
         gradients=_gradients(methods),
         folded=_recipes(methods),
     )
@@ -118,21 +118,19 @@ def _comparison_page(comparison: Comparison) -> str:
         facts=facts,
         scores=[],
         table=table,
-        sections=[*([differences] if differences else []), *_sections(methods, comparison.split)],
+        sections=_sections(methods, comparison.split, first=[differences]),
         gradients=_gradients(methods),
         folded=_recipes(methods),
     )
 
 
-def _sections(methods: Methods, split: str) -> list[Section]:
-    """Return the sections of both kinds of page, in a reader's order: how good, on which images, why."""
-    sections = (
-        average_precision_section(methods),
-        samples_section(methods),
-        per_class_section(methods, split),
-        losses_section(methods),
-    )
-    return [section for section in sections if section is not None]
+def _sections(methods: Methods, split: str, first: Sequence[Section | None]) -> list[Section]:
+    """Return `first` and the sections of both kinds of page, in a reader's order, the samples second."""
+    candidates = (*first, average_precision_section(methods), per_class_section(methods, split), losses_section(methods))
+    sections = [section for section in candidates if section is not None]
+    if (samples := samples_section(methods)) is not None:
+        sections.insert(1, samples)
+    return sections
 
 
 def _gradients(methods: Methods) -> list[Section]:
