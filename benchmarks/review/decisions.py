@@ -1,7 +1,8 @@
-"""Decisions that no person made: `python -m benchmarks.review.decisions RUN:DATA SCORE OUT.json SET=RUNS:DATA ...`.
+"""Decisions that no person made: `python -m benchmarks.review.decisions RUN:DATA SCORE OUT.json [SET=RUNS:DATA ...]`.
 
 Accepts every finding above a score, for `torchghm review --apply`. The weights are fitted on the runs named last, of
-other data sets: the shipped ones may have seen this one. Printed is what an acceptance does, by `label_noise.json`.
+other data sets; without any they are the shipped ones, which may have seen this one. Printed is what an acceptance
+does, by `label_noise.json`.
 """
 
 from __future__ import annotations
@@ -31,16 +32,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("place", metavar="RUN:DATA")
     parser.add_argument("score", type=float)
     parser.add_argument("out", type=Path, metavar="OUT.json")
-    parser.add_argument("sets", nargs="+", metavar="SET=RUNS:DATA")
+    parser.add_argument("sets", nargs="*", metavar="SET=RUNS:DATA")
     parser.add_argument("--cache", type=Path)
     options = parser.parse_args(arguments)
     run, _, data = options.place.rpartition(":")
     records, classes, detections, memory = run_again(Path(run), Path(data), options.cache)
-    cases = [case for text in options.sets for case in read_all(text, options.cache)]
-    objects, places = (weights(model) for model in fit(cases, memory=memory is not None))
-    suffix = "WITHOUT" if memory is None else "WITH_MEMORY"
-    setattr(verdict, f"OBJECTS_{suffix}", objects)
-    setattr(verdict, f"PLACES_{suffix}", places[0])
+    if cases := [case for text in options.sets for case in read_all(text, options.cache)]:
+        objects, places = (weights(model) for model in fit(cases, memory=memory is not None))
+        suffix = "WITHOUT" if memory is None else "WITH_MEMORY"
+        setattr(verdict, f"OBJECTS_{suffix}", objects)
+        setattr(verdict, f"PLACES_{suffix}", places[0])
     evidence = gather_evidence(records, detections, memory)
     found = verdict.find_wrong_labels(records, evidence, memory, least=options.score)
     truth = load_truth(Path(data), records, evidence.agreement)

@@ -7,7 +7,6 @@ On a few hundred boxes torch's small operations, checks and views take longer th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple, cast
 
 import torch
@@ -23,10 +22,9 @@ from torchghm.kernels.cpu.density_step import (
     REFERENCES,
     REFUSE_NONFINITE,
     REFUSE_TARGETS,
-    density_step,
     record_layout,
 )
-from torchghm.kernels.cpu.entry_points import HISTOGRAM, LOSS, median
+from torchghm.kernels.cpu.entry_points import Kind, density_step, median, passes_for
 from torchghm.kernels.cpu.gradient_memory import empty_gradient
 from torchghm.kernels.cpu.launch import Arguments, run
 from torchghm.kernels.cpu.passes import logit_arguments, residual_arguments
@@ -66,14 +64,12 @@ class PackedObservation(NamedTuple):
 
 
 class _Launch(NamedTuple):
-    """The kernels for one kind of batch, and what they are told."""
+    """What the kernels are told of a batch."""
 
     arguments: Arguments
     inputs: tuple[Tensor | None, ...]
     """Contiguous; the first is what the loss is differentiated by. They outlive the call."""
-    pass_1: Callable[..., None]
-    pass_2: Callable[..., None]
-    median: Callable[..., None] | None = None
+    kind: Kind
 
 
 def fits(batch: Batch, memory: Memory) -> bool:
@@ -116,7 +112,10 @@ def fused(batch: Batch, options: HarmonizingOptions, memory: Memory) -> StepReco
     arguments.loss, arguments.gradient = loss.data_ptr(), gradient.data_ptr()
     arguments.regions, arguments.width, arguments.largest = regions, regions + 3, _LARGEST[arithmetic]
     _set_options(arguments, options, memory.density)
-    if not run(arguments, median=launch.median, pass_1=launch.pass_1, density_step=density_step, pass_2=launch.pass_2):
+    pass_1, pass_2 = passes_for(launch.kind, batch.inputs.dtype, arguments)
+    following, double = arguments.cells > 0, arithmetic is torch.float64
+    set_mu = median(double) if following else None
+    if not run(arguments, median=set_mu, pass_1=pass_1, density_step=density_step(True, following), pass_2=pass_2):
         return StepRecord(None, None, find_refusal(numbers[: regions + 2], batch, options))
     kind = (batch.activation, batch.ignore_index) if isinstance(batch, LogitBatch) else (arguments.mu,)
     inputs = (*launch.inputs, numbers, *kind, options.leave_out_nonfinite)
@@ -138,8 +137,7 @@ def _prepare_logits(batch: LogitBatch, options: HarmonizingOptions) -> _Launch:
             given = batch.positives(options)
             assert given is not None
             arguments.positives, arguments.given_positives = POSITIVES_GIVEN, float(given)
-    kind, dtype = batch.activation, logits.dtype
-    return _Launch(arguments, (logits, targets, weight), HISTOGRAM[kind][dtype], LOSS[kind][dtype])
+    return _Launch(arguments, (logits, targets, weight), batch.activation)
 
 
 def _prepare_residual(batch: ResidualBatch, options: HarmonizingOptions, scale: ResidualScale | None) -> _Launch:
@@ -151,8 +149,7 @@ def _prepare_residual(batch: ResidualBatch, options: HarmonizingOptions, scale: 
         arguments.smallest, arguments.part_below = SMALLEST, HALF
         arguments.scale_fractions, arguments.scale_seen = _address(state, "fractions"), _address(state, "seen")
         arguments.scale_momentum = state.momentum
-    pass_1, pass_2 = HISTOGRAM["residual"][residual.dtype], LOSS["residual"][residual.dtype]
-    return _Launch(arguments, (residual, weight), pass_1, pass_2, None if scale is None else median[residual.dtype])
+    return _Launch(arguments, (residual, weight), "residual")
 
 
 def _set_options(arguments: Arguments, options: HarmonizingOptions, state: DensityState) -> None:

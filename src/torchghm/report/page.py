@@ -126,7 +126,12 @@ def _comparison_page(comparison: Comparison) -> str:
 
 def _sections(methods: Methods, split: str, first: Sequence[Section | None]) -> list[Section]:
     """Return `first` and the sections of both kinds of page, in a reader's order, the samples second."""
-    candidates = (*first, average_precision_section(methods), per_class_section(methods, split), losses_section(methods))
+    candidates = (
+        *first,
+        average_precision_section(methods),
+        per_class_section(methods, split),
+        losses_section(methods),
+    )
     sections = [section for section in candidates if section is not None]
     if (samples := samples_section(methods)) is not None:
         sections.insert(1, samples)

@@ -8,8 +8,9 @@ from tests.kernels.cpu.simd.whole_vectors import edges_of
 
 from torchghm.kernels.cpu.example_tiles import Run
 from torchghm.kernels.cpu.histogram_pass import count, find_regions
-from torchghm.kernels.cpu.region_counts import COUNTS_BYTES, MOST, collect_counts, make_counts
+from torchghm.kernels.cpu.region_counts import COUNTS_BYTES, MOST, collect, make_counts
 from torchghm.kernels.cpu.simd.arithmetic import regions_of
+from torchghm.kernels.cpu.simd.bit_planes import FEW
 from torchghm.kernels.cpu.simd.delayed_tables import DELAY_LINE_BYTES, delay_line_in
 from torchghm.kernels.cpu.simd.loads_and_stores import (
     TILE,
@@ -22,11 +23,12 @@ def count_run(run, regions, infinite=False, edges=None):
     real = run.dtype.type
     memory, for_line = np.empty(COUNTS_BYTES, np.uint8), np.empty(DELAY_LINE_BYTES, np.uint8)
     line, index = delay_line_in(for_line.ctypes.data, regions, real), np.empty(TILE, np.int32)
-    counts, histogram = make_counts(memory.ctypes.data, regions, False, index, line.index), np.ones(regions)
+    few, histogram = True if regions <= FEW else None, np.ones(regions)
+    counts = make_counts(memory.ctypes.data, regions, None, few, (index, line.index))
     nonfinite = count(real, Run(run, None, None), regions_of(regions, edges, real), counts, infinite, histogram)
-    collect_counts(counts, regions, histogram)
-    assert not counts.planes.any()
-    assert not counts.tables.any()
+    collect(counts, histogram)
+    assert not counts.numbers.any()
+    assert not counts.counted.any()
     return histogram, nonfinite
 
 
@@ -36,7 +38,7 @@ def count_run(run, regions, infinite=False, edges=None):
 def test_counting_a_run_is_finding_and_counting_the_regions_of_its_tiles(regions, real, tiles):
     logits = np.random.default_rng(regions).normal(0, 3, tiles * TILE).astype(real)
     logits[: TILE // 2] = 100.0
-    edges = edges_of(regions) if real is np.float32 and edges_of(regions).size else None
+    edges = edges_of(regions) if real is np.float32 else None
     histogram, nonfinite = count_run(logits, regions, edges=edges)
     expected, index = np.ones(regions), np.empty(TILE, np.int32)
     for start in range(0, logits.size, TILE):

@@ -58,7 +58,7 @@ def test_compiled_once_where_no_folder_can_be_written(monkeypatch):
         raise RuntimeError("cannot cache function 'f': no locator available for file 'f.py'")
 
     monkeypatch.setattr(launch, "FunctionCache", cache)
-    kernel = launch.compile_kernel.__wrapped__(entry_points.residual_histogram[torch.float32])
+    kernel = launch.compile_kernel.__wrapped__(entry_points.residual_histogram(False, False, True))
     distance, sums = torch.tensor([0.0, 5.0]), torch.empty(4, dtype=torch.float64)
     counter = ctypes.c_int64(0)
     arguments = launch.Arguments(
@@ -83,14 +83,16 @@ def test_other_errors_of_the_compiler_are_not_hidden(monkeypatch):
 
     monkeypatch.setattr(launch, "FunctionCache", cache)
     with pytest.raises(RuntimeError, match="something else"):
-        launch.compile_kernel.__wrapped__(entry_points.residual_histogram[torch.float32])
+        launch.compile_kernel.__wrapped__(entry_points.residual_histogram(False, False, True))
 
 
 def test_a_second_process_finds_the_compiled_kernel_and_says_nothing(inputs, monkeypatch, caplog):
     both_passes(inputs)
     caplog.clear()
     monkeypatch.setattr(launch._Announcement, "made", False)
-    kernel = launch.compile_kernel.__wrapped__(entry_points.sigmoid_histogram[torch.float32])
+    kernel = launch.compile_kernel.__wrapped__(
+        entry_points.passes_for("sigmoid", torch.float32, launch.Arguments(target_storage=-1, regions=30)).histogram
+    )
     assert kernel.function.cache_hits == 1
     assert not caplog.messages
 
@@ -111,10 +113,7 @@ def said_by(code, **environment):
 
 
 def test_what_is_compiled_is_said_once_and_where_it_is_kept(tmp_path):
-    code = (
-        "for kernel in (entry_points.median[torch.float32], entry_points.median[torch.float64]):\n"
-        "    launch.compile_kernel(kernel)\n"
-    )
+    code = "for kernel in (entry_points.median(False), entry_points.median(True)):\n    launch.compile_kernel(kernel)\n"
     (said,) = said_by(code, NUMBA_CACHE_DIR=str(tmp_path))
     assert "median_float32" in said
     assert str(tmp_path) in said
@@ -126,7 +125,7 @@ def test_what_no_folder_can_keep_is_said_with_a_remedy():
         "def cache(function):\n"
         "    raise RuntimeError('cannot cache function: no locator available for file')\n"
         "launch.FunctionCache = cache\n"
-        "launch.compile_kernel(entry_points.median[torch.float32])\n"
+        "launch.compile_kernel(entry_points.median(False))\n"
     )
     assert "median_float32" in said
     assert "NUMBA_CACHE_DIR" in said

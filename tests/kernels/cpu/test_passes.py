@@ -279,7 +279,7 @@ def test_a_label_beyond_an_int32_is_left_to_its_own_chunk():
     told = np.frombuffer(arguments, ARGUMENTS)[0]
     for label, expected in ((2**31 + 5, []), (2**32 + 5, []), (65_536, []), (65_535, [65_535]), (3, [3])):
         targets[0] = label
-        whole, positives = _tiles_as_they_lie(told, 4, 0, 65_536, flipped)
+        whole, positives = _tiles_as_they_lie(told, np.float32, 0, 65_536, flipped)
         valid = label < 2**32
         assert whole == (65_536 // TILE if valid else 0)
         assert flipped[:positives].tolist() == expected

@@ -9,10 +9,9 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
-from numba.np.numpy_support import carray
 
 from torchghm.kernels.cpu.launch import Arguments
-from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Pointer
+from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Option
 from torchghm.kernels.cpu.simd.compiling import elementwise, scalar, summing, vectorize
 from torchghm.kernels.cpu.simd.loads_and_stores import array_at
 
@@ -69,21 +68,17 @@ def record_layout(regions: int) -> RecordLayout:
     return RecordLayout(parts, slice(sum(parts[:5]), sum(parts[:6])), sum(parts[:6]), sum(parts))
 
 
-def density_step(pointer: Pointer) -> None:
-    """From the histogram to the table: move the averages over iterations, and weigh the regions."""
-    _density_step(carray(pointer, (1,))[0])
-
-
 @scalar
-def _density_step(a: Arguments) -> None:
+def set_table(a: Arguments, following: Option) -> None:
+    """From the histogram to the table: move the averages over iterations, and weigh the regions."""
     regions, first = a.regions, a.regions + 3
     histogram = array_at(a.record, np.float64, 0, first)
     if _refused(a, histogram, regions):
         a.refused = 1
         return
-    if a.cells and a.training:  # the distribution of |d| that ``mu="auto"`` follows, now that nothing is refused
+    if following is not None:  # the distribution of |d| that ``mu="auto"`` follows, now that nothing is refused
         counts = array_at(a.residual_histogram, np.float64, 0, a.cells)
-        move_average(counts, residual_average(a), True, np.empty(a.cells), np.empty(a.cells))
+        move_average(counts, residual_average(a), a.training != 0, np.empty(a.cells), np.empty(a.cells))
     tables = array_at(a.record, np.float64, first, 4 * regions).reshape((4, regions))
     estimate, batch, beta, table = tables[0], tables[1], tables[2], tables[3]
     examples_and_total = array_at(a.record, np.float64, first + 4 * regions + 4, 2)

@@ -1,77 +1,131 @@
-"""Entry points of the kernels: C functions of one pointer to `Arguments`, one for each dtype of the arithmetic."""
+"""Entry points of the kernels: C functions of one pointer to `Arguments`, compiled for what they are called with."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from numba.np.numpy_support import carray
 
 from torchghm.kernels.cpu import softmax
+from torchghm.kernels.cpu.density_step import set_table
 from torchghm.kernels.cpu.histogram_pass import count_examples
+from torchghm.kernels.cpu.launch import Arguments
 from torchghm.kernels.cpu.loss_pass import weigh_examples
 from torchghm.kernels.cpu.residual_median import set_mu
-from torchghm.kernels.cpu.simd.annotations import Pointer, Real
-from torchghm.kernels.cpu.simd.loads_and_stores import STORAGE
+from torchghm.kernels.cpu.simd.annotations import Option, Pointer, Real
+from torchghm.kernels.cpu.simd.bit_planes import FEW
+from torchghm.kernels.cpu.simd.region_edges import MOST_EDGES
 
 EntryPoint = Callable[[Pointer], None]
+Kind = Literal["sigmoid", "softmax", "residual"]
 
 
-def _by_dtype(make: Callable[[Real], EntryPoint]) -> dict[torch.dtype, EntryPoint]:
-    """Make an entry point for each dtype of the arithmetic, to be found by the dtype that is read."""
-    entry_points = {}
-    for dtype, real in ((torch.float32, np.float32), (torch.float64, np.float64)):
-        entry_points[dtype] = make(real)
-        entry_points[dtype].__name__ = f"{make.__name__}_{real.__name__}"
-    return {dtype: entry_points[torch.promote_types(dtype, torch.float32)] for dtype in STORAGE}
+class Passes(NamedTuple):
+    """Entry points of passes 1 and 2."""
+
+    histogram: EntryPoint
+    loss: EntryPoint
 
 
-# An entry point holds its dtype and nothing else: by what it holds Numba finds it again on the disk.
+def passes_for(kind: Kind, dtype: torch.dtype, arguments: Arguments) -> Passes:
+    """Return the passes for logits or residuals of this dtype, and for what the arguments ask for."""
+    soft = kind == "sigmoid" and arguments.target_storage >= 0
+    return _passes(kind, dtype is torch.float64, soft, arguments.weight != 0, arguments.regions)
 
 
-@_by_dtype
-def sigmoid_histogram(real: Real) -> EntryPoint:
+@functools.lru_cache(maxsize=1024)
+def _passes(kind: Kind, double: bool, soft: bool, weighted: bool, regions: int) -> Passes:
+    if kind == "softmax":
+        return Passes(softmax_histogram(double), softmax_loss(double))
+    few = regions <= FEW and not weighted
+    if kind == "residual":
+        return Passes(residual_histogram(double, weighted, few), residual_loss(double, weighted))
+    by_edges = regions <= MOST_EDGES and not (double or soft or weighted)
+    return Passes(
+        sigmoid_histogram(double, soft, weighted, few, by_edges), sigmoid_loss(double, soft, weighted, by_edges)
+    )
+
+
+def _compiled_for(*names: str) -> Callable[[Callable[..., EntryPoint]], Callable[..., EntryPoint]]:
+    """Make entry points of what is told the dtype of the arithmetic and options with these names, once for each.
+
+    An option that is not wanted is None there: Numba leaves out what an argument's type excludes.
+    """
+
+    def decorate(make: Callable[..., EntryPoint]) -> Callable[..., EntryPoint]:
+        @functools.cache
+        def entry_point(double: bool, *options: bool) -> EntryPoint:
+            real = np.float64 if double else np.float32
+            made = make(real, *(option or None for option in options))
+            wanted = [name for name, option in zip(names, options, strict=True) if option]
+            made.__name__ = "_".join((make.__name__, real.__name__, *wanted))
+            return made
+
+        return functools.update_wrapper(entry_point, make)
+
+    return decorate
+
+
+# An entry point holds its dtype and options, and nothing else: by what it holds Numba finds it again on the disk.
+
+
+@_compiled_for("soft", "weighted", "few", "by_edges")
+def sigmoid_histogram(real: Real, soft: Option, weighted: Option, few: Option, by_edges: Option) -> EntryPoint:
     """Pass 1 of sigmoid GHM-C."""
-    return lambda pointer: count_examples(carray(pointer, (1,))[0], real, None)
+    return lambda pointer: count_examples(carray(pointer, (1,))[0], real, soft, weighted, few, by_edges)
 
 
-@_by_dtype
-def sigmoid_loss(real: Real) -> EntryPoint:
+@_compiled_for("soft", "weighted", "by_edges")
+def sigmoid_loss(real: Real, soft: Option, weighted: Option, by_edges: Option) -> EntryPoint:
     """Pass 2 of sigmoid GHM-C."""
-    return lambda pointer: weigh_examples(carray(pointer, (1,))[0], real, None)
+    return lambda pointer: weigh_examples(carray(pointer, (1,))[0], real, soft, weighted, by_edges)
 
 
-@_by_dtype
-def residual_histogram(real: Real) -> EntryPoint:
+@_compiled_for("weighted", "few")
+def residual_histogram(real: Real, weighted: Option, few: Option) -> EntryPoint:
     """Pass 1 of GHM-R."""
-    return lambda pointer: count_examples(carray(pointer, (1,))[0], real, real(carray(pointer, (1,))[0].mu))
+
+    def entry_point(pointer: Pointer) -> None:
+        a = carray(pointer, (1,))[0]
+        count_examples(a, real, real(a.mu), weighted, few, None)
+
+    return entry_point
 
 
-@_by_dtype
-def residual_loss(real: Real) -> EntryPoint:
+@_compiled_for("weighted")
+def residual_loss(real: Real, weighted: Option) -> EntryPoint:
     """Pass 2 of GHM-R."""
-    return lambda pointer: weigh_examples(carray(pointer, (1,))[0], real, real(carray(pointer, (1,))[0].mu))
+
+    def entry_point(pointer: Pointer) -> None:
+        a = carray(pointer, (1,))[0]
+        weigh_examples(a, real, real(a.mu), weighted, None)
+
+    return entry_point
 
 
-@_by_dtype
+@_compiled_for()
 def softmax_histogram(real: Real) -> EntryPoint:
     """Pass 1 of softmax GHM-C."""
     return lambda pointer: softmax.count_rows(carray(pointer, (1,))[0], real)
 
 
-@_by_dtype
+@_compiled_for()
 def softmax_loss(real: Real) -> EntryPoint:
     """Pass 2 of softmax GHM-C."""
     return lambda pointer: softmax.weigh_rows(carray(pointer, (1,))[0], real)
 
 
-@_by_dtype
+@_compiled_for()
 def median(real: Real) -> EntryPoint:
     """The running median of |d|, before pass 1 of GHM-R."""
     return lambda pointer: set_mu(carray(pointer, (1,))[0], real)
 
 
-HISTOGRAM = {"sigmoid": sigmoid_histogram, "softmax": softmax_histogram, "residual": residual_histogram}
-LOSS = {"sigmoid": sigmoid_loss, "softmax": softmax_loss, "residual": residual_loss}
-"""Passes 1 and 2."""
+@_compiled_for("following")
+def density_step(real: Real, following: Option) -> EntryPoint:
+    """From the histogram to the table, in float64; ``following`` that median, or not."""
+    return lambda pointer: set_table(carray(pointer, (1,))[0], following)

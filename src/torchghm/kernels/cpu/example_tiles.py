@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numba import types
 
 from torchghm.kernels.cpu.launch import Arguments
-from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Real
-from torchghm.kernels.cpu.simd.compiling import scalar, summing, vectorize
-from torchghm.kernels.cpu.simd.loads_and_stores import FLOAT32, FLOAT64, TILE, array_at, load, tile
+from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Option, Real
+from torchghm.kernels.cpu.simd.compiling import arrays_by_types, by_types, scalar, summing, vectorize
+from torchghm.kernels.cpu.simd.loads_and_stores import FLOAT32, FLOAT64, TILE, array_at, convert, load, tile
+from torchghm.kernels.cpu.simd.vectors import width
 
 HIDDEN = -1e4
 """The logit of what is no example: with target 0 its g, L and gradient are 0. So they are of a residual of 0."""
@@ -56,48 +58,82 @@ def tiles_in(reals: int, integers: int, real: Real) -> Tiles:
     )
 
 
-@scalar
-def prepare(
-    a: Arguments, real: Real, mu: Number, start: int, end: int, tiles: Tiles
-) -> tuple[Numbers, int, int, int, int, bool]:
-    """Examples from ``start`` on, before ``end``: their logits or residuals, and what ``tiles`` hold of them.
+@by_types
+def target_of(kind: Number, soft: Numbers) -> Number:
+    """What `shared_terms` is told of a tile with these soft targets: None for class indices, the targets, or mu."""
+    if kind == types.none:
+        return lambda kind, soft: None
+    return (lambda kind, soft: kind) if isinstance(kind, types.Float) else (lambda kind, soft: soft)
 
-    Returns:
-        The numbers: ``own``, or several tiles of the tensor itself where no more than a few signs in them have to be
-        changed, so that they must not be written to; how many examples they are; how many logits are hidden, with what
-        fills the tile up; how many targets are invalid (a row counts in the tile that its first logit is in); how many
-        logits are at the labelled class: ``flipped`` holds their places; and whether their sign was changed in ``own``.
+
+Prepared = tuple[Numbers, int, int, int, int, bool]
+"""The numbers: ``own``, or several tiles of the tensor itself where no more than a few signs in them have to be
+changed, so that they must not be written to; how many examples they are; how many logits are hidden, with what fills
+the tile up; how many targets are invalid (a row counts in the tile that its first logit is in); how many logits are at
+the labelled class: ``flipped`` holds their places; and whether their sign was changed in ``own``."""
+
+
+@arrays_by_types
+def prepare(a: Arguments, real: Real, kind: Number, weighted: Option, start: int, end: int, tiles: Tiles) -> Number:
+    """Logits or residuals from ``start`` on, before ``end``, and what ``tiles`` hold of them.
+
+    ``kind`` is None for class indices, True for soft targets, and mu for residuals; ``weighted`` is None for "no".
     """
-    own, targets, weight, flipped = tiles.own, tiles.targets, tiles.weight, tiles.flipped
-    if mu is None:
-        whole, positives = _tiles_as_they_lie(a, own.itemsize, start, end, flipped)
-    else:
-        unchanged = a.storage == (FLOAT32 if own.itemsize == 4 else FLOAT64)
-        unchanged = unchanged and not a.weight and not a.leave_out_nonfinite
-        whole, positives = (end - start) // TILE if unchanged else 0, 0
-    if whole > 0:
-        return array_at(a.logits, real, start, whole * TILE), whole * TILE, 0, 0, positives, False
-    count = min(TILE, end - start)
-    load(a.storage, a.logits, start, count, own)
-    own[count:] = _hidden(real, mu)
-    if a.weight:
-        _load_weight(a, real, start, count, weight)
-    if mu is not None:
-        return own, count, TILE - count, 0, 0, True
-    if a.target_storage < 0:
-        hidden, invalid, positives = _flip_and_hide(a, real, start, count, own, weight, flipped)
-        return own, count, TILE - count + hidden, invalid, positives, True
-    load(a.target_storage, a.targets, start, count, targets)
-    targets[count:] = real(0)
-    return own, count, TILE - count, count_outside(targets), 0, True
+
+    def of_class_index(
+        a: Arguments, real: Real, kind: Number, weighted: Option, start: int, end: int, tiles: Tiles
+    ) -> Prepared:
+        if weighted is None:
+            whole, positives = _tiles_as_they_lie(a, real, start, end, tiles.flipped)
+            if whole > 0:
+                return array_at(a.logits, real, start, whole * TILE), whole * TILE, 0, 0, positives, False
+        count = _read(a, real, kind, weighted, start, end, tiles)
+        hidden, invalid, positives = _flip_and_hide(a, real, start, count, tiles.own, tiles.weight, tiles.flipped)
+        return tiles.own, count, TILE - count + hidden, invalid, positives, True
+
+    def of_soft_target(
+        a: Arguments, real: Real, kind: Number, weighted: Option, start: int, end: int, tiles: Tiles
+    ) -> Prepared:
+        count = _read(a, real, kind, weighted, start, end, tiles)
+        load(a.target_storage, a.targets, start, count, tiles.targets)
+        tiles.targets[count:] = real(0)
+        return tiles.own, count, TILE - count, count_outside(tiles.targets), 0, True
+
+    def of_residual(
+        a: Arguments, real: Real, kind: Number, weighted: Option, start: int, end: int, tiles: Tiles
+    ) -> Prepared:
+        whole = (end - start) // TILE
+        if weighted is None and whole > 0 and _is_arithmetic(a, real) and not a.leave_out_nonfinite:
+            return array_at(a.logits, real, start, whole * TILE), whole * TILE, 0, 0, 0, False
+        count = _read(a, real, kind, weighted, start, end, tiles)
+        return tiles.own, count, TILE - count, 0, 0, True
+
+    if kind == types.none:
+        return of_class_index
+    return of_residual if isinstance(kind, types.Float) else of_soft_target
 
 
 @scalar
-def _tiles_as_they_lie(a: Arguments, width: int, start: int, end: int, flipped: Numbers) -> tuple[int, int]:
-    """How many whole tiles need no conversion, no weight, and no change but of a few signs; and how many signs."""
-    if a.storage != (FLOAT32 if width == 4 else FLOAT64):
-        return 0, 0
-    if a.target_storage >= 0 or a.weight or a.leave_out_nonfinite or a.ignore_index == -1:
+def _read(a: Arguments, real: Real, kind: Number, weighted: Option, start: int, end: int, tiles: Tiles) -> int:
+    """Read a tile and its weights, filled up with what is no example; returns how many examples it holds."""
+    count = min(TILE, end - start)
+    load(a.storage, a.logits, start, count, tiles.own)
+    tiles.own[count:] = real(_hidden(kind))
+    if weighted is not None:
+        _load_weight(a, real, start, count, tiles.weight)
+    return count
+
+
+@scalar
+def _is_arithmetic(a: Arguments, real: Real) -> bool:
+    """Whether the tensor has the dtype of the arithmetic."""
+    return a.storage == (FLOAT32 if width(real) == 4 else FLOAT64)
+
+
+@scalar
+def _tiles_as_they_lie(a: Arguments, real: Real, start: int, end: int, flipped: Numbers) -> tuple[int, int]:
+    """How many whole tiles need no conversion, and no change but of a few signs; and how many signs."""
+    if not _is_arithmetic(a, real) or a.leave_out_nonfinite or a.ignore_index == -1:
         return 0, 0
     begin, positives = start // a.columns * a.columns - start, 0
     for label in _labels(a, start, end - start):
@@ -127,7 +163,7 @@ def _labels(a: Arguments, start: int, count: int) -> Numbers:
 def _load_weight(a: Arguments, real: Real, start: int, count: int, weight: Numbers) -> None:
     weight[count:] = real(0)
     if not a.row_weight:
-        weight[:count] = array_at(a.weight, real, start, count)
+        convert(array_at(a.weight, real, start, count), weight[:count])
         return
     first = start // a.columns
     rows = (start + count - 1) // a.columns - first + 1
@@ -186,19 +222,19 @@ def count_nonfinite(numbers: Numbers) -> Number:
 
 
 @scalar
-def hide_nonfinite(a: Arguments, mu: Number, numbers: Numbers, own: Numbers, tiles: Tiles, infinite: bool) -> int:
+def hide_nonfinite(a: Arguments, kind: Number, numbers: Numbers, own: Numbers, tiles: Tiles, infinite: bool) -> int:
     """Hide the examples where ``numbers`` are NaN, or infinite where that is asked for; returns how many."""
     hidden = 0
     for j in range(TILE):
         if np.isnan(numbers[j]) or (infinite and np.isinf(numbers[j])):
-            own[j], tiles.targets[j] = _hidden(np.float64, mu), 0
+            own[j], tiles.targets[j] = _hidden(kind), 0
             if a.weight:
                 tiles.weight[j] = 0
             hidden += 1
     return hidden
 
 
-@scalar
-def _hidden(real: Real, mu: Number) -> Number:
+@by_types
+def _hidden(kind: Number) -> Number:
     """The number that is no example."""
-    return real(HIDDEN) if mu is None else real(0)
+    return (lambda kind: 0.0) if isinstance(kind, types.Float) else (lambda kind: HIDDEN)

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import types
 
 from torchghm.kernels.cpu.example_terms import norm_slope_and_loss, shared_terms
-from torchghm.kernels.cpu.example_tiles import Run, Tiles, count_nonfinite, hide_nonfinite, prepare, tiles_in
-from torchghm.kernels.cpu.launch import Arguments
-from torchghm.kernels.cpu.region_counts import (
-    COUNTS_BYTES,
-    MOST,
-    Counts,
-    add_weights,
-    collect_counts,
-    collect_weights,
-    make_counts,
+from torchghm.kernels.cpu.example_tiles import (
+    Run,
+    Tiles,
+    count_nonfinite,
+    hide_nonfinite,
+    prepare,
+    target_of,
+    tiles_in,
 )
+from torchghm.kernels.cpu.launch import Arguments
+from torchghm.kernels.cpu.region_counts import COUNTS_BYTES, MOST, Counts, add_weights, collect, make_counts
 from torchghm.kernels.cpu.simd import delayed_tables
-from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Real
+from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Option, Real
 from torchghm.kernels.cpu.simd.arithmetic import Regions, region, regions_of
 from torchghm.kernels.cpu.simd.bit_planes import count_in_planes
-from torchghm.kernels.cpu.simd.compiling import elementwise, scalar, summing, vectorize
+from torchghm.kernels.cpu.simd.compiling import arrays_by_types, by_types, elementwise, scalar, summing, vectorize
 from torchghm.kernels.cpu.simd.delayed_tables import DELAY, DELAY_LINE, DELAY_LINE_BYTES
 from torchghm.kernels.cpu.simd.intrinsics import fetch_add, stack_memory
 from torchghm.kernels.cpu.simd.loads_and_stores import TILE, TILE_BYTES, array_at, load_numbers, store_numbers
@@ -29,16 +30,16 @@ from torchghm.kernels.cpu.simd.vectors import lanes, total, zero
 
 
 @scalar
-def count_examples(a: Arguments, real: Real, mu: Number) -> None:
+def count_examples(a: Arguments, real: Real, kind: Number, weighted: Option, few: Option, by_edges: Option) -> None:
     """Pass 1; a chunk's sums are the histogram, then how many are not finite, invalid targets, and positives.
 
-    The last where there is room for one more, and of class indices alone. ``mu`` is None for logits.
+    The last where there is room for one more, and of class indices alone. ``kind`` is as `prepare` wants it; the others
+    are None or True, and only what they ask for is compiled.
     """
     tiles = tiles_in(stack_memory(4, TILE_BYTES), stack_memory(2, TILE_BYTES), real)
     line = delayed_tables.delay_line_in(stack_memory(1, DELAY_LINE_BYTES), a.regions, real)
-    counts = make_counts(stack_memory(1, COUNTS_BYTES), a.regions, a.weight != 0, tiles.index, line.index)
-    edges = load_edges(a, real)
-    by_norm, by_edges = regions_of(a.regions, None, real), regions_of(a.regions, edges, real)
+    counts = make_counts(stack_memory(1, COUNTS_BYTES), a.regions, weighted, few, (tiles.index, line.index))
+    regions = regions_of(a.regions, load_edges(a.regions, by_edges, real), real)
     while True:
         chunk = fetch_add(a.counter, 1)
         if chunk >= a.chunks:
@@ -48,46 +49,51 @@ def count_examples(a: Arguments, real: Real, mu: Number) -> None:
         nonfinite, invalid, positives = 0, 0, 0
         start, end = chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows * a.columns)
         while start < end:
-            run, number, hidden, invalid_here, positives_here, flipped = prepare(a, real, mu, start, end, tiles)
-            if mu is not None:
-                nonfinite += _count_run(a, real, Run(run, mu, None), by_norm, tiles, counts, sums)
-            elif a.target_storage >= 0:
-                if invalid_here:
-                    hidden += hide_nonfinite(a, mu, tiles.targets, run, tiles, False)
-                nonfinite += _count_run(a, real, Run(run, tiles.targets, None), by_norm, tiles, counts, sums)
-            elif edges.size:
-                nonfinite += _count_run(a, real, Run(run, None, None), by_edges, tiles, counts, sums)
-                _count_flipped(real, run, by_edges, tiles, 0 if flipped else positives_here, sums)
-            else:
-                nonfinite += _count_run(a, real, Run(run, None, None), by_norm, tiles, counts, sums)
-                _count_flipped(real, run, by_norm, tiles, 0 if flipped else positives_here, sums)
+            numbers, size, hidden, invalid_here, flips, flipped = prepare(a, real, kind, weighted, start, end, tiles)
+            if invalid_here and a.target_storage >= 0:
+                hidden += hide_nonfinite(a, kind, tiles.targets, numbers, tiles, False)
+            run = Run(numbers, target_of(kind, tiles.targets), None)
+            nonfinite += _count_run(a, real, run, regions, tiles, counts, sums)
             if not a.weight:
                 sums[0] -= hidden  # they were counted as g = 0
+            if kind is None:
+                _count_flipped(real, numbers, regions, tiles, 0 if flipped else flips, sums)
             invalid += invalid_here
-            positives += positives_here
-            start += number
+            positives += flips
+            start += size
+        collect(counts, sums[: a.regions])
         sums[a.regions], sums[a.regions + 1] = nonfinite, invalid
         if a.width > a.regions + 2:
             sums[a.regions + 2] = positives
-        if a.weight:
-            collect_weights(counts.weights, a.regions, sums)
-        else:
-            collect_counts(counts, a.regions, sums)
+
+
+@arrays_by_types
+def _count_run(
+    a: Arguments, real: Real, run: Run, regions: Regions, tiles: Tiles, counts: Number, sums: Numbers
+) -> Number:
+    """Count a run, or add up its weights; returns how many numbers are not finite."""
+
+    def number(
+        a: Arguments, real: Real, run: Run, regions: Regions, tiles: Tiles, counts: Counts, sums: Numbers
+    ) -> int:
+        return count(real, run, regions, counts, a.leave_out_nonfinite != 0, sums)
+
+    def weights(
+        a: Arguments, real: Real, run: Run, regions: Regions, tiles: Tiles, counts: Counts, sums: Numbers
+    ) -> int:
+        return _count_weights(a, real, run, regions, tiles, counts)
+
+    return weights if counts.types[0].dtype == types.float64 else number
 
 
 @scalar
-def _count_run(
-    a: Arguments, real: Real, run: Run, regions: Regions, tiles: Tiles, counts: Counts, sums: Numbers
-) -> int:
-    """Count a run, or add up its weights; returns how many numbers are not finite."""
-    leave_out = a.leave_out_nonfinite != 0
-    if not a.weight:
-        return count(real, run, regions, counts, leave_out, sums)
+def _count_weights(a: Arguments, real: Real, run: Run, regions: Regions, tiles: Tiles, counts: Counts) -> int:
+    """Add up the weights of a tile; returns how many numbers are not finite."""
     nonfinite = 0
     if find_regions(real, run, regions, tiles.index) != real(0):
         nonfinite = count_nonfinite(run.numbers)
-        hide_nonfinite(a, run.target, run.numbers, run.numbers, tiles, leave_out)
-    add_weights(tiles.index, tiles.weight, counts.weights)
+        hide_nonfinite(a, run.target, run.numbers, run.numbers, tiles, a.leave_out_nonfinite != 0)
+    add_weights(tiles.index, tiles.weight, counts.numbers)
     return nonfinite
 
 
@@ -114,16 +120,20 @@ def count(real: Real, run: Run, regions: Regions, counts: Counts, infinite: bool
     nonfinite = 0
     for first in range(0, run.numbers.size, MOST):
         part = Run(run.numbers[first : first + MOST], run.target, None)
-        if counts.planes.size:
-            trace = _count_few(real, part, regions, counts.index, counts.planes)
-        else:
-            if counts.counted[0] + part.numbers.size > MOST:
-                collect_counts(counts, regions.number, histogram)
-            counts.counted[0] += part.numbers.size
-            trace = _count_many(real, part, regions, counts.delayed, counts.tables)
-        if trace != real(0):
+        if counts.counted[0] + part.numbers.size > MOST:
+            collect(counts, histogram[: regions.number])
+        counts.counted[0] += part.numbers.size
+        if _count_part(real, part, regions, counts) != real(0):
             nonfinite += _take_back(real, part, regions, counts.index, infinite, histogram)
     return nonfinite
+
+
+@by_types
+def _count_part(real: Real, run: Run, regions: Regions, counts: Number) -> Number:
+    """Count numbers that the counts have room for; returns 0 if all of them are finite."""
+    if counts.types[0].dtype == types.int32:
+        return lambda real, run, regions, counts: _count_few(real, run, regions, counts.index, counts.numbers)
+    return lambda real, run, regions, counts: _count_many(real, run, regions, counts.delayed, counts.numbers)
 
 
 @summing

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numba import types
 
 from torchghm.kernels.cpu.example_terms import norm_slope_and_loss, shared_terms
-from torchghm.kernels.cpu.example_tiles import Run, count_nonfinite, hide_nonfinite, prepare, tiles_in
+from torchghm.kernels.cpu.example_tiles import Run, Tiles, count_nonfinite, hide_nonfinite, prepare, target_of, tiles_in
 from torchghm.kernels.cpu.launch import Arguments
 from torchghm.kernels.cpu.simd import delayed_tables, loads_and_stores
-from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Real
+from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Option, Real
 from torchghm.kernels.cpu.simd.arithmetic import Regions, region, regions_of
-from torchghm.kernels.cpu.simd.compiling import elementwise, inlined, scalar, summing, vectorize
+from torchghm.kernels.cpu.simd.compiling import by_types, elementwise, inlined, scalar, summing, vectorize
 from torchghm.kernels.cpu.simd.delayed_tables import DELAY, DELAY_LINE, DELAY_LINE_BYTES, DelayLine
 from torchghm.kernels.cpu.simd.intrinsics import fence, fetch_add, stack_memory
-from torchghm.kernels.cpu.simd.loads_and_stores import TILE, TILE_BYTES, array_at, load_numbers, store_numbers
+from torchghm.kernels.cpu.simd.loads_and_stores import TILE, TILE_BYTES, array_at, convert, load_numbers, store_numbers
 from torchghm.kernels.cpu.simd.region_edges import load_edges, region_below_edge
 from torchghm.kernels.cpu.simd.register_tables import ENTRIES, look_up_in_registers
 from torchghm.kernels.cpu.simd.vectors import lanes, total, zero
@@ -52,18 +53,12 @@ class Flips(NamedTuple):
 
 
 @scalar
-def weigh_examples(a: Arguments, real: Real, mu: Number) -> None:
-    """Pass 2; a chunk's sums are w L, |gradient|, its part that belongs to positives, and table w L.
-
-    ``mu`` is None for logits.
-    """
+def weigh_examples(a: Arguments, real: Real, kind: Number, weighted: Option, by_edges: Option) -> None:
+    """Pass 2; a chunk's sums are w L, |gradient|, its part that belongs to positives, and table w L."""
     tiles = tiles_in(stack_memory(4, TILE_BYTES), stack_memory(2, TILE_BYTES), real)
     line = delayed_tables.delay_line_in(stack_memory(1, DELAY_LINE_BYTES), a.regions, real)
-    tiles.weight[:] = real(1)
-    edges = load_edges(a, real)
-    table = load_table(a.table, a.regions, edges, real)
-    by_norm = Lookup(regions_of(a.regions, None, real), table)
-    by_edges = Lookup(regions_of(a.regions, edges, real), table)
+    edges = load_edges(a.regions, by_edges, real)
+    lookup = Lookup(regions_of(a.regions, edges, real), load_table(a.table, a.regions, edges, real))
     while True:
         chunk = fetch_add(a.counter, 1)
         if chunk >= a.chunks:
@@ -71,49 +66,49 @@ def weigh_examples(a: Arguments, real: Real, mu: Number) -> None:
         plain, size, positive, harmonized = 0.0, 0.0, 0.0, 0.0
         start, end = chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows * a.columns)
         while start < end:
-            run, number, _, _, positives, flipped = prepare(a, real, mu, start, end, tiles)
-            in_place = a.storage <= loads_and_stores.FLOAT64 and number == run.size  # no conversion needed
+            numbers, count, _, _, positives, flipped = prepare(a, real, kind, weighted, start, end, tiles)
+            in_place = a.storage <= loads_and_stores.FLOAT64 and count == numbers.size  # no conversion needed
             streamed = in_place and a.rows * a.columns >= loads_and_stores.STREAMED and a.gradient % 64 == 0
-            gradient = array_at(a.gradient, real, start, number) if in_place else tiles.gradient
-            if a.leave_out_nonfinite and count_nonfinite(run):
-                hide_nonfinite(a, mu, run, run, tiles, True)
-            out = Output(line, gradient, streamed)
-            if mu is not None:
-                if a.weight:
-                    sums = harmonize(real, Run(run, mu, tiles.weight), by_norm, None, out)
-                else:
-                    sums = harmonize(real, Run(run, mu, None), by_norm, None, out)
-            else:
-                flips = Flips(tiles.flipped[: 0 if flipped else positives], tiles.own)
-                if a.target_storage >= 0:
-                    sums = harmonize(real, Run(run, tiles.targets, tiles.weight), by_norm, None, out)
-                    positive += _positive_part(real, tiles.targets, gradient)
-                elif edges.size:
-                    sums = harmonize(real, Run(run, None, None), by_edges, flips, out)
-                elif a.weight:
-                    sums = harmonize(real, Run(run, None, tiles.weight), by_norm, None, out)
-                else:
-                    sums = harmonize(real, Run(run, None, None), by_norm, flips, out)
-            plain += sums[0]
-            size += sums[1] if sums[1] == sums[1] else _finite_size(real, gradient)
-            harmonized += sums[2]
+            gradient = array_at(a.gradient, real, start, count) if in_place else tiles.gradient
+            if a.leave_out_nonfinite and count_nonfinite(numbers):
+                hide_nonfinite(a, kind, numbers, numbers, tiles, True)
+            run = Run(numbers, target_of(kind, tiles.targets), _weight_of(weighted, tiles.weight))
+            flips = _flips_of(kind, tiles, 0 if flipped else positives)
+            of_run = harmonize(real, run, lookup, flips, Output(line, gradient, streamed))
+            plain += of_run[0]
+            size += of_run[1] if of_run[1] == of_run[1] else _finite_size(real, gradient)
+            harmonized += of_run[2]
+            positive += _soft_positives(real, run.target, gradient)
             for i in range(positives):
                 j = tiles.flipped[i]
                 positive += gradient[j] if gradient[j] == gradient[j] else real(0)
                 gradient[j] = -gradient[j]
             if not in_place:
-                loads_and_stores.store(a.storage, a.gradient, start, number, gradient)
-            start += number
+                loads_and_stores.store(a.storage, a.gradient, start, count, gradient)
+            start += count
         fence()  # for what was streamed
-        array_at(a.sums, np.float64, chunk * 4, 4)[:] = (plain, size, positive, harmonized)
+        sums = array_at(a.sums, np.float64, chunk * 4, 4)
+        sums[0], sums[1], sums[2], sums[3] = plain, size, positive, harmonized
 
 
 @scalar
 def load_table(address: int, regions: int, edges: Numbers, real: Real) -> Numbers:
     """The table in the dtype of the arithmetic; beside edges, filled up for registers."""
-    table = np.zeros(ENTRIES, real) if edges.size else delayed_tables.paged(regions, real)
-    table[:regions] = array_at(address, np.float64, 0, regions)
+    table = delayed_tables.paged(regions, real) if edges is None else np.zeros(ENTRIES, real)
+    convert(array_at(address, np.float64, 0, regions), table[:regions])
     return table
+
+
+@by_types
+def _weight_of(weighted: Option, weight: Numbers) -> Numbers:
+    return (lambda weighted, weight: None) if weighted == types.none else (lambda weighted, weight: weight)
+
+
+@by_types
+def _flips_of(kind: Number, tiles: Tiles, count: int) -> Number:
+    if kind == types.none:
+        return lambda kind, tiles, count: Flips(tiles.flipped[:count], tiles.own)
+    return lambda kind, tiles, count: None
 
 
 @summing
@@ -222,9 +217,16 @@ def _finite_size(real: Real, gradient: Numbers) -> float:
     return size
 
 
+@by_types
+def _soft_positives(real: Real, target: Number, gradient: Numbers) -> Number:
+    """The part of a tile's summed |gradient| that belongs to positives, of soft targets; 0 of others."""
+    if isinstance(target, types.Array):
+        return lambda real, target, gradient: _positive_part(real, target, gradient)
+    return lambda real, target, gradient: 0.0
+
+
 @summing
 def _positive_part(real: Real, targets: Numbers, gradient: Numbers) -> Number:
-    """The part of the summed |gradient| that belongs to positives, of soft targets."""
     vectorize()
     positive = real(0)
     for j in range(TILE):

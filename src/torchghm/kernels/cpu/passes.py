@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
 
 import torch
 from torch import Tensor
 
 from torchghm.functional.examples import Activation, compute_dtype
 from torchghm.kernels.checks import check_examples, check_residual, check_table
-from torchghm.kernels.cpu.density_step import density_step
-from torchghm.kernels.cpu.entry_points import HISTOGRAM, LOSS, median
+from torchghm.kernels.cpu.entry_points import Kind, density_step, median, passes_for
 from torchghm.kernels.cpu.gradient_memory import empty_gradient
 from torchghm.kernels.cpu.launch import Arguments, compile_kernel, kernel_sequence, run
 from torchghm.kernels.cpu.simd.loads_and_stores import STORAGE, TILE
@@ -29,7 +28,7 @@ def classification_histogram(
     """Pass 1 of GHM-C: [regions + 2] float64."""
     logits, targets, weight = check_examples(logits, targets, weight, activation)
     arguments = logit_arguments(logits, targets, weight, activation, ignore_index, leave_out_nonfinite)
-    return _histogram(HISTOGRAM[activation][logits.dtype], arguments, regions)
+    return _histogram(activation, arguments, logits, regions)
 
 
 def classification_loss_and_gradient(
@@ -44,7 +43,7 @@ def classification_loss_and_gradient(
     """Pass 2 of GHM-C: the loss, the sums [3], and the loss's gradient by the logits."""
     logits, targets, weight = check_examples(logits, targets, weight, activation)
     arguments = logit_arguments(logits, targets, weight, activation, ignore_index, leave_out_nonfinite)
-    return _loss(LOSS[activation][logits.dtype], arguments, table, logits)
+    return _loss(activation, arguments, logits, table)
 
 
 def regression_histogram(
@@ -53,7 +52,7 @@ def regression_histogram(
     """Pass 1 of GHM-R: [regions + 2] float64."""
     residual, weight = check_residual(residual, weight)
     arguments = residual_arguments(residual, weight, mu, leave_out_nonfinite)
-    return _histogram(HISTOGRAM["residual"][residual.dtype], arguments, regions)
+    return _histogram("residual", arguments, residual, regions)
 
 
 def regression_loss_and_gradient(
@@ -62,19 +61,24 @@ def regression_loss_and_gradient(
     """Pass 2 of GHM-R: the loss, the sums [3], and the loss's gradient by the residual."""
     residual, weight = check_residual(residual, weight)
     arguments = residual_arguments(residual, weight, mu, leave_out_nonfinite)
-    return _loss(LOSS["residual"][residual.dtype], arguments, table, residual)
+    return _loss("residual", arguments, residual, table)
 
 
-def compile_ahead(dtypes: tuple[torch.dtype, ...] = (torch.float32,)) -> None:
+def compile_ahead(dtypes: tuple[torch.dtype, ...] = (torch.float32,), regions: int = 30) -> None:
     """Compile the kernels now, and keep them on disk, instead of at the first call.
 
     Arguments:
         dtypes: of the arithmetic: ``torch.float32`` (also for bfloat16 and float16) and ``torch.float64``.
+        regions: that [0, 1] is divided into: `bins`, times `resolution` where there is one.
     """
-    for kernels in (*HISTOGRAM.values(), *LOSS.values(), median):
-        for dtype in dtypes:
-            compile_kernel(kernels[dtype])
-    compile_kernel(density_step)
+    kinds: tuple[Kind, ...] = ("sigmoid", "softmax", "residual")
+    for dtype, kind, soft, weight in itertools.product(dtypes, kinds, (-1, 0), (0, 1)):
+        for function in passes_for(kind, dtype, Arguments(target_storage=soft, weight=weight, regions=regions)):
+            compile_kernel(function)
+    for double in (dtype is torch.float64 for dtype in dtypes):
+        compile_kernel(median(double))
+    for following in (False, True):
+        compile_kernel(density_step(True, following))
     compile_kernel(kernel_sequence)
 
 
@@ -123,21 +127,19 @@ def residual_arguments(residual: Tensor, weight: Tensor | None, mu: float, leave
     )
 
 
-def _histogram(function: Callable[..., None], arguments: Arguments, regions: int) -> Tensor:
+def _histogram(kind: Kind, arguments: Arguments, inputs: Tensor, regions: int) -> Tensor:
     sums = torch.empty(regions + 2, dtype=torch.float64, device="cpu")
     arguments.regions, arguments.width, arguments.pass_1_sums = regions, regions + 2, sums.data_ptr()
-    run(arguments, pass_1=function)
+    run(arguments, pass_1=passes_for(kind, inputs.dtype, arguments).histogram)
     return sums
 
 
-def _loss(
-    function: Callable[..., None], arguments: Arguments, table: Tensor, logits: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    table = check_table(table, logits).to(torch.float64)
-    loss = torch.empty((), dtype=compute_dtype(logits), device="cpu")
+def _loss(kind: Kind, arguments: Arguments, inputs: Tensor, table: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    table = check_table(table, inputs).to(torch.float64)
+    loss = torch.empty((), dtype=compute_dtype(inputs), device="cpu")
     sums = torch.empty(4, dtype=torch.float64, device="cpu")
-    gradient = empty_gradient(logits)
+    gradient = empty_gradient(inputs)
     arguments.regions, arguments.table = table.numel(), table.data_ptr()
     arguments.loss, arguments.gradient, arguments.pass_2_sums = loss.data_ptr(), gradient.data_ptr(), sums.data_ptr()
-    run(arguments, pass_2=function)
+    run(arguments, pass_2=passes_for(kind, inputs.dtype, arguments).loss)
     return loss, sums[:3], gradient

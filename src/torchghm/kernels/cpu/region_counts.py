@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numba import types
 from numba.np.numpy_support import carray
 
-from torchghm.kernels.cpu.simd.annotations import Numbers
+from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Option
 from torchghm.kernels.cpu.simd.bit_planes import COLUMNS, COUNTED, FEW
-from torchghm.kernels.cpu.simd.compiling import elementwise, scalar, vectorize
+from torchghm.kernels.cpu.simd.compiling import arrays_by_types, by_types, elementwise, scalar, vectorize
 from torchghm.kernels.cpu.simd.delayed_tables import paged
 from torchghm.kernels.cpu.simd.intrinsics import element
 from torchghm.kernels.cpu.simd.loads_and_stores import TILE
@@ -27,16 +28,12 @@ COUNTS_BYTES = 4 * FEW * COLUMNS + 64
 
 
 class Counts(NamedTuple):
-    """Counts since `collect_counts`: few regions in planes, many in tables; weights in others."""
+    """Counts or weights since `collect`; the dtype says which."""
 
-    planes: Numbers
-    """int32, as `count_in_planes` wants it."""
-    tables: Numbers
-    """uint16, four times `_table_stride`."""
+    numbers: Numbers
+    """int32, planes as `count_in_planes` wants them; or four tables, uint16 of counts or float64 of weights."""
     counted: Numbers
     """How many numbers, [1]."""
-    weights: Numbers
-    """float64, four times `_table_stride`; none without weights."""
     index: Numbers
     """Regions of a tile."""
     delayed: Numbers
@@ -44,43 +41,49 @@ class Counts(NamedTuple):
 
 
 @scalar
-def make_counts(memory: int, regions: int, weighted: bool, index: Numbers, delayed: Numbers) -> Counts:
-    """Room to count in: 0 everywhere; ``memory`` is for `COUNTS_BYTES`."""
-    few = regions <= FEW
-    counts = Counts(
-        planes=carray(element(memory + 64, 0, np.int32), (FEW * COLUMNS if few else 0,)),
-        tables=paged(0 if few else 4 * _table_stride(regions), np.uint16),
-        counted=carray(element(memory, 0, np.int64), (1,)),
-        # None without weights, as freeing much makes the C library tidy up what others freed.
-        weights=np.zeros(4 * _table_stride(regions) if weighted else 0, np.float64),
-        index=index,
-        delayed=delayed,
-    )
-    counts.planes[:] = 0
-    counts.counted[0] = 0
-    return counts
+def make_counts(memory: int, regions: int, weighted: Option, few: Option, places: tuple[Numbers, Numbers]) -> Counts:
+    """Room to count in: 0 everywhere; ``memory`` is for `COUNTS_BYTES`, ``places`` are `Counts.index` and `delayed`."""
+    numbers, counted = _room(memory + 64, regions, weighted, few), carray(element(memory, 0, np.int64), (1,))
+    numbers[:], counted[:] = 0, 0
+    return Counts(numbers, counted, places[0], places[1])
+
+
+@arrays_by_types
+def _room(memory: int, regions: int, weighted: Option, few: Option) -> Numbers:
+    if weighted != types.none:
+        return lambda memory, regions, weighted, few: paged(4 * _table_stride(regions), np.float64)
+    if few != types.none:
+        return lambda memory, regions, weighted, few: carray(element(memory, 0, np.int32), (FEW * COLUMNS,))
+    return lambda memory, regions, weighted, few: paged(4 * _table_stride(regions), np.uint16)
 
 
 @scalar
-def collect_counts(counts: Counts, regions: int, histogram: Numbers) -> None:
+def collect(counts: Counts, histogram: Numbers) -> None:
     """Add what was counted to the histogram, and begin anew."""
-    for k in range(regions if counts.planes.size else 0):
-        for column in range(COLUMNS):
-            histogram[k] += counts.planes[k * COLUMNS + column]
-    if counts.tables.size:
-        _add_tables(counts.tables, counts.tables.size // 4, histogram[:regions])
-    counts.planes[:] = 0
-    counts.tables[:] = 0
+    _add_counts(counts.numbers, histogram)
+    counts.numbers[:] = 0
     counts.counted[0] = 0
 
 
+@by_types
+def _add_counts(numbers: Numbers, histogram: Numbers) -> Number:
+    def planes(numbers: Numbers, histogram: Numbers) -> None:
+        for k in range(histogram.size):
+            for column in range(COLUMNS):
+                histogram[k] += numbers[k * COLUMNS + column]
+
+    return planes if numbers.dtype == types.int32 else lambda numbers, histogram: _add_tables(numbers, histogram)
+
+
 @elementwise
-def _add_tables(tables: Numbers, stride: int, histogram: Numbers) -> None:
+def _add_tables(tables: Numbers, histogram: Numbers) -> None:
     vectorize()
+    stride = tables.size // 4
     for k in range(histogram.size):
-        some = np.int32(tables[k]) + np.int32(tables[stride + k])
-        others = np.int32(tables[2 * stride + k]) + np.int32(tables[3 * stride + k])
-        histogram[k] += np.int32(some + others)
+        total = histogram[k] + tables[k]
+        total += tables[stride + k]
+        total += tables[2 * stride + k]
+        histogram[k] = total + tables[3 * stride + k]
 
 
 @scalar
@@ -100,12 +103,3 @@ def add_weights(index: Numbers, weight: Numbers, weights: Numbers) -> None:
         weights[np.uint64(index[j + np.uint64(1)]) + second] += weight[j + np.uint64(1)]
         weights[np.uint64(index[j + np.uint64(2)]) + third] += weight[j + np.uint64(2)]
         weights[np.uint64(index[j + np.uint64(3)]) + fourth] += weight[j + np.uint64(3)]
-
-
-@scalar
-def collect_weights(weights: Numbers, regions: int, histogram: Numbers) -> None:
-    """Add what was weighed to the histogram, and begin anew."""
-    for k in range(regions):
-        for table in range(4):
-            histogram[k] += weights[table * (weights.size // 4) + k]
-    weights[:] = 0.0

@@ -25,7 +25,7 @@ def look_up_all_in_memory(real, table, index, found):
 def test_look_up_in_memory(entries, real):
     random = np.random.default_rng(0)
     source = random.random(entries)
-    table = load_table(source.ctypes.data, entries, np.empty(0, real), real)
+    table = load_table(source.ctypes.data, entries, None, real)
     assert table.ctypes.data % 4096 == 0
     index = random.integers(0, entries, TILE).astype(np.int32)
     found = np.empty(TILE, real)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from torchghm.kernels.cpu.launch import ARGUMENTS, Arguments
-from torchghm.kernels.cpu.simd.region_edges import load_edges
+from torchghm.kernels.cpu.simd.compiling import scalar
+from torchghm.kernels.cpu.simd.region_edges import MOST_EDGES, load_edges
 
 
 def in_vectors(function, numbers, *options, dtype=np.float32):
@@ -17,5 +17,10 @@ def in_vectors(function, numbers, *options, dtype=np.float32):
 
 
 def edges_of(regions):
-    arguments = Arguments(regions=regions, target_storage=-1)
-    return load_edges(np.frombuffer(arguments, ARGUMENTS)[0], np.float32)
+    """The edges of so many regions, where they are used; else None."""
+    return _edges(regions) if regions <= MOST_EDGES else None
+
+
+@scalar
+def _edges(regions):
+    return load_edges(regions, True, np.float32)

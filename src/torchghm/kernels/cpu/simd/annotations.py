@@ -12,6 +12,8 @@ Number = Any
 """A number, or a vector of numbers that are worked on at once."""
 Numbers = Any
 """An array."""
+Option = Any
+"""True or None. Of the code for an option that is None nothing is compiled: Numba sees that by the argument's type."""
 Pointer = Any
 """A pointer to `torchghm.kernels.cpu.launch.Arguments`."""
 Llvm = Any

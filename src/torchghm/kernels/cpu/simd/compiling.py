@@ -24,25 +24,36 @@ class _Decorator(Protocol):
 # Fast-math is limited to contraction (a * b + c in one rounding), and to the order of sums where a function says so:
 # NaN and infinities keep their meaning. With error_model="numpy" a division by zero is an infinity, not an exception,
 # whose branch would stop vectorisation. Without `_nrt` arrays can't be made there, but nor are references to them
-# counted, by calls that would empty the registers.
+# counted, by calls that would empty the registers. C calls none of these functions, and Python none
+# that has a form by its types: without what they would call a tenth less is compiled.
+_OPTIONS: Llvm = {"error_model": "numpy", "no_cfunc_wrapper": True}
+_WITHOUT_ARRAYS: Llvm = {**_OPTIONS, "_nrt": False, "fastmath": {"contract"}}
 _njit = cast(Llvm, numba.njit)
-elementwise = cast(_Decorator, _njit(fastmath={"contract"}, error_model="numpy", _nrt=False))
-inlined = cast(_Decorator, _njit(fastmath={"contract"}, error_model="numpy", _nrt=False, forceinline=True))
-summing = cast(_Decorator, _njit(fastmath={"contract", "reassoc"}, error_model="numpy", _nrt=False))
-scalar = cast(_Decorator, _njit(error_model="numpy"))
+elementwise = cast(_Decorator, _njit(**_WITHOUT_ARRAYS))
+inlined = cast(_Decorator, _njit(**_WITHOUT_ARRAYS, forceinline=True))
+summing = cast(_Decorator, _njit(**{**_WITHOUT_ARRAYS, "fastmath": {"contract", "reassoc"}}))
+scalar = cast(_Decorator, _njit(**_OPTIONS))
 intrinsic = cast(Callable[[Callable[..., Llvm]], Callable[..., Llvm]], numba.extending.intrinsic)
 
 
-def by_types(choose: Callable[..., Llvm]) -> Callable[..., Llvm]:
+def _by_types(options: Llvm) -> Callable[[Callable[..., Llvm]], Callable[..., Llvm]]:
     """Make a function for compiled code, whose form ``choose`` returns when it is told the types of the arguments."""
 
-    @functools.wraps(choose)
-    def function(*arguments: Llvm) -> Llvm:
-        raise NotImplementedError("only compiled code can call it")
+    def decorate(choose: Callable[..., Llvm]) -> Callable[..., Llvm]:
+        @functools.wraps(choose)
+        def function(*arguments: Llvm) -> Llvm:
+            raise NotImplementedError("only compiled code can call it")
 
-    options: Llvm = {"fastmath": {"contract"}, "error_model": "numpy", "_nrt": False}
-    cast(Llvm, numba.extending.overload)(function, jit_options=options, strict=False)(choose)
-    return function
+        options_here = {**options, "no_cpython_wrapper": True}
+        cast(Llvm, numba.extending.overload)(function, jit_options=options_here, strict=False)(choose)
+        return function
+
+    return decorate
+
+
+by_types = _by_types(_WITHOUT_ARRAYS)
+arrays_by_types = _by_types(_OPTIONS)
+"""`by_types` of what makes arrays."""
 
 
 def emitted(result: Llvm) -> Callable[[Callable[..., Llvm]], Callable[..., Llvm]]:

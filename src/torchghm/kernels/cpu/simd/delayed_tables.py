@@ -16,7 +16,7 @@ from numba.np.numpy_support import carray
 from torchghm.kernels.cpu.simd.annotations import Llvm, Number, Numbers, Real
 from torchghm.kernels.cpu.simd.compiling import by_types, emitted, scalar
 from torchghm.kernels.cpu.simd.intrinsics import element
-from torchghm.kernels.cpu.simd.vectors import LANES
+from torchghm.kernels.cpu.simd.vectors import LANES, width
 
 DELAY = 64
 """Numbers until what was written is read: until then it has come from the store buffer to the first cache."""
@@ -41,8 +41,8 @@ class DelayLine(NamedTuple):
 @scalar
 def delay_line_in(memory: int, regions: int, real: Real) -> DelayLine:
     """A delay line in `DELAY_LINE_BYTES` of memory, out of the way of pass 2's table, which begins a page."""
-    width = np.empty(1, real).itemsize
-    start = (memory + _PAGE - 1) // _PAGE * _PAGE + _place_in_page(width * regions, DELAY_LINE * (4 + 3 * width))
+    place = _place_in_page(width(real) * regions, DELAY_LINE * (4 + 3 * width(real)))
+    start = (memory + _PAGE - 1) // _PAGE * _PAGE + place
     return DelayLine(
         index=carray(element(start, 0, np.int32), (DELAY_LINE,)),
         entries=carray(element(start + 4 * DELAY_LINE, 0, real), (DELAY_LINE,)),
@@ -66,9 +66,8 @@ def _place_in_page(table: int, size: int) -> int:
 @scalar
 def paged(numbers: int, real: Real) -> Numbers:
     """That many zeros, which begin a page."""
-    width = np.empty(1, real).itemsize
-    memory = np.zeros(numbers + _PAGE // width if numbers else 0, real)
-    first = (-memory.ctypes.data) % _PAGE // width
+    memory = np.zeros(numbers + _PAGE // width(real), real)
+    first = (-memory.ctypes.data) % _PAGE // width(real)
     return memory[first : first + numbers]
 
 

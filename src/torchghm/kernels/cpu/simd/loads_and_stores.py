@@ -15,7 +15,7 @@ from numba.np.numpy_support import carray
 from torchghm.kernels.cpu.simd.annotations import Llvm, Number, Numbers, Real
 from torchghm.kernels.cpu.simd.compiling import by_types, elementwise, emitted, scalar, vectorize
 from torchghm.kernels.cpu.simd.intrinsics import element
-from torchghm.kernels.cpu.simd.vectors import LANES, LLVM_TYPE, NUMBERS, Vector, bits, from_bits
+from torchghm.kernels.cpu.simd.vectors import LANES, LLVM_TYPE, NUMBERS, Vector, bits, from_bits, width
 
 TILE = 512
 """Numbers in a tile: enough for vector loops, and so few that in a 32 KiB cache the buffers leave room for tables."""
@@ -84,7 +84,7 @@ def tile(memory: int, number: int, dtype: Real) -> Numbers:
     Each begins a cache line, and no two lie at the same distance from a page's start. Otherwise vectors straddle lines,
     and a load waits for a store 4 KiB away, which the processor takes for the same.
     """
-    line = 64 // np.empty(1, dtype).itemsize
+    line = 64 // width(dtype)
     return carray(element(memory, number * (TILE + line), dtype), (TILE,))
 
 
@@ -98,9 +98,9 @@ def array_at(address: int, dtype: Real, start: int, count: int) -> Numbers:
 def load(storage: int, address: int, start: int, count: int, tile: Numbers) -> None:
     """Read ``count`` numbers from number ``start`` on into the tile."""
     if storage == FLOAT32:
-        _convert(array_at(address, np.float32, start, count), tile)
+        convert(array_at(address, np.float32, start, count), tile)
     elif storage == FLOAT64:
-        _convert(array_at(address, np.float64, start, count), tile)
+        convert(array_at(address, np.float64, start, count), tile)
     elif storage == BFLOAT16:
         _from_bfloat16(array_at(address, np.uint16, start, count), tile)
     else:
@@ -111,9 +111,9 @@ def load(storage: int, address: int, start: int, count: int, tile: Numbers) -> N
 def store(storage: int, address: int, start: int, count: int, tile: Numbers) -> None:
     """Write the tile's first ``count`` numbers to number ``start`` and on."""
     if storage == FLOAT32:
-        _convert(tile[:count], array_at(address, np.float32, start, count))
+        convert(tile[:count], array_at(address, np.float32, start, count))
     elif storage == FLOAT64:
-        _convert(tile[:count], array_at(address, np.float64, start, count))
+        convert(tile[:count], array_at(address, np.float64, start, count))
     elif storage == BFLOAT16:
         _to_bfloat16(tile[:count], array_at(address, np.uint16, start, count))
     else:
@@ -121,7 +121,8 @@ def store(storage: int, address: int, start: int, count: int, tile: Numbers) -> 
 
 
 @elementwise
-def _convert(source: Numbers, destination: Numbers) -> None:
+def convert(source: Numbers, destination: Numbers) -> None:
+    """Copy to an array of any dtype. Assigning to a slice would compile the text of its errors as well, for seconds."""
     vectorize()
     for j in range(source.size):
         destination[j] = source[j]

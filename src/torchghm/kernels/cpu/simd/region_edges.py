@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numba import types
 
-from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Real
+from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Option, Real
 from torchghm.kernels.cpu.simd.arithmetic import Regions, region_scale
-from torchghm.kernels.cpu.simd.compiling import elementwise, scalar
+from torchghm.kernels.cpu.simd.compiling import arrays_by_types, elementwise, scalar
 from torchghm.kernels.cpu.simd.register_tables import ENTRIES, TWO_REGISTERS, look_up_in_registers
 from torchghm.kernels.cpu.simd.vectors import as_index, as_int32, select
 
@@ -22,19 +23,26 @@ _BOUND = 4.3
 _A, _B, _C = 0.23630479, -0.01208227, 0.00029804
 
 
-@scalar
-def load_edges(a: Number, real: Real) -> Numbers:
-    """s of the lower edge of every region, -inf of the first, NaN above the last; no edges where they are not used.
+MOST_EDGES = ENTRIES - 1 if TWO_REGISTERS else 0
+"""So many regions, at most, are found by edges: to look them up in four registers takes longer than to find g."""
 
-    They are used where two registers hold them: to look them up in four takes longer than to find regions by g.
+
+@arrays_by_types
+def load_edges(number: int, wanted: Option, real: Real) -> Numbers:
+    """s of the lower edge of every region, -inf of the first, NaN above the last; None where they are not wanted.
 
     Comparing with NaN steps below: so +inf and NaN, whose nearest edge is above the last, fall in the last region.
     """
-    usable = TWO_REGISTERS and np.empty(1, real).itemsize == 4
-    usable = usable and a.target_storage < 0 and not a.weight and a.regions < ENTRIES
-    edges = np.full(ENTRIES if usable else 0, np.nan, real)
-    for k in range(a.regions if usable else 0):
-        edges[k] = math.log(k / (region_scale(np.float32, a.regions) - k)) if k else -np.inf
+    if wanted == types.none:
+        return lambda number, wanted, real: None
+    return lambda number, wanted, real: _load_edges(number, real)
+
+
+@scalar
+def _load_edges(number: int, real: Real) -> Numbers:
+    edges = np.full(ENTRIES, np.nan, real)
+    for k in range(number):
+        edges[k] = math.log(k / (region_scale(np.float32, number) - k)) if k else -np.inf
     return edges
 
 

@@ -125,6 +125,13 @@ def lanes(real: Real) -> Number:
 
 
 @by_types
+def width(dtype: Real) -> Number:
+    """Bytes of a number of this dtype."""
+    count = dtype.dtype.bitwidth // 8
+    return lambda dtype: count
+
+
+@by_types
 def zero(real: Real) -> Number:
     """0 in every lane, to add to."""
     return (lambda real: _zeros()) if real.dtype == types.float32 else (lambda real: real(0))
