@@ -12,16 +12,14 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
 import torchghm
-from benchmarks.speed.measure import processor, quantiles, timed
+from benchmarks.speed.measure import Step, process_times, processor, quantiles, timed
 
-Step = Callable[[], None]
 IMAGES, OBJECTS, SIDE = 4, 10, 256
 
 
@@ -141,23 +139,6 @@ HOSTS: dict[str, Callable[[], dict[str, Step]]] = {
     "Transformers token classification": _tokens,
     "RF-DETR, criterion alone": _rfdetr,
 }
-
-
-def process_times(steps: dict[str, Step], seconds: float) -> dict[str, list[float]]:
-    """Return the process time of steps in milliseconds, one of each in turn, whose order alternates."""
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    order = list(steps)
-    for _ in range(2):  # compilation, caches, memory
-        for step in steps.values():
-            step()
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times[order[0]]) < 5:
-        for name in order:
-            start = time.process_time()
-            steps[name]()
-            times[name].append(1000 * (time.process_time() - start))
-        order.reverse()
-    return times
 
 
 def main() -> None:

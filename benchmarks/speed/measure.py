@@ -63,6 +63,23 @@ def timed(
     return times
 
 
+def process_times(steps: Mapping[str, Step], seconds: float) -> dict[str, list[float]]:
+    """Return the process time of steps in milliseconds, one of each in turn, whose order alternates."""
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    order = list(steps)
+    for _ in range(2):  # compilation, caches, memory
+        for step in steps.values():
+            step()
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times[order[0]]) < 5:
+        for name in order:
+            start = time.process_time()
+            steps[name]()
+            times[name].append(1000 * (time.process_time() - start))
+        order.reverse()
+    return times
+
+
 def quantiles(times: list[float]) -> tuple[float, float, float]:
     """Return p20, p50 and p80."""
     p20, p50, p80 = np.quantile(times, [0.2, 0.5, 0.8])

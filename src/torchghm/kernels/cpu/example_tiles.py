@@ -60,7 +60,7 @@ def tiles_in(reals: int, integers: int, real: Real) -> Tiles:
 
 @by_types
 def target_of(kind: Number, soft: Numbers) -> Number:
-    """What `shared_terms` is told of a tile with these soft targets: None for class indices, the targets, or mu."""
+    """Target as `shared_terms` is told it, of a tile with soft ones: None for class indices, the soft ones, or mu."""
     if kind == types.none:
         return lambda kind, soft: None
     return (lambda kind, soft: kind) if isinstance(kind, types.Float) else (lambda kind, soft: soft)
@@ -77,7 +77,7 @@ the labelled class: ``flipped`` holds their places; and whether their sign was c
 def prepare(a: Arguments, real: Real, kind: Number, weighted: Option, start: int, end: int, tiles: Tiles) -> Number:
     """Logits or residuals from ``start`` on, before ``end``, and what ``tiles`` hold of them.
 
-    ``kind`` is None for class indices, True for soft targets, and mu for residuals; ``weighted`` is None for "no".
+    ``kind`` is None for class indices, True for soft targets, and mu for residuals. Returned is what `Prepared` says.
     """
 
     def of_class_index(
