@@ -1,26 +1,29 @@
 """Cost of watching every label: `python -m benchmarks.review.cost [--seconds 60]`.
 
-A training step (forward, backward, AdamW) of `finetune`'s RetinaNet on BCCD's number of objects, with the memory and
-without it in turns, in process time; random images, and weights as they begin.
+A training step (forward, backward, AdamW) of `finetune`'s RetinaNet with as many objects as BCCD has, on random images,
+and the part of it that the memory takes; process time of one thread. To tell it from steps with and without the memory
+would take thousands of steps: they differ among each other by more.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
+from typing import Any
 
 import torch
 
 import torchghm
-from benchmarks.speed.measure import Step, process_times, processor, quantiles
+from benchmarks.speed.measure import processor, quantiles
 from torchghm.detection import build_detector, harmonize
 from torchghm.review import LabelMemory
 
 IMAGES, OBJECTS, CLASSES, HEIGHT, WIDTH = 4, 14, 3, 192, 256
 
 
-def steps() -> dict[str, Step]:
-    """Return a step without the memory, and the same step with it."""
-    detector = build_detector(
+def shares(seconds: float) -> tuple[list[float], list[float]]:
+    """Return the milliseconds of each step, and what part of it the memory took."""
+    detector: Any = build_detector(
         num_classes=CLASSES,
         backbone="timm/tf_efficientnet_lite0",
         pyramid_channels=96,
@@ -29,29 +32,39 @@ def steps() -> dict[str, Step]:
     harmonize(detector, torchghm.GHMCLoss())
     memory = LabelMemory(IMAGES * OBJECTS, IMAGES, epochs=3)
     memory.watch(detector)
-    watching = detector.observer
-    optimizer = torch.optim.AdamW(detector.parameters(), lr=0.0)
+    inside = [0.0]
+
+    def timed_observe(*arguments: Any) -> None:
+        start = time.process_time()
+        memory.observe(*arguments)
+        inside[0] += time.process_time() - start
+
+    detector.observer = timed_observe
+    optimizer = torch.optim.AdamW(detector.parameters())
     images = [torch.rand(3, HEIGHT, WIDTH) for _ in range(IMAGES)]
-    corner = torch.rand(IMAGES, OBJECTS, 2) * torch.tensor([WIDTH - 40.0, HEIGHT - 40.0])
-    boxes = torch.cat([corner, corner + 10 + 30 * torch.rand(IMAGES, OBJECTS, 2)], dim=2)
-    targets = [
-        {
-            "boxes": boxes[i],
-            "labels": torch.randint(CLASSES, (OBJECTS,)),
-            "annotations": torch.arange(OBJECTS) + i * OBJECTS,
-            "index": torch.tensor(i),
-            "frame_boxes": torch.tensor([[0, 0, WIDTH / 2, HEIGHT / 2], [0, 0, WIDTH / 4, HEIGHT / 4]]),
-        }
-        for i in range(IMAGES)
-    ]
-
-    def step(watched: bool) -> None:
-        detector.observer = watching if watched else None
+    targets = [_target(place) for place in range(IMAGES)]
+    steps, parts = [], []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(steps) < 5:
+        inside[0], start = 0.0, time.process_time()
         optimizer.zero_grad()
-        sum(detector(images, targets).values()).backward()
+        torch.stack([*detector(images, targets).values()]).sum().backward()
         optimizer.step()
+        step = time.process_time() - start
+        steps.append(1000 * step)
+        parts.append(inside[0] / step)
+    return steps[2:], parts[2:]  # compilation, caches, memory
 
-    return {"without": lambda: step(False), "with": lambda: step(True)}
+
+def _target(place: int) -> dict[str, torch.Tensor]:
+    corner = torch.rand(OBJECTS, 2) * torch.tensor([WIDTH - 40.0, HEIGHT - 40.0])
+    return {
+        "boxes": torch.cat([corner, corner + 10 + 30 * torch.rand(OBJECTS, 2)], dim=1),
+        "labels": torch.randint(CLASSES, (OBJECTS,)),
+        "annotations": torch.arange(OBJECTS) + place * OBJECTS,
+        "index": torch.tensor(place),
+        "frame_boxes": torch.tensor([[0, 0, WIDTH / 2, HEIGHT / 2], [0, 0, WIDTH / 4, HEIGHT / 4]]),
+    }
 
 
 def main() -> None:
@@ -61,14 +74,12 @@ def main() -> None:
     options = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(1)
+    steps, parts = shares(options.seconds)
+    low, middle, high = quantiles(steps)
     print(f"{processor()}, torch {torch.__version__}, one thread")
-    times = process_times(steps(), options.seconds)
-    parts = sorted(after / before - 1 for before, after in zip(times["without"], times["with"], strict=True))
-    for name, of_name in times.items():
-        low, middle, high = quantiles(of_name)
-        print(f"{name} the memory: {middle:.1f} ms ({low:.1f} to {high:.1f}), {len(of_name)} steps")
-    low, middle, high = quantiles(parts)
-    print(f"the memory takes {100 * middle:.1f} % of a step, in pairs of steps ({100 * low:.1f} to {100 * high:.1f})")
+    print(f"a step: {middle:.0f} ms (p20 to p80: {low:.0f} to {high:.0f}), {len(steps)} steps")
+    low, middle, high = (100 * part for part in quantiles(parts))
+    print(f"the memory's part of it: {middle:.2f} % ({low:.2f} to {high:.2f})")
 
 
 if __name__ == "__main__":
