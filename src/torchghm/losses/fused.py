@@ -64,7 +64,7 @@ class PackedObservation(NamedTuple):
 
 
 class _Launch(NamedTuple):
-    """What the kernels are told of a batch."""
+    """Arguments of the kernels for a batch."""
 
     arguments: Arguments
     inputs: tuple[Tensor | None, ...]
