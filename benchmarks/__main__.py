@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[str, float, float], Iterator[Row]]] = {
     "growth": losses.growth,
     "regions": losses.regions,
     "softmax": losses.softmax,
+    "soft": losses.soft,
     "small": losses.small,
     "detector": detector_step,
     "detectors": detectors,

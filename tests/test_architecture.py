@@ -60,6 +60,7 @@ TESTED_BY = {
     "kernels/cpu/example_tiles.py": "kernels/cpu/test_passes.py",
     "kernels/cpu/loss_pass.py": "kernels/cpu/test_passes.py",
     "kernels/cpu/region_counts.py": "kernels/cpu/test_histogram_pass.py",
+    "kernels/cpu/softmax/row_passes.py": "kernels/cpu/softmax/test_rows_side_by_side.py",
     "kernels/cpu/simd/bit_planes.py": "kernels/cpu/test_histogram_pass.py",
     "kernels/cpu/simd/compiling.py": "kernels/cpu/simd/test_vectors.py",
     "kernels/cpu/simd/intrinsics.py": "kernels/cpu/test_launch.py",

@@ -1,165 +1,46 @@
 """A training step of each host with its own losses and with GHM, in turns.
 
-python -m benchmarks.hosts [--seconds 40] [--threads 1] [--process-time] [HOST ...]
+python -m benchmarks.hosts [--seconds 40] [--threads 1] [--process-time] [--losses] [HOST ...]
 
-Forward and backward on random images, with objects in each: no optimizer, no data. YOLO is the host's own smallest
-model, the DETR family has its own number of queries, layers and classes behind a small backbone. Process time leaves
-out what other programs took; every step is then followed by one of the other loss, the first in turn.
+See `benchmarks.hosts.steps`; with ``--losses`` the classification loss alone, see `benchmarks.hosts.losses`. Process
+time leaves out what other programs took; every step is then followed by one of the other loss, the first in turn.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import tempfile
-from collections.abc import Callable
-from typing import Any
 
 import torch
 
-import torchghm
-from benchmarks.speed.measure import Step, process_times, processor, quantiles, timed
-
-IMAGES, OBJECTS, SIDE = 4, 10, 256
-
-
-def _boxes() -> torch.Tensor:
-    return torch.cat([torch.rand(OBJECTS, 2) * 0.6 + 0.2, torch.rand(OBJECTS, 2) * 0.2 + 0.1], 1)
-
-
-def _ultralytics(layout: str, box_loss: bool) -> dict[str, Step]:
-    os.environ.setdefault("YOLO_OFFLINE", "true")
-    os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.mkdtemp())
-    from ultralytics.cfg import get_cfg
-    from ultralytics.nn.tasks import DetectionModel
-
-    from torchghm.integrations.ultralytics.criteria import TrainingLosses, harmonize_criterion
-
-    batch = {
-        "img": torch.rand(IMAGES, 3, SIDE, SIDE),
-        "batch_idx": torch.arange(IMAGES).repeat_interleave(OBJECTS).float(),
-        "cls": torch.randint(0, 80, (IMAGES * OBJECTS, 1)).float(),
-        "bboxes": torch.cat([_boxes() for _ in range(IMAGES)]),
-    }
-
-    def step(harmonized: bool) -> Step:
-        torch.manual_seed(0)
-        model = DetectionModel(layout, verbose=False).train()
-        model.args = get_cfg()
-        if harmonized:
-            losses = TrainingLosses(torchghm.GHMCLoss(), torchghm.GHMRLoss() if box_loss else None)
-            harmonize_criterion(model, losses)
-        return lambda: model.loss(batch)[0].sum().backward()
-
-    return {"own": step(False), "GHM": step(True)}
-
-
-def _transformers(family: str) -> dict[str, Step]:
-    import transformers
-
-    from torchghm.integrations.transformers import harmonize
-
-    backbone = transformers.RTDetrResNetConfig(
-        embedding_size=32,
-        depths=[1, 1, 1, 1],
-        layer_type="basic",
-        hidden_sizes=[32, 64, 128, 256],
-        out_features=["stage2", "stage3", "stage4"],
-    )
-    labels = [{"class_labels": torch.randint(0, 80, (OBJECTS,)), "boxes": _boxes()} for _ in range(IMAGES)]
-    images = torch.rand(IMAGES, 3, SIDE, SIDE)
-
-    def step(harmonized: bool) -> Step:
-        torch.manual_seed(0)
-        config = getattr(transformers, f"{family}Config")(
-            backbone_config=backbone, encoder_in_channels=[64, 128, 256], num_labels=80
-        )
-        model = getattr(transformers, f"{family}ForObjectDetection")(config).train()
-        if harmonized:
-            harmonize(model, torchghm.GHMCLoss(), torchghm.GHMRLoss())
-        return lambda: model(pixel_values=images, labels=labels).loss.backward()
-
-    return {"own": step(False), "GHM": step(True)}
-
-
-def _tokens() -> dict[str, Step]:
-    import transformers
-
-    from torchghm.integrations.transformers import compute_loss_func
-
-    config = transformers.BertConfig(hidden_size=128, num_hidden_layers=2, num_attention_heads=2, intermediate_size=512)
-    config.num_labels = 9
-    ids, labels = torch.randint(0, 1000, (16, 128)), torch.randint(0, 9, (16, 128))
-    model = transformers.BertForTokenClassification(config).train()
-    loss = compute_loss_func(model, torchghm.GHMCLoss(activation="softmax"))
-    return {
-        "own": lambda: model(input_ids=ids, labels=labels).loss.backward(),
-        "GHM": lambda: loss(model(input_ids=ids), labels).backward(),
-    }
-
-
-def _rfdetr() -> dict[str, Step]:
-    from rfdetr.models.criterion import SetCriterion
-    from rfdetr.models.matcher import HungarianMatcher
-
-    from torchghm.integrations.rfdetr import harmonize
-
-    layers = [
-        {
-            "pred_logits": torch.randn(IMAGES, 300, 91, requires_grad=True),
-            "pred_boxes": torch.rand(IMAGES, 300, 4) / 2 + 0.2,
-        }
-        for _ in range(4)
-    ]
-    for layer in layers:
-        layer["pred_boxes"].requires_grad_()
-    outputs = {**layers[0], "aux_outputs": layers[1:3], "enc_outputs": layers[3]}
-    targets = [{"labels": torch.randint(0, 91, (OBJECTS,)), "boxes": _boxes()} for _ in range(IMAGES)]
-
-    def step(harmonized: bool) -> Step:
-        criterion: Any = SetCriterion(
-            91, HungarianMatcher(), {}, 0.25, ["labels", "boxes", "cardinality"], ia_bce_loss=True
-        ).train()
-        if harmonized:
-            harmonize(criterion, torchghm.GHMCLoss(), torchghm.GHMRLoss())
-
-        def run() -> None:
-            losses = criterion(outputs, targets)
-            sum(value for name, value in losses.items() if name.startswith("loss")).backward()
-
-        return run
-
-    return {"own": step(False), "GHM": step(True)}
-
-
-HOSTS: dict[str, Callable[[], dict[str, Step]]] = {
-    "Ultralytics YOLO11n": lambda: _ultralytics("yolo11n.yaml", box_loss=False),
-    "Ultralytics YOLO26n": lambda: _ultralytics("yolo26n.yaml", box_loss=True),
-    "Transformers RT-DETR": lambda: _transformers("RTDetr"),
-    "Transformers token classification": _tokens,
-    "RF-DETR, criterion alone": _rfdetr,
-}
+from benchmarks.hosts.losses import LOSSES
+from benchmarks.hosts.steps import HOSTS
+from benchmarks.speed.measure import process_times, processor, quantiles, timed
 
 
 def main() -> None:
     """Print a table of medians with p20 and p80."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("hosts", nargs="*", default=list(HOSTS), metavar="HOST", help=", ".join(HOSTS))
+    parser.add_argument("hosts", nargs="*", metavar="HOST", help=", ".join([*HOSTS, *LOSSES]))
     parser.add_argument("--seconds", type=float, default=40, help="a host")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--process-time", action="store_true", help="of all threads, instead of the clock on the wall")
+    parser.add_argument("--losses", action="store_true", help="the classification losses alone")
     options = parser.parse_args()
+    known = LOSSES if options.losses else HOSTS
+    for name in options.hosts:
+        if name not in known:
+            parser.error(f"expected HOST to be one of {', '.join(map(repr, known))}, but got {name!r}")
     torch.set_num_threads(options.threads)
     print(f"{processor()}, torch {torch.__version__}, threads: {options.threads}\n")
-    print("| step of | own, ms | GHM, ms | ratio of medians |\n|---|---:|---:|---:|")
-    for name in options.hosts:
-        steps = HOSTS[name]()
+    print(f"| {'loss' if options.losses else 'step'} of | own, ms | GHM, ms | ratio of medians |\n|---|---:|---:|---:|")
+    for name in options.hosts or known:
+        steps = known[name]()
         if options.process_time:
             times = process_times(steps, options.seconds)
         else:
             times = timed(steps, seconds=options.seconds, device="cpu")
         own, ours = quantiles(times["own"]), quantiles(times["GHM"])
-        cells = [f"{middle:.1f} ({low:.1f} to {high:.1f})" for low, middle, high in (own, ours)]
+        cells = [f"{middle:.3g} ({low:.3g} to {high:.3g})" for low, middle, high in (own, ours)]
         print(f"| {name} | {cells[0]} | {cells[1]} | {ours[1] / own[1]:.3f} |", flush=True)
 
 

@@ -10,11 +10,8 @@ the test images.
 
 from __future__ import annotations
 
-import argparse
 import os
-import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,8 +23,7 @@ import torch
 from torch import nn
 from ultralytics import YOLO
 
-from benchmarks.hosts.paired_table import paired_table
-from benchmarks.speed.measure import settings
+from benchmarks.hosts.comparison import arguments_of, compare
 from torchghm import GHMCLoss
 from torchghm.integrations.soft_targets import RelativeGHMCLoss
 from torchghm.integrations.ultralytics import trainer
@@ -42,10 +38,11 @@ METHODS: dict[str, Callable[[], nn.Module] | None] = {
 """None for the host's own binary cross entropy."""
 
 
-def trained_scores(data: Path, make: Callable[[], nn.Module] | None, seed: int, options: Any) -> dict[str, float]:
+def trained_scores(folder: Path, method: str, seed: int, options: Any) -> dict[str, float]:
     """Train one model from scratch; return AP and AP50 on the test images, in percent."""
+    (data,), make = folder.resolve().glob("*.yaml"), METHODS[method]
     torch.manual_seed(seed)  # of the weights: the host seeds after it has built a model of a YAML file
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as results:
         model = YOLO(options.model)
         model.train(
             trainer=None if make is None else trainer(make()),
@@ -62,56 +59,24 @@ def trained_scores(data: Path, make: Callable[[], nn.Module] | None, seed: int, 
             plots=False,
             verbose=False,
             cache="ram",
-            project=folder,
+            project=results,
         )
         found = YOLO(Path(model.trainer.save_dir) / "weights" / "last.pt").val(
             data=str(data), split="test", imgsz=options.size, device="cpu", workers=0, plots=False, verbose=False,
-            project=folder,
+            project=results,
         )  # fmt: skip
     return {"AP": 100 * float(found.box.map), "AP50": 100 * float(found.box.map50)}
 
 
 def main() -> None:
-    """Train the methods with every seed on every data set; print the tables, and write them with ``--out``."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.hosts.yolo", description=__doc__)
-    parser.add_argument("sets", nargs="+", metavar="NAME=FOLDER", help="a data set's name and its folder")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=["own", "GHM-C"], metavar="METHOD")
+    """Compare what the command line asks for."""
+    parser = arguments_of("benchmarks.hosts.yolo", __doc__, METHODS)
     parser.add_argument("--model", default="yolo11n.yaml")
-    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--size", type=int, default=192, help="pixels of the longer side")
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--out", type=Path, help="Markdown file")
-    options = parser.parse_args()
-    started = time.perf_counter()
-    lines = []
-    for one in options.sets:
-        name, separator, folder = one.partition("=")
-        if not separator:
-            parser.error(f"expected NAME=FOLDER, but got {one!r}")
-        (data,) = Path(folder).resolve().glob("*.yaml")
-        scores: dict[str, list[dict[str, float]]] = {method: [] for method in options.methods}
-        for seed in range(options.seeds):
-            for method in options.methods:
-                scores[method].append(trained_scores(data, METHODS[method], seed, options))
-                spent = time.perf_counter() - started
-                print(
-                    f"{name}, seed {seed}, {method}: {scores[method][-1]}, {spent:.0f} s", file=sys.stderr, flush=True
-                )
-        lines += ["", f"## {name}", "", *paired_table(scores)]
-    head = [
-        f"# {options.model.removesuffix('.yaml')} of Ultralytics from scratch",
-        "",
-        f"`python -m benchmarks.hosts.yolo`, {options.epochs} epochs, {options.size} pixels, batches of "
-        f"{options.batch}, {options.seeds} seeds. AP in percent on the test images, whose labels are right. Paired "
-        "differences with 95 % intervals.",
-        "",
-        *(f"- {key}: {value}" for key, value in settings("cpu").items()),
-    ]
-    text = "\n".join([*head, *lines]) + "\n"
-    print(text)
-    if options.out is not None:
-        options.out.write_text(text, encoding="utf-8")
+    about = "{model}, {epochs} epochs, {size} pixels, batches of {batch}"
+    compare("YOLO of Ultralytics from scratch", about, parser, trained_scores)
 
 
 if __name__ == "__main__":

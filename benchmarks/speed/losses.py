@@ -1,10 +1,11 @@
-"""The losses alone: RetinaNet's shape, growth with N and with M, softmax, small inputs."""
+"""The losses alone: RetinaNet's shape, growth with N and with M, softmax, soft targets, small inputs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import torch
+import torch.nn.functional as F
 from tests.oracles.mmdetection import load_ghm_losses
 
 import torchghm
@@ -17,6 +18,7 @@ GPU_LOGITS = 250_000_000
 GROWTH = (1_000, 10_000, 100_000, 1_000_000, 4_000_000, 16_000_000, 64_000_000)
 REGIONS = (1, 10, 30, 100, 300, 1000)
 MANY_CLASSES = (65_536, 1_000)
+FEW_CLASSES = 9
 
 
 def retinanet(device: str, scale: float, seconds: float) -> Iterator[Row]:
@@ -51,13 +53,31 @@ def regions(device: str, scale: float, seconds: float) -> Iterator[Row]:
 
 
 def softmax(device: str, scale: float, seconds: float) -> Iterator[Row]:
-    """[65536, 1000] logits of one class in a thousand, as in image classification and language models."""
+    """[65536, 1000] logits, as in image classification, and [1000000, 9], as tokens or pixels of a few classes."""
     rows, classes = int(MANY_CLASSES[0] * scale), MANY_CLASSES[1]
     generator = torch.Generator(device).manual_seed(0)
     inputs = torch.randn(rows, classes, device=device, generator=generator).requires_grad_()
     targets = torch.randint(classes, (rows,), device=device, generator=generator)
     steps = {**candidates.softmax(inputs, targets), "copy of the logits": candidates.copy(inputs)}
     yield from _rows("softmax", steps, inputs.numel(), 30, device, seconds, memory=True)
+    few = torch.randn(int(1_000_000 * scale), FEW_CLASSES, device=device, generator=generator)
+    labels = torch.randint(FEW_CLASSES, (len(few),), device=device, generator=generator)
+    steps = {**candidates.softmax(few.requires_grad_(), labels), "copy of the logits": candidates.copy(few)}
+    yield from _rows(f"softmax, {FEW_CLASSES} classes", steps, few.numel(), 30, device, seconds)
+
+
+def soft(device: str, scale: float, seconds: float) -> Iterator[Row]:
+    """Soft targets for every logit, as a task-aligned assigner makes them: 8 images of 8,400 points and 80 classes."""
+    inputs, labels = candidates.batch(int(8 * 8400 * 80 * scale), device)
+    generator = torch.Generator(device).manual_seed(0)
+    targets = candidates.one_hot(labels, inputs.dtype)
+    targets *= torch.rand(targets.shape, device=device, generator=generator)
+    steps = {
+        "GHM-C": candidates.step(torchghm.GHMCLoss().to(device), inputs, targets),
+        "binary_cross_entropy_with_logits": candidates.step(F.binary_cross_entropy_with_logits, inputs, targets),
+        "copy of the logits": candidates.copy(inputs),
+    }
+    yield from _rows("soft targets", steps, inputs.numel(), 30, device, seconds)
 
 
 def small(device: str, scale: float, seconds: float) -> Iterator[Row]:

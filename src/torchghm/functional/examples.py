@@ -168,7 +168,7 @@ def positive_weight(examples: Examples, ignore_index: int, *, leave_out_nonfinit
         amount = targets if weight is None else targets * (weight if weight.dim() == 2 else weight[:, None])
         if leave_out_nonfinite:
             amount = amount.where(logits.isfinite(), 0.0)
-        return amount.sum(dtype=dtype)
+        return amount.sum(dtype=compute_dtype(amount)).to(dtype)  # a sum in another dtype copies all of it first
     labelled = (targets >= 0) & (targets < logits.shape[1])
     if 0 <= ignore_index < logits.shape[1]:
         labelled = labelled & (targets != ignore_index)

@@ -206,7 +206,7 @@ def run_last_chunk(function, sums_width, *, logits, targets, regions, rows_befor
 @pytest.mark.parametrize("kind", ["sigmoid", "softmax", "residual"])
 def test_index_arithmetic_beyond_2_31_numbers(kind):
     torch.manual_seed(0)
-    told = launch.Arguments(target_storage=-1, regions=30)
+    told = launch.Arguments(target_storage=-1, regions=30, columns=80)
     pass_1, pass_2 = entry_points.passes_for(kind, torch.float32, told)
     logits, targets = torch.randn(50, 80), torch.randint(0, 80, (50,))
     table, gradient = torch.rand(30, dtype=torch.float64), torch.full((50, 80), NAN)

@@ -77,7 +77,7 @@ def test_sigmoid(seed, threads, rows, classes, dtype, soft, weight, regions, ign
 @given(
     seed=SEEDS,
     threads=THREADS,
-    rows=st.integers(1, 30),
+    rows=st.integers(1, 70),
     classes=st.integers(1, 70),
     dtype=st.sampled_from(DTYPES),
     soft=st.booleans(),

@@ -27,7 +27,7 @@ def write_yolo(folder: Path, splits: Mapping[str, Records], classes: Sequence[st
     if crowds := sum(int(records.crowd.sum()) for records in splits.values()):
         raise ValueError(
             f"Expected no crowds and difficult objects, which would become background in YOLO's layout, but got "
-            f"{crowds}: convert to coco or voc, or read them with crowds as objects"
+            f"{crowds}: convert to coco or voc, or say --crowds objects, if each is one object"
         )
     names = flat_names(name for records in splits.values() for name in records.names())
     places = {split: [f"images/{split}/{names[name]}" for name in records.names()] for split, records in splits.items()}

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numba.np.numpy_support import carray
 
-from torchghm.kernels.cpu import softmax
 from torchghm.kernels.cpu.density_step import set_table
 from torchghm.kernels.cpu.histogram_pass import count_examples
 from torchghm.kernels.cpu.launch import Arguments
@@ -19,6 +18,8 @@ from torchghm.kernels.cpu.residual_median import set_mu
 from torchghm.kernels.cpu.simd.annotations import Option, Pointer, Real
 from torchghm.kernels.cpu.simd.bit_planes import FEW
 from torchghm.kernels.cpu.simd.region_edges import MOST_EDGES
+from torchghm.kernels.cpu.softmax.row_passes import count_rows, weigh_rows
+from torchghm.kernels.cpu.softmax.rows_side_by_side import FEW_CLASSES
 
 EntryPoint = Callable[[Pointer], None]
 Kind = Literal["sigmoid", "softmax", "residual"]
@@ -33,14 +34,15 @@ class Passes(NamedTuple):
 
 def passes_for(kind: Kind, dtype: torch.dtype, arguments: Arguments) -> Passes:
     """Return the passes for logits or residuals of this dtype, and for what the arguments ask for."""
-    soft = kind == "sigmoid" and arguments.target_storage >= 0
-    return _passes(kind, dtype is torch.float64, soft, arguments.weight != 0, arguments.regions)
+    double, soft = dtype is torch.float64, arguments.target_storage >= 0
+    if kind == "softmax":
+        few_classes = arguments.columns <= FEW_CLASSES and not soft
+        return Passes(softmax_histogram(double, few_classes), softmax_loss(double, few_classes))
+    return _passes(kind, double, soft, arguments.weight != 0, arguments.regions)
 
 
 @functools.lru_cache(maxsize=1024)
 def _passes(kind: Kind, double: bool, soft: bool, weighted: bool, regions: int) -> Passes:
-    if kind == "softmax":
-        return Passes(softmax_histogram(double), softmax_loss(double))
     few = regions <= FEW and not weighted
     if kind == "residual":
         return Passes(residual_histogram(double, weighted, few), residual_loss(double, weighted))
@@ -107,16 +109,16 @@ def residual_loss(real: Real, weighted: Option) -> EntryPoint:
     return entry_point
 
 
-@_compiled_for()
-def softmax_histogram(real: Real) -> EntryPoint:
+@_compiled_for("few_classes")
+def softmax_histogram(real: Real, few_classes: Option) -> EntryPoint:
     """Pass 1 of softmax GHM-C."""
-    return lambda pointer: softmax.count_rows(carray(pointer, (1,))[0], real)
+    return lambda pointer: count_rows(carray(pointer, (1,))[0], real, few_classes)
 
 
-@_compiled_for()
-def softmax_loss(real: Real) -> EntryPoint:
+@_compiled_for("few_classes")
+def softmax_loss(real: Real, few_classes: Option) -> EntryPoint:
     """Pass 2 of softmax GHM-C."""
-    return lambda pointer: softmax.weigh_rows(carray(pointer, (1,))[0], real)
+    return lambda pointer: weigh_rows(carray(pointer, (1,))[0], real, few_classes)
 
 
 @_compiled_for()

@@ -66,11 +66,12 @@ def target_of(kind: Number, soft: Numbers) -> Number:
     return (lambda kind, soft: kind) if isinstance(kind, types.Float) else (lambda kind, soft: soft)
 
 
-Prepared = tuple[Numbers, int, int, int, int, bool]
+Prepared = tuple[Numbers, Numbers, int, int, int, int, bool]
 """The numbers: ``own``, or several tiles of the tensor itself where no more than a few signs in them have to be
-changed, so that they must not be written to; how many examples they are; how many logits are hidden, with what fills
-the tile up; how many targets are invalid (a row counts in the tile that its first logit is in); how many logits are at
-the labelled class: ``flipped`` holds their places; and whether their sign was changed in ``own``."""
+changed, so that they must not be written to; soft targets, of the tensor itself then, too; how many examples they are;
+how many logits are hidden, with what fills the tile up; how many targets are invalid (a row counts in the tile that its
+first logit is in); how many logits are at the labelled class: ``flipped`` holds their places; and whether their sign
+was changed in ``own``."""
 
 
 @arrays_by_types
@@ -86,27 +87,40 @@ def prepare(a: Arguments, real: Real, kind: Number, weighted: Option, start: int
         if weighted is None:
             whole, positives = _tiles_as_they_lie(a, real, start, end, tiles.flipped)
             if whole > 0:
-                return array_at(a.logits, real, start, whole * TILE), whole * TILE, 0, 0, positives, False
+                return (
+                    array_at(a.logits, real, start, whole * TILE),
+                    tiles.targets,
+                    whole * TILE,
+                    0,
+                    0,
+                    positives,
+                    False,
+                )
         count = _read(a, real, kind, weighted, start, end, tiles)
         hidden, invalid, positives = _flip_and_hide(a, real, start, count, tiles.own, tiles.weight, tiles.flipped)
-        return tiles.own, count, TILE - count + hidden, invalid, positives, True
+        return tiles.own, tiles.targets, count, TILE - count + hidden, invalid, positives, True
 
     def of_soft_target(
         a: Arguments, real: Real, kind: Number, weighted: Option, start: int, end: int, tiles: Tiles
     ) -> Prepared:
+        whole = (end - start) // TILE
+        if weighted is None and whole > 0 and _is_arithmetic(a, real) and a.target_storage == a.storage:
+            targets = array_at(a.targets, real, start, whole * TILE)
+            if not a.leave_out_nonfinite and not count_outside(targets):
+                return array_at(a.logits, real, start, whole * TILE), targets, whole * TILE, 0, 0, 0, False
         count = _read(a, real, kind, weighted, start, end, tiles)
         load(a.target_storage, a.targets, start, count, tiles.targets)
         tiles.targets[count:] = real(0)
-        return tiles.own, count, TILE - count, count_outside(tiles.targets), 0, True
+        return tiles.own, tiles.targets, count, TILE - count, count_outside(tiles.targets), 0, True
 
     def of_residual(
         a: Arguments, real: Real, kind: Number, weighted: Option, start: int, end: int, tiles: Tiles
     ) -> Prepared:
         whole = (end - start) // TILE
         if weighted is None and whole > 0 and _is_arithmetic(a, real) and not a.leave_out_nonfinite:
-            return array_at(a.logits, real, start, whole * TILE), whole * TILE, 0, 0, 0, False
+            return array_at(a.logits, real, start, whole * TILE), tiles.targets, whole * TILE, 0, 0, 0, False
         count = _read(a, real, kind, weighted, start, end, tiles)
-        return tiles.own, count, TILE - count, 0, 0, True
+        return tiles.own, tiles.targets, count, TILE - count, 0, 0, True
 
     if kind == types.none:
         return of_class_index

@@ -49,10 +49,12 @@ def count_examples(a: Arguments, real: Real, kind: Number, weighted: Option, few
         nonfinite, invalid, positives = 0, 0, 0
         start, end = chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows * a.columns)
         while start < end:
-            numbers, size, hidden, invalid_here, flips, flipped = prepare(a, real, kind, weighted, start, end, tiles)
+            numbers, targets, size, hidden, invalid_here, flips, flipped = prepare(
+                a, real, kind, weighted, start, end, tiles
+            )
             if invalid_here and a.target_storage >= 0:
                 hidden += hide_nonfinite(a, kind, tiles.targets, numbers, tiles, False)
-            run = Run(numbers, target_of(kind, tiles.targets), None)
+            run = Run(numbers, target_of(kind, targets), None)
             nonfinite += _count_run(a, real, run, regions, tiles, counts, sums)
             if not a.weight:
                 sums[0] -= hidden  # they were counted as g = 0

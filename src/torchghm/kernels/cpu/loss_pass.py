@@ -66,13 +66,13 @@ def weigh_examples(a: Arguments, real: Real, kind: Number, weighted: Option, by_
         plain, size, positive, harmonized = 0.0, 0.0, 0.0, 0.0
         start, end = chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows * a.columns)
         while start < end:
-            numbers, count, _, _, positives, flipped = prepare(a, real, kind, weighted, start, end, tiles)
+            numbers, targets, count, _, _, positives, flipped = prepare(a, real, kind, weighted, start, end, tiles)
             in_place = a.storage <= loads_and_stores.FLOAT64 and count == numbers.size  # no conversion needed
             streamed = in_place and a.rows * a.columns >= loads_and_stores.STREAMED and a.gradient % 64 == 0
             gradient = array_at(a.gradient, real, start, count) if in_place else tiles.gradient
             if a.leave_out_nonfinite and count_nonfinite(numbers):
                 hide_nonfinite(a, kind, numbers, numbers, tiles, True)
-            run = Run(numbers, target_of(kind, tiles.targets), _weight_of(weighted, tiles.weight))
+            run = Run(numbers, target_of(kind, targets), _weight_of(weighted, tiles.weight))
             flips = _flips_of(kind, tiles, 0 if flipped else positives)
             of_run = harmonize(real, run, lookup, flips, Output(line, gradient, streamed))
             plain += of_run[0]
@@ -219,7 +219,7 @@ def _finite_size(real: Real, gradient: Numbers) -> float:
 
 @by_types
 def _soft_positives(real: Real, target: Number, gradient: Numbers) -> Number:
-    """The part of a tile's summed |gradient| that belongs to positives, of soft targets; 0 of others."""
+    """The part of a run's summed |gradient| that belongs to positives, of soft targets; 0 of others."""
     if isinstance(target, types.Array):
         return lambda real, target, gradient: _positive_part(real, target, gradient)
     return lambda real, target, gradient: 0.0
@@ -228,8 +228,11 @@ def _soft_positives(real: Real, target: Number, gradient: Numbers) -> Number:
 @summing
 def _positive_part(real: Real, targets: Numbers, gradient: Numbers) -> Number:
     vectorize()
-    positive = real(0)
-    for j in range(TILE):
-        part = targets[j] * abs(gradient[j])
-        positive += part if part == part else real(0)
+    positive = 0.0
+    for first in range(0, targets.size, TILE):
+        of_tile = real(0)
+        for j in range(first, first + TILE):
+            part = targets[j] * abs(gradient[j])
+            of_tile += part if part == part else real(0)
+        positive += of_tile
     return positive

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from tests.kernels.cpu.simd.whole_vectors import in_vectors
 
-from torchghm.kernels.cpu.simd.arithmetic import exp_nonpositive, log1p_unit, region, regions_of, sigmoid
+from torchghm.kernels.cpu.simd.arithmetic import (
+    exp_nonpositive,
+    log1p_nonnegative,
+    log1p_unit,
+    region,
+    regions_of,
+    sigmoid,
+)
 from torchghm.kernels.cpu.simd.compiling import elementwise
 from torchghm.kernels.cpu.simd.loads_and_stores import (
     load_numbers,
@@ -30,6 +37,17 @@ def exp_of(source, destination):
 def log1p_of(source, destination):
     for j in range(0, source.size, lanes(np.float32)):
         store_numbers(destination, j, log1p_unit(load_numbers(source, j)))
+
+
+@elementwise
+def log1p_nonnegative_of(source, destination):
+    for j in range(0, source.size, lanes(np.float32)):
+        store_numbers(destination, j, log1p_nonnegative(load_numbers(source, j)))
+
+
+@elementwise
+def log1p_of_one(number):
+    return log1p_nonnegative(number)
 
 
 @elementwise
@@ -62,6 +80,15 @@ def test_log1p():
     special = np.array([0, 1e-30, 1, np.nan], np.float32)
     expected = np.array([0, 1e-30, np.log(2), np.nan])
     np.testing.assert_allclose(in_vectors(log1p_of, special), expected, rtol=1e-6)
+
+
+def test_log1p_beyond_one():
+    numbers = np.concatenate([np.geomspace(1e-30, 1e30, 1_000_001), np.linspace(0.9, 4.1, 100_001)]).astype(np.float32)
+    assert relative_error(log1p_nonnegative_of, np.log1p, numbers) < 4e-7
+    special = np.array([0, 1, 3, 7], np.float32)
+    np.testing.assert_allclose(in_vectors(log1p_nonnegative_of, special), np.log1p(special), rtol=3e-7)
+    np.testing.assert_allclose([log1p_of_one(number) for number in special], np.log1p(special), rtol=3e-7)
+    np.testing.assert_allclose([log1p_of_one(number) for number in special.astype(np.float64)], np.log1p(special))
 
 
 def test_sigmoid():

@@ -18,7 +18,7 @@ CASES = (
     "tests/kernels/cpu/simd/test_region_edges.py",
     "tests/kernels/cpu/simd/test_register_tables.py",
     "tests/kernels/cpu/test_histogram_pass.py",
-    "tests/kernels/cpu/test_softmax.py",
+    "tests/kernels/cpu/softmax",
     "tests/kernels/cpu/test_passes.py::test_both_passes_put_every_example_in_the_same_region",
     "tests/kernels/cpu/test_passes.py::test_large_gradients_are_written_past_the_caches",
 )

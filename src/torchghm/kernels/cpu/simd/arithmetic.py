@@ -62,6 +62,25 @@ def log1p_unit(e: Number) -> Number:
     return library if e == types.float64 else polynomial
 
 
+@by_types
+def log1p_nonnegative(s: Number) -> Number:
+    """log(1 + s) for s >= 0 that is finite: float32 within 3 ulp."""
+
+    def library(s: Number) -> Number:
+        return math.log1p(s)
+
+    def reduced(s: Number) -> Number:
+        # 1 + s = 2^n (1 + e); below 1, where the sum would round s away, n is 0 and e is s.
+        sum_bits = bits(s + np.float32(1.0))
+        # Added to the bits of 2^23, an integer is the last digits of a float32.
+        n = from_bits(as_int32((sum_bits >> 23) + np.int32(0x4B000000))) - np.float32(2.0**23 + 127)
+        e = from_bits(as_int32((sum_bits & np.int32(0x7FFFFF)) + np.int32(0x3F800000))) - np.float32(1.0)
+        small = s < np.float32(1.0)
+        return select(small, np.float32(0.0), n * np.float32(0.69314718)) + log1p_unit(select(small, s, e))
+
+    return library if s == types.float64 else reduced
+
+
 @elementwise
 def sigmoid(real: Real, x: Number, e: Number) -> Number:
     """1 / (1 + exp(-x)) from e = exp(-|x|), with full relative precision on both sides; ``real`` is the dtype."""

@@ -111,6 +111,8 @@ _define(operator.sub, {NUMBERS: "fsub", INTEGERS: "sub"})
 _define(operator.mul, {NUMBERS: "fmul"})
 _define(operator.truediv, {NUMBERS: "fdiv"})
 _define(operator.lshift, {INTEGERS: "shl"})
+_define(operator.rshift, {INTEGERS: "ashr"})
+_define(operator.and_, {INTEGERS: "and_"})
 for _operator, _sign in ((operator.lt, "<"), (operator.gt, ">"), (operator.ge, ">="), (operator.eq, "==")):
     _define(_operator, {NUMBERS: "fcmp_ordered", INTEGERS: "icmp_signed"}, _sign)
 _define_unary(operator.neg, lambda builder, number: builder.fneg(number))

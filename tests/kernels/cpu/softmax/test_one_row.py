@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from torchghm.kernels.cpu.simd.compiling import elementwise
-from torchghm.kernels.cpu.softmax import maximum
+from torchghm.kernels.cpu.softmax.one_row import maximum
 
 
 @elementwise

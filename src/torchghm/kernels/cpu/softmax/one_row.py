@@ -1,4 +1,4 @@
-"""The two passes of softmax GHM-C on a CPU: every row is an example.
+"""A row of logits in softmax GHM-C: its target, g, L, and the gradient.
 
 With m the largest logit of the row and z the sum of exp(x - m), g = 1 - p_y is the sum over the other classes, divided
 by z: without cancellation where p_y is near 1. L = m - x_y + log z.
@@ -11,100 +11,37 @@ import math
 import numpy as np
 from numba import types
 
-from torchghm.kernels.cpu.example_tiles import count_nonfinite, count_outside
+from torchghm.kernels.cpu.example_tiles import count_outside
 from torchghm.kernels.cpu.launch import Arguments
 from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Real
-from torchghm.kernels.cpu.simd.arithmetic import exp_nonpositive, region, regions_of
+from torchghm.kernels.cpu.simd.arithmetic import exp_nonpositive
 from torchghm.kernels.cpu.simd.compiling import by_types, elementwise, scalar, summing, vectorize
-from torchghm.kernels.cpu.simd.intrinsics import fetch_add
-from torchghm.kernels.cpu.simd.loads_and_stores import TILE, array_at, load, store
+from torchghm.kernels.cpu.simd.loads_and_stores import TILE, array_at, load
 from torchghm.kernels.cpu.simd.vectors import bits, from_bits
 
-
-@scalar
-def count_rows(a: Arguments, real: Real) -> None:
-    """Pass 1; a chunk's sums are the histogram and the numbers of non-finite rows and of invalid targets."""
-    numbers, targets = np.empty(a.columns, real), np.empty(a.columns, real)
-    regions = regions_of(a.regions, None, real)
-    while True:
-        chunk = fetch_add(a.counter, 1)
-        if chunk >= a.chunks:
-            break
-        sums = array_at(a.sums, np.float64, chunk * a.width, a.width)
-        sums[:] = 0.0
-        for row in range(chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows)):
-            label, invalid = _read_target(a, row, targets)
-            sums[a.regions + 1] += invalid
-            if label == _NO_EXAMPLE:
-                continue
-            load(a.storage, a.logits, row * a.columns, a.columns, numbers)
-            if count_nonfinite(numbers):
-                sums[a.regions] += 1
-                if a.leave_out_nonfinite:
-                    continue
-            norm, _, _ = _row(real, label, targets, numbers)
-            if norm == norm:
-                sums[region(real(norm), regions)] += array_at(a.weight, real, row, 1)[0] if a.weight else 1.0
+NO_EXAMPLE, SOFT = -1, -2
+"""In the place of a class."""
 
 
 @scalar
-def weigh_rows(a: Arguments, real: Real) -> None:
-    """Pass 2; a chunk's sums are w L, table w g, 0, and table w L."""
-    numbers, targets = np.empty(a.columns, real), np.empty(a.columns, real)
-    table = array_at(a.table, np.float64, 0, a.regions)
-    regions = regions_of(a.regions, None, real)
-    while True:
-        chunk = fetch_add(a.counter, 1)
-        if chunk >= a.chunks:
-            break
-        sums = array_at(a.sums, np.float64, chunk * 4, 4)
-        sums[:] = 0.0
-        for row in range(chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows)):
-            label, _ = _read_target(a, row, targets)
-            if label != _NO_EXAMPLE:
-                load(a.storage, a.logits, row * a.columns, a.columns, numbers)
-                if a.leave_out_nonfinite and count_nonfinite(numbers):
-                    label = _NO_EXAMPLE
-            if label == _NO_EXAMPLE:
-                numbers[:] = 0
-                store(a.storage, a.gradient, row * a.columns, a.columns, numbers)
-                continue
-            norm, loss, total = _row(real, label, targets, numbers)
-            amount = array_at(a.weight, real, row, 1)[0] if a.weight else 1.0
-            weight = table[region(real(norm), regions)] * amount
-            if label == _SOFT:
-                _soft_gradient(numbers, targets, real(weight * targets.sum() / total), real(weight))
-            else:
-                _scale(numbers, real(weight / total))
-                numbers[label] = -weight * norm
-            store(a.storage, a.gradient, row * a.columns, a.columns, numbers)
-            sums[0] += amount * loss
-            sums[1] += weight * norm if norm == norm else 0.0
-            sums[3] += weight * loss
-
-
-_NO_EXAMPLE, _SOFT = -1, -2
-
-
-@scalar
-def _read_target(a: Arguments, row: Number, targets: Numbers) -> tuple[int, int]:
-    """The row's class, _SOFT where ``targets`` has been filled, or _NO_EXAMPLE; and its number of invalid targets."""
+def read_target(a: Arguments, row: Number, targets: Numbers) -> tuple[int, int]:
+    """The row's class, SOFT where ``targets`` has been filled, or NO_EXAMPLE; and its number of invalid targets."""
     if a.target_storage >= 0:
         load(a.target_storage, a.targets, row * a.columns, a.columns, targets)
-        return _SOFT, count_outside(targets)
+        return SOFT, count_outside(targets)
     label = array_at(a.targets, np.int64, row, 1)[0]
     if label == a.ignore_index:
-        return _NO_EXAMPLE, 0
+        return NO_EXAMPLE, 0
     if label < 0 or label >= a.columns:
-        return _NO_EXAMPLE, 1
+        return NO_EXAMPLE, 1
     return label, 0
 
 
 @scalar
-def _row(real: Real, label: Number, targets: Numbers, numbers: Numbers) -> tuple[Number, Number, Number]:
+def norm_loss_and_total(real: Real, label: Number, targets: Numbers, numbers: Numbers) -> tuple[Number, Number, Number]:
     """g, L and z of a row, in float64; its numbers become exp(x - m), and 0 at the label."""
     largest = maximum(numbers)
-    if label == _SOFT:
+    if label == SOFT:
         weighed = _soft_logits(real, numbers, targets, largest)
         _exponentials(numbers, largest)
         total = _total(real, numbers)
@@ -166,7 +103,8 @@ def _sum(real: Real, numbers: Numbers) -> Number:
 
 
 @elementwise
-def _scale(numbers: Numbers, factor: Number) -> None:
+def scale(numbers: Numbers, factor: Number) -> None:
+    """Multiply a row by a number."""
     vectorize()
     for j in range(numbers.size):
         numbers[j] = numbers[j] * factor
@@ -191,7 +129,8 @@ def _distance(real: Real, numbers: Numbers, targets: Numbers, total: Number) -> 
 
 
 @elementwise
-def _soft_gradient(numbers: Numbers, targets: Numbers, factor: Number, weight: Number) -> None:
+def soft_gradient(numbers: Numbers, targets: Numbers, factor: Number, weight: Number) -> None:
+    """Turn a row's exponentials into its gradient, of soft targets."""
     vectorize()
     for j in range(numbers.size):
         numbers[j] = numbers[j] * factor - targets[j] * weight

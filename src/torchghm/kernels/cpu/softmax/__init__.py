@@ -1,0 +1,1 @@
+"""Softmax GHM-C on a CPU: every row is an example."""
