@@ -29,7 +29,7 @@ from torchghm.training.loop.data_order import EpochBatches, SeededSamples
 
 BACKBONE = "tf_efficientnet_lite0"
 MEAN, STD = 127 / 255, 128 / 255
-"""Of the backbone's weights."""
+"""The normalisation that the backbone's weights ask for."""
 WIDTH = 64
 METHODS: dict[str, tuple[bool, bool]] = {"own": (False, False), "GHM-C": (True, False), "GHM-C, GHM-R": (True, True)}
 """Whether classes and boxes have our losses; else the host's varifocal loss and L1."""

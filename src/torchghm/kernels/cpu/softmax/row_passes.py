@@ -32,7 +32,7 @@ from torchghm.kernels.cpu.softmax.rows_side_by_side import (
 
 
 class Room(NamedTuple):
-    """What a thread works with."""
+    """Memory that a thread works in, and the regions."""
 
     numbers: Numbers
     """[K] logits of a row."""

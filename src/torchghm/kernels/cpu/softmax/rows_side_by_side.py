@@ -36,7 +36,7 @@ class Block(NamedTuple):
     places: Numbers
     """Where in ``columns`` the label is, int64; class 0 where a row is no example."""
     weights: Numbers
-    """Of the rows, 0 where a row is no example."""
+    """Weights of the rows, 0 where a row is no example."""
     largest: Numbers
     """m."""
     below: Numbers
@@ -52,7 +52,7 @@ class Block(NamedTuple):
     regions: Numbers
     """int32."""
     factors: Numbers
-    """What the exponentials of a row are multiplied by."""
+    """Factors of the exponentials, a number a row."""
 
 
 @arrays_by_types
