@@ -46,12 +46,7 @@ class Room(NamedTuple):
 @scalar
 def count_rows(a: Arguments, real: Real, few_classes: Option) -> None:
     """Pass 1; a chunk's sums are the histogram and the numbers of non-finite rows and of invalid targets."""
-    room = Room(
-        np.empty(a.columns, real),
-        np.empty(a.columns, real),
-        make_block(few_classes, a.columns, real),
-        regions_of(a.regions, None, real),
-    )
+    room = _room(a, real, few_classes)
     while True:
         chunk = fetch_add(a.counter, 1)
         if chunk >= a.chunks:
@@ -72,12 +67,7 @@ def count_rows(a: Arguments, real: Real, few_classes: Option) -> None:
 @scalar
 def weigh_rows(a: Arguments, real: Real, few_classes: Option) -> None:
     """Pass 2; a chunk's sums are w L, table w g, 0, and table w L."""
-    room = Room(
-        np.empty(a.columns, real),
-        np.empty(a.columns, real),
-        make_block(few_classes, a.columns, real),
-        regions_of(a.regions, None, real),
-    )
+    room = _room(a, real, few_classes)
     while True:
         chunk = fetch_add(a.counter, 1)
         if chunk >= a.chunks:
@@ -93,6 +83,16 @@ def weigh_rows(a: Arguments, real: Real, few_classes: Option) -> None:
                 _weigh_row(a, real, row, room, sums)
                 weighed = 1
             row += weighed
+
+
+@scalar
+def _room(a: Arguments, real: Real, few_classes: Option) -> Room:
+    return Room(
+        np.empty(a.columns, real),
+        np.empty(a.columns, real),
+        make_block(few_classes, a.columns, real),
+        regions_of(a.regions, None, real),
+    )
 
 
 @scalar
