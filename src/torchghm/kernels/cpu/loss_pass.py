@@ -22,8 +22,8 @@ from torchghm.kernels.cpu.simd.register_tables import ENTRIES, look_up_in_regist
 from torchghm.kernels.cpu.simd.vectors import lanes, total, zero
 
 _NEVER = 2**62
-Sums = tuple[Number, Number, Number]
-"""Sums of w L, |gradient| and table w L."""
+Sums = tuple[Number, Number, Number, Number]
+"""Sums of w L, |gradient|, table w L, and of soft targets t |gradient|."""
 
 
 class Lookup(NamedTuple):
@@ -78,7 +78,7 @@ def weigh_examples(a: Arguments, real: Real, kind: Number, weighted: Option, by_
             plain += of_run[0]
             size += of_run[1] if of_run[1] == of_run[1] else _finite_size(real, gradient)
             harmonized += of_run[2]
-            positive += _soft_positives(real, run.target, gradient)
+            positive += of_run[3] if of_run[3] == of_run[3] else _finite_positive(real, run.target, gradient)
             for i in range(positives):
                 j = tiles.flipped[i]
                 positive += gradient[j] if gradient[j] == gradient[j] else real(0)
@@ -118,13 +118,13 @@ def harmonize(real: Real, run: Run, lookup: Lookup, flips: Flips | None, out: Ou
     Numbers at the places of ``flips`` count with the other sign; the gradient is by what they are then.
     """
     vectorize()
-    plain, size, harmonized = 0.0, 0.0, 0.0
+    plain, size, harmonized, positive = 0.0, 0.0, 0.0, 0.0
     edges = lookup.regions.edges
     turns = run.numbers.size if edges is not None else run.numbers.size + 2 * DELAY
     flip, due = _next_flip(real, flips, 0)
     start = 0
     while start < turns:
-        sums = zero(real), zero(real), zero(real)
+        sums = zero(real), zero(real), zero(real), zero(real)
         end = min(start + TILE, turns)
         while start < end:
             stop = min(due, end)
@@ -138,7 +138,8 @@ def harmonize(real: Real, run: Run, lookup: Lookup, flips: Flips | None, out: Ou
         plain += total(sums[0])
         size += total(sums[1])
         harmonized += total(sums[2])
-    return plain, size, harmonized
+        positive += total(sums[3])
+    return plain, size, harmonized, positive
 
 
 @inlined
@@ -156,11 +157,12 @@ def _harmonize_vector(
         begun = shared_terms(real, numbers, run.target, at)
         norm, slope, loss = norm_slope_and_loss(real, run.target, begun)
         amount = look_up_in_registers(lookup.table, region_below_edge(real, begun[0], norm, regions))
-        return _write(out, j, run.weight, (amount, slope, loss), sums)
+        return _write(out, j, run, run.weight, (amount, slope, loss), sums)
     here = j & (DELAY_LINE - 1)
     if j >= 2 * DELAY:
         amount, slope = load_numbers(line.entries, here), load_numbers(line.slope, here)
-        sums = _write(out, j - 2 * DELAY, run.weight, (amount, slope, load_numbers(line.loss, here)), sums)
+        loss = load_numbers(line.loss, here)
+        sums = _write(out, j - 2 * DELAY, run, run.weight, (amount, slope, loss), sums)
     if DELAY <= j < count + DELAY:
         delayed_tables.look_up_in_memory(lookup.table, line.index, line.entries, (j - DELAY) & (DELAY_LINE - 1))
     if j < count:
@@ -173,11 +175,11 @@ def _harmonize_vector(
 
 
 @elementwise
-def _write(out: Output, j: int, weight: Numbers, terms: tuple[Number, Number, Number], sums: Sums) -> Sums:
+def _write(out: Output, j: int, run: Run, weight: Numbers, terms: tuple[Number, Number, Number], sums: Sums) -> Sums:
     """The gradient from number ``j`` on, of the table's entry, the derivative and L; returns the sums with theirs."""
     amount, slope, loss = terms
     plain = loss
-    if weight is not None:
+    if weight is not None:  # an argument by itself, as above
         own = load_numbers(weight, j)
         amount, plain = amount * own, loss * own
     derivative = amount * slope
@@ -185,7 +187,15 @@ def _write(out: Output, j: int, weight: Numbers, terms: tuple[Number, Number, Nu
         loads_and_stores.stream_numbers(out.gradient, j, derivative)
     else:
         store_numbers(out.gradient, j, derivative)
-    return sums[0] + plain, sums[1] + abs(derivative), sums[2] + amount * loss
+    size = abs(derivative)
+    return sums[0] + plain, sums[1] + size, sums[2] + amount * loss, _add_positive(sums[3], run.target, j, size)
+
+
+@by_types
+def _add_positive(positive: Number, target: Number, j: int, size: Number) -> Number:
+    if isinstance(target, types.Array):
+        return lambda positive, target, j, size: positive + load_numbers(target, j) * size
+    return lambda positive, target, j, size: positive
 
 
 @elementwise
@@ -218,21 +228,18 @@ def _finite_size(real: Real, gradient: Numbers) -> float:
 
 
 @by_types
-def _soft_positives(real: Real, target: Number, gradient: Numbers) -> Number:
-    """The part of a run's summed |gradient| that belongs to positives, of soft targets; 0 of others."""
+def _finite_positive(real: Real, target: Number, gradient: Numbers) -> Number:
+    """The sum of t |gradient| without NaN, of soft targets: a second look, too."""
     if isinstance(target, types.Array):
-        return lambda real, target, gradient: _positive_part(real, target, gradient)
+        return lambda real, target, gradient: _finite_part(real, target, gradient)
     return lambda real, target, gradient: 0.0
 
 
 @summing
-def _positive_part(real: Real, targets: Numbers, gradient: Numbers) -> Number:
+def _finite_part(real: Real, targets: Numbers, gradient: Numbers) -> Number:
     vectorize()
     positive = 0.0
-    for first in range(0, targets.size, TILE):
-        of_tile = real(0)
-        for j in range(first, first + TILE):
-            part = targets[j] * abs(gradient[j])
-            of_tile += part if part == part else real(0)
-        positive += of_tile
+    for j in range(gradient.size):
+        part = targets[j] * abs(gradient[j])
+        positive += part if part == part else real(0)
     return positive
