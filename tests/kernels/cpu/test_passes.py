@@ -24,6 +24,7 @@ from torchghm.functional.examples import Examples
 from torchghm.kernels.cpu import passes as cpu
 from torchghm.kernels.cpu.example_tiles import _tiles_as_they_lie
 from torchghm.kernels.cpu.launch import ARGUMENTS, Arguments
+from torchghm.kernels.cpu.region_counts import MOST
 from torchghm.kernels.cpu.simd.loads_and_stores import FLOAT32, STREAMED, TILE
 
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
@@ -128,6 +129,17 @@ def test_residual(seed, threads, count, dtype, weighed, regions, mu):
     check_histogram(histogram, oracle.histogram(batch, 0, regions, leave_out_nonfinite=False), dtype)
     expected = oracle.loss_and_gradient(batch, table.tolist(), count, leave_out_nonfinite=False)
     check_loss(loss, sums, gradient, expected, dtype)
+
+
+def test_soft_targets_of_more_logits_than_are_counted_at_once():
+    torch.manual_seed(0)
+    count = MOST + 3 * TILE
+    logits, targets = torch.randn(count, 1) * 3, torch.rand(count, 1)
+    targets[:MOST] *= 0.01  # so that a part with the targets of another one is counted elsewhere
+    with threads_and_chunks(1, chunk=2 * MOST):
+        histogram = cpu.classification_histogram(logits, targets, None, 2, "sigmoid", -100, False)
+    norm = (logits.double().sigmoid() - targets.double()).abs()
+    assert histogram.tolist() == pytest.approx([int((norm < 0.5).sum()), int((norm >= 0.5).sum()), 0, 0], abs=2)
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "softmax"])

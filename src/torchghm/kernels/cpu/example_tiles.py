@@ -45,6 +45,16 @@ class Run(NamedTuple):
     """None for 1, and where regions are counted."""
 
 
+@arrays_by_types
+def part_of(run: Number, first: Number, count: Number) -> Number:
+    """Examples of a run from number ``first`` on, without their weights."""
+    if isinstance(run.types[1], types.Array):
+        return lambda run, first, count: Run(
+            run.numbers[first : first + count], run.target[first : first + count], None
+        )
+    return lambda run, first, count: Run(run.numbers[first : first + count], run.target, None)
+
+
 @scalar
 def tiles_in(reals: int, integers: int, real: Real) -> Tiles:
     """Tiles in memory for four of reals and two of integers."""

@@ -11,6 +11,7 @@ from torchghm.kernels.cpu.example_tiles import (
     Tiles,
     count_nonfinite,
     hide_nonfinite,
+    part_of,
     prepare,
     target_of,
     tiles_in,
@@ -121,7 +122,7 @@ def count(real: Real, run: Run, regions: Regions, counts: Counts, infinite: bool
     """
     nonfinite = 0
     for first in range(0, run.numbers.size, MOST):
-        part = Run(run.numbers[first : first + MOST], run.target, None)
+        part = part_of(run, first, MOST)
         if counts.counted[0] + part.numbers.size > MOST:
             collect(counts, histogram[: regions.number])
         counts.counted[0] += part.numbers.size
@@ -195,11 +196,11 @@ def _take_back(real: Real, run: Run, regions: Regions, index: Numbers, infinite:
     """Take numbers that are not finite out of the histogram again; returns how many there are."""
     nonfinite = 0
     for first in range(0, run.numbers.size, TILE):
-        tile = run.numbers[first : first + TILE]
-        if find_regions(real, Run(tile, run.target, None), regions, index) != real(0):
+        tile = part_of(run, first, TILE)
+        if find_regions(real, tile, regions, index) != real(0):
             for j in range(TILE):
-                if not abs(tile[j]) < real(np.inf):
+                if not abs(tile.numbers[j]) < real(np.inf):
                     nonfinite += 1
-                    if infinite or np.isnan(tile[j]):
+                    if infinite or np.isnan(tile.numbers[j]):
                         histogram[index[j]] -= 1.0
     return nonfinite
