@@ -40,7 +40,8 @@ def main() -> None:
         else:
             times = timed(steps, seconds=options.seconds, device="cpu")
         own, ours = quantiles(times["own"]), quantiles(times["GHM"])
-        cells = [f"{middle:.3g} ({low:.3g} to {high:.3g})" for low, middle, high in (own, ours)]
+        digits = 1 if own[1] >= 10 else 3
+        cells = [f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})" for low, middle, high in (own, ours)]
         print(f"| {name} | {cells[0]} | {cells[1]} | {ours[1] / own[1]:.3f} |", flush=True)
 
 

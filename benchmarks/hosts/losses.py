@@ -7,14 +7,17 @@ integrations' own work on logits and targets is in the time.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 import torchghm
 from benchmarks.speed.measure import Step
+
+Task = Literal["token", "causal_lm"]
 
 
 def _backward(loss: Callable[[Tensor], Tensor], logits: Tensor) -> Step:
@@ -78,7 +81,7 @@ def _matched_queries() -> dict[str, Step]:
     return {"own": _backward(of(own), logits), "GHM": _backward(of(ours), logits)}
 
 
-def _rows(shape: tuple[int, int, int], task: str) -> dict[str, Step]:
+def _rows(shape: tuple[int, int, int], task: Task) -> dict[str, Step]:
     """Transformers' Trainer: logits [sentences, tokens, classes]."""
     from transformers.loss.loss_utils import LOSS_MAPPING
 
@@ -87,14 +90,13 @@ def _rows(shape: tuple[int, int, int], task: str) -> dict[str, Step]:
     sentences, tokens, classes = shape
     labels = torch.randint(classes, (sentences, tokens))
     logits = torch.randn(shape, requires_grad=True)
-    config = SimpleNamespace(num_labels=classes)
-    host = LOSS_MAPPING["ForTokenClassification" if task == "token" else "ForCausalLM"]
-    size = "vocab_size" if task == "causal_lm" else "config"
-    value = classes if task == "causal_lm" else config
-    model: Any = torch.nn.Identity()
-    ours = TaskLoss(model, torchghm.GHMCLoss(activation="softmax"), "token" if task == "token" else "causal_lm")
+    if task == "token":
+        own = partial(LOSS_MAPPING["ForTokenClassification"], config=SimpleNamespace(num_labels=classes))
+    else:
+        own = partial(LOSS_MAPPING["ForCausalLM"], vocab_size=classes)
+    ours = TaskLoss(torch.nn.Identity(), torchghm.GHMCLoss(activation="softmax"), task)
     return {
-        "own": _backward(lambda scores: host(logits=scores, labels=labels, **{size: value}), logits),
+        "own": _backward(lambda scores: own(logits=scores, labels=labels), logits),
         "GHM": _backward(lambda scores: ours.of_logits(scores, labels), logits),
     }
 

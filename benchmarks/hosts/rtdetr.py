@@ -73,14 +73,13 @@ def trained_scores(folder: Path, method: str, seed: int, options: Any) -> dict[s
     optimizer = torch.optim.AdamW(
         [{"params": backbone, "lr": 0.2 * options.lr}, {"params": others}], lr=options.lr, weight_decay=1e-4
     )
-    schedule: Any = None
+    steps = options.epochs * (len(data.select("train")) // options.batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, [0.2 * options.lr, options.lr], total_steps=steps, pct_start=0.1, cycle_momentum=False
+    )
     torch.manual_seed(seed)  # of the denoising queries: the same for every loss
     model.train()
-    for images, targets, steps in _batches(data, seed, options):
-        if schedule is None:
-            schedule = torch.optim.lr_scheduler.OneCycleLR(
-                optimizer, [0.2 * options.lr, options.lr], total_steps=steps, pct_start=0.1, cycle_momentum=False
-            )
+    for images, targets in _batches(data, seed, options):
         loss = model(pixel_values=images, labels=[_host_target(target, options.size) for target in targets]).loss
         optimizer.zero_grad()
         loss.backward()
@@ -90,8 +89,8 @@ def trained_scores(folder: Path, method: str, seed: int, options: Any) -> dict[s
     return _scores(model.eval(), data, options.size)
 
 
-def _batches(data: DetectionData, seed: int, options: Any) -> Iterator[tuple[Tensor, list[dict[str, Any]], int]]:
-    """Yield images, targets and the number of steps of the whole training."""
+def _batches(data: DetectionData, seed: int, options: Any) -> Iterator[tuple[Tensor, list[dict[str, Any]]]]:
+    """Yield images and targets, epoch after epoch."""
     transforms = v2.Compose([v2.Resize(options.size), training_transforms(dtype=torch.float32)])
     dataset = DetectionDataset(data.select("train"), data.classes, transforms, training=True)
     epoch = 0
@@ -99,7 +98,7 @@ def _batches(data: DetectionData, seed: int, options: Any) -> Iterator[tuple[Ten
     loader = DataLoader(SeededSamples(dataset, seed), batch_sampler=batches, collate_fn=collate)
     for epoch in range(options.epochs):  # noqa: B007  which the sampler reads
         for images, targets in loader:
-            yield (torch.stack(images) - MEAN) / STD, targets, options.epochs * len(batches)
+            yield (torch.stack(images) - MEAN) / STD, targets
 
 
 def _host_target(target: dict[str, Any], size: tuple[int, int]) -> dict[str, Tensor]:

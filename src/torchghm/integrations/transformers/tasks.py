@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple, cast, get_args
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -46,8 +45,6 @@ class TaskLoss:
         self.model: Any = model
         self.task = task
         self.loss = cls_loss
-        self.device: torch.device | None = None
-        self.reduction: str | None = None
         self.calls = 0
 
     def __call__(self, outputs: Any, labels: Tensor, num_items_in_batch: Tensor | int | None = None) -> Tensor:
@@ -66,19 +63,17 @@ class TaskLoss:
         """Return the same for logits in the layout of the task."""
         rows = self._rows(logits, labels.to(logits.device))
         training = bool(self.model.training)
-        if rows.logits.device != self.device:  # asked for each step, both take as long as a loss of few classes
-            self.device = rows.logits.device
-            self.loss.to(self.device)
+        # Moving and switching a module that is as it should be takes as long as a loss of few classes.
+        if any(held.device != rows.logits.device for held in (*self.loss.parameters(), *self.loss.buffers())):
+            self.loss.to(rows.logits.device)
         if self.loss.training != training:
             self.loss.train(training)
         self.calls += training
         reduction = "mean" if num_items_in_batch is None else "sum"
-        if reduction != self.reduction:
-            self.reduction = reduction
-            part: Any
-            for part in self.loss.modules():  # both losses of a `HandoverLoss`
-                if hasattr(part, "reduction"):
-                    part.reduction = reduction
+        part: Any
+        for part in self.loss.modules():  # both losses of a `HandoverLoss`
+            if getattr(part, "reduction", reduction) != reduction:
+                part.reduction = reduction
         loss: Tensor = self.loss(*rows)
         return loss if num_items_in_batch is None else loss / num_items_in_batch
 

@@ -55,13 +55,13 @@ def count_rows(a: Arguments, real: Real, few_classes: Option) -> None:
         sums[:] = 0.0
         row, end = chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows)
         while row < end:
-            counted = 0
+            stop, counted = min(row + ROWS, end), False
             if few_classes is not None:
-                counted = _count_block(a, real, row, end, room, sums)
-            if counted == 0:
-                _count_row(a, real, row, room, sums)
-                counted = 1
-            row += counted
+                counted = _count_block(a, real, row, stop, room, sums)
+            if not counted:
+                for one in range(row, stop):
+                    _count_row(a, real, one, room, sums)
+            row = stop
 
 
 @scalar
@@ -76,13 +76,13 @@ def weigh_rows(a: Arguments, real: Real, few_classes: Option) -> None:
         sums[:] = 0.0
         row, end = chunk * a.chunk_size, min((chunk + 1) * a.chunk_size, a.rows)
         while row < end:
-            weighed = 0
+            stop, weighed = min(row + ROWS, end), False
             if few_classes is not None:
-                weighed = _weigh_block(a, real, row, end, room, sums)
-            if weighed == 0:
-                _weigh_row(a, real, row, room, sums)
-                weighed = 1
-            row += weighed
+                weighed = _weigh_block(a, real, row, stop, room, sums)
+            if not weighed:
+                for one in range(row, stop):
+                    _weigh_row(a, real, one, room, sums)
+            row = stop
 
 
 @scalar
@@ -96,26 +96,25 @@ def _room(a: Arguments, real: Real, few_classes: Option) -> Room:
 
 
 @scalar
-def _count_block(a: Arguments, real: Real, row: int, end: int, room: Room, sums: Numbers) -> int:
-    """Count the rows from ``row`` on; returns how many, 0 where they can't be worked on side by side."""
+def _count_block(a: Arguments, real: Real, row: int, stop: int, room: Room, sums: Numbers) -> bool:
+    """Count the rows from ``row`` on, before ``stop``, if they can be worked on side by side; returns whether."""
     block = room.block
-    count, invalid = read_block(a, real, row, end, block)
-    if count == 0:
-        return 0
+    finite, invalid = read_block(a, real, row, stop - row, block)
+    if not finite:
+        return False
     measure_block(real, block, room.regions)
     sums[a.regions + 1] += invalid
     for j in range(ROWS):
         sums[block.regions[j]] += block.weights[j]
-    return count
+    return True
 
 
 @scalar
-def _weigh_block(a: Arguments, real: Real, row: int, end: int, room: Room, sums: Numbers) -> int:
-    """Write the gradient of the rows from ``row`` on; returns how many, as `_count_block`."""
+def _weigh_block(a: Arguments, real: Real, row: int, stop: int, room: Room, sums: Numbers) -> bool:
+    """Write the gradient of the rows from ``row`` on, before ``stop``; returns whether, as `_count_block`."""
     block, table = room.block, array_at(a.table, np.float64, 0, a.regions)
-    count, _ = read_block(a, real, row, end, block)
-    if count == 0:
-        return 0
+    if not read_block(a, real, row, stop - row, block)[0]:
+        return False
     measure_block(real, block, room.regions)
     plain, size, harmonized = 0.0, 0.0, 0.0
     for j in range(ROWS):
@@ -126,8 +125,8 @@ def _weigh_block(a: Arguments, real: Real, row: int, end: int, room: Room, sums:
         size += weight * block.norms[j]
         harmonized += weight * loss
     sums[0], sums[1], sums[3] = sums[0] + plain, sums[1] + size, sums[3] + harmonized
-    write_gradient(a, real, row, count, block)
-    return count
+    write_gradient(a, real, row, stop - row, block)
+    return True
 
 
 @scalar

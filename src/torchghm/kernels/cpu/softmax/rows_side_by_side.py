@@ -79,18 +79,16 @@ def make_block(few_classes: Option, columns: int, real: Real) -> Number:
 
 
 @scalar
-def read_block(a: Arguments, real: Real, row: int, end: int, block: Block) -> tuple[int, int]:
-    """Read the rows from ``row`` on, before ``end``, and turn them over; a block is filled up with what is no example.
+def read_block(a: Arguments, real: Real, row: int, count: int, block: Block) -> tuple[bool, int]:
+    """Read ``count`` rows from ``row`` on and turn them over; a block is filled up with what is no example.
 
-    Returned is how many rows they are, 0 where not all logits are finite and the block is of no use, and how many
-    targets are invalid.
+    Returned is whether all their logits are finite, else the block is of no use, and how many targets are invalid.
     """
-    count = min(ROWS, end - row)
     load(a.storage, a.logits, row * a.columns, count * a.columns, block.logits)
     for j in range(count * a.columns, ROWS * a.columns):
         block.logits[j] = 0
     if count_nonfinite(block.logits):
-        return 0, 0
+        return False, 0
     _turn_over(block.logits, block.columns, a.columns)
     labels, invalid = array_at(a.targets, np.int64, row, count), 0
     for j in range(ROWS):
@@ -104,7 +102,7 @@ def read_block(a: Arguments, real: Real, row: int, end: int, block: Block) -> tu
         weights = array_at(a.weight, real, row, count)
         for j in range(count):
             block.weights[j] = weights[j] if block.weights[j] else real(0)
-    return count, invalid
+    return True, invalid
 
 
 @scalar
