@@ -39,6 +39,12 @@ def test_a_detector_finds_the_same_in_bytes_and_in_floats(run):
             torch.testing.assert_close(found[name], same[name])
     with pytest.raises(ValueError, match=r"Expected argument `images` .*\[3, height, width\].*\[64, 64\]"):
         detector([image[0]])
+    with pytest.raises(ValueError, match=r"floats in \[0, 1\], but got up to 25\d"):
+        detector([image.float()])
+    with pytest.raises(TypeError, match="a list of tensors .*, but got str"):
+        detector(["image.jpg"])
+    with pytest.raises(ValueError, match="at least one image"):
+        detector([])
 
 
 def test_an_evaluation_is_that_of_the_training(run):

@@ -1,5 +1,6 @@
 """A whole loss in one go on a CPU: the same as by torch's operations, state, diagnostics and refusals too."""
 
+import copy
 import functools
 import math
 
@@ -291,7 +292,9 @@ def test_what_it_cannot_do_takes_the_ordinary_way(monkeypatch):
     assert len(calls) == 1
     for options in ({"reduction": "none"}, {"backend": "eager"}):
         GHMCLoss(**options)(*batch)
-    torch.func.grad(GHMCLoss().eval())(*batch)
+    transformed = GHMCLoss().eval()
+    torch.func.grad(transformed)(*batch)
+    assert copy.deepcopy(transformed).diagnostics is None
     GHMCLoss().to("meta")(batch[0].to("meta"), batch[1].to("meta"))
     assert len(calls) == 1
 

@@ -7,7 +7,7 @@ import copy
 import pytest
 import torch
 
-from torchghm import FocalLoss, GHMCLoss, GHMRLoss, HandoverLoss, SmoothL1Loss
+from torchghm import CrossEntropyLoss, FocalLoss, GHMCLoss, GHMRLoss, HandoverLoss, SmoothL1Loss
 from torchghm.detection import build_detector, harmonize
 
 
@@ -104,3 +104,17 @@ def test_a_detector_trains_with_it():
             HandoverLoss(FocalLoss(activation="softmax"), GHMCLoss(activation="softmax"), start=0, end=1),
             SmoothL1Loss(),
         )
+
+
+def test_a_compiled_backward_has_the_share_of_its_own_step():
+    gradients = []
+    for compiled in (False, True):
+        loss = HandoverLoss(FocalLoss(), CrossEntropyLoss(), start=1, end=2)
+        called = torch.compile(loss, backend="aot_eager") if compiled else loss
+        for step in range(3):
+            logits, targets = batch(step)
+            logits.requires_grad_()
+            called(logits, targets).backward()
+            gradients.append(logits.grad)
+    for eager, other in zip(gradients[:3], gradients[3:], strict=True):
+        torch.testing.assert_close(other, eager)

@@ -38,6 +38,11 @@ def test_a_checkpoint_of_mmdetection_gives_its_counts(tmp_path):
         assert state.seen == 1
         assert state.fractions.sum() == pytest.approx(1)
 
+    default = GHMCLoss()
+    with pytest.warns(UserWarning, match=r"counted no positives, so that the average over iterations starts anew"):
+        default.load_state_dict(theirs["loss_cls"].state_dict())
+    assert default.density_state.seen == 0
+
     with pytest.raises(RuntimeError, match="saved with 30 regions, but this loss has 10"):
         GHMCLoss(10, 0.75).load_state_dict(theirs["loss_cls"].state_dict())
 

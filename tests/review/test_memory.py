@@ -9,6 +9,7 @@ import torch.distributed as dist
 from tests.detection.models import small_batch, small_detector
 from tests.ranks import on_ranks
 
+import torchghm
 from torchghm.detection import harmonize
 from torchghm.detection.examples.batch_examples import DetectionExamples
 from torchghm.review import LabelMemory
@@ -205,3 +206,33 @@ def test_another_number_of_objects_is_refused():
         LabelMemory(4, epochs=1).load_state_dict(state)
     with pytest.raises(TypeError, match="made by `harmonize`"):
         LabelMemory(4, epochs=1).watch(torch.nn.Linear(1, 1))
+
+
+def test_rows_that_are_no_example_are_left_out_and_wrong_ones_named():
+    logits = torch.tensor([[3.0, 0.0, 1.0], [0.0, 3.0, 0.0]])
+    memory, without = LabelMemory(objects=4, epochs=1), LabelMemory(objects=4, epochs=1)
+    memory.observe_rows(logits, torch.tensor([0, -100]), rows=torch.tensor([3, 1]))
+    without.observe_rows(logits[:1], torch.tensor([0]), rows=torch.tensor([3]))
+    for one in (memory, without):
+        one.end_epoch()
+    for name, column in without.columns().items():
+        torch.testing.assert_close(memory.columns()[name], column, equal_nan=True)
+    with pytest.raises(ValueError, match=r"`targets` to be integers from 0 to 2, but got values from 0 to 3"):
+        memory.observe_rows(logits, torch.tensor([0, 3]), rows=torch.tensor([0, 1]))
+    with pytest.raises(ValueError, match=r"`rows` to be integers from 0 to 3, but got values from 0 to 4"):
+        memory.observe_rows(logits, torch.tensor([0, 1]), rows=torch.tensor([0, 4]))
+
+
+@pytest.mark.parametrize("name", ["retinanet", "faster_rcnn"])
+def test_other_losses_later_are_observed_too(name):
+    detector = harmonize(small_detector(name))
+    images, targets = small_batch()
+    targets = [
+        {**target, "annotations": torch.arange(2 * index, 2 * index + len(target["labels"]))}
+        for index, target in enumerate(targets)
+    ]
+    memory = LabelMemory(objects=4, epochs=1)
+    memory.watch(detector)
+    detector(images, targets)
+    harmonize(detector, torchghm.GHMCLoss())(images, targets)
+    assert memory.state_dict()["sums"][0].max() == 2

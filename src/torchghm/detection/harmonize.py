@@ -62,8 +62,8 @@ def harmonize(
             loss), ``"rpn"``, or ``"roi"`` (there ``cls_loss`` has ``activation="softmax"`` and sees the sampled
             proposals of all images in one row, [1, R, K + 1]).
         background_channel: for RetinaNet and FCOS, the labels start at 1 and channel 0 is never positive, as in
-            torchvision's COCO weights: leave the channel out of losses and detections. The other heads have a
-            background by construction.
+            torchvision's COCO weights: leave the channel out of ``cls_loss`` and of detections. torchvision's own
+            loss keeps it. The other heads have a background by construction.
 
     Returns:
         ``model``, its class now a subclass of the one it had.
@@ -102,11 +102,14 @@ def harmonize(
         )
     check_options(cls_loss, box_loss, ours.activations(stage))
     check_scope(cls_loss, box_loss, scope)
+    observer = model.observer if isinstance(model, HarmonizedDetector) else None
     detector = cast(HarmonizedDetector, restore(model))
     for name, (_, part) in ours.parts.items():
         getattr(detector, name).__class__ = part
     detector.__class__ = ours
     detector.attach(LossPlan(cls_loss, box_loss, scope, stage, background_channel))
+    if observer is not None:
+        detector.observer = observer
     return model
 
 
@@ -121,7 +124,9 @@ def restore(model: Detector) -> Detector:
 
 
 def detection_examples(model: nn.Module, images: list[Tensor], targets: list[dict[str, Tensor]]) -> DetectionExamples:
-    """Return what the losses of a harmonized detector would see of these images; nothing is updated by it.
+    """Return what the losses of a harmonized detector would see of these images; their states stay as they are.
+
+    The detector runs in its own mode: in training, batch norm that is not frozen takes the images in.
 
     Arguments:
         model: made by `harmonize`.

@@ -81,6 +81,10 @@ class HandoverLoss(Unscriptable):
         Arguments and returns: as of ``last``.
         """
         share = self.share
+        if torch.compiler.is_compiling():
+            # A compiled backward computes what is cheap once more, by then from the next call's number. A running sum
+            # is kept.
+            share = share[None].cumsum(0)[0]
         if self.training:
             self.calls += 1
         result: Tensor = self.last(inputs, targets, weight)

@@ -141,7 +141,8 @@ class _LastStep:
 
     def keep(self, observed: Unpackable | None) -> None:
         """Forget the step before."""
-        self.observed = observed
+        # Tensors of a torch.func transform outlive it as wrappers, which nothing can copy.
+        self.observed = None if torch._C._are_functorch_transforms_active() else observed
         self._diagnostics = None
 
     def diagnostics(self, bins: int, has_positives: bool) -> Diagnostics | None:

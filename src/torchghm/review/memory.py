@@ -22,6 +22,8 @@ POINTS = 8
 """Points of an object's trajectory of g."""
 LARGEST = 2**15 - 1
 """Largest value of a count that is kept in 16 bits."""
+NO_EXAMPLE = -100
+"""The target of a row that is no example, as the losses have it."""
 _EPOCH = ("visits", "matched", "gradient_norm", "residual", "rival", "margin")
 
 
@@ -116,21 +118,30 @@ class LabelMemory:
 
         Arguments:
             logits: [N, K], K at least 2.
-            targets: [N] int64, classes 0..K-1.
+            targets: [N] int64, classes 0..K-1, or -100 for what is no example.
             rows: [N] int64, the place of each example among all.
+
+        Raises:
+            ValueError: a class or a place out of range, where looking at it waits for no device.
         """
+        valid = targets != NO_EXAMPLE
+        targets = targets.where(valid, 0)
+        _check_range("targets", targets, logits.shape[1])
         probability = logits.detach().float().softmax(1)
         own = probability.gather(1, targets[:, None])[:, 0]
         highest, rival = probability.scatter(1, targets[:, None], -1.0).max(dim=1)
-        one = torch.ones_like(own)
-        self._add(rows, ObjectFigures(one, 1 - own, 0 * own, rival, own - highest))
+        self._add(rows, ObjectFigures(torch.ones_like(own), 1 - own, 0 * own, rival, own - highest), valid)
 
     @torch.no_grad()
-    def _add(self, rows: Tensor, figures: ObjectFigures) -> None:
+    def _add(self, rows: Tensor, figures: ObjectFigures, valid: Tensor | None = None) -> None:
+        _check_range("rows" if valid is not None else "annotations", rows, self.objects)
         matched = figures.matched
         rival = (figures.rival + 1) * matched
         columns = (torch.ones_like(matched), matched, figures.gradient_norm, figures.residual, rival, figures.margin)
-        self._sums.index_add_(1, rows, torch.stack(columns).to(self._sums.device))
+        figures_of_rows = torch.stack(columns)
+        if valid is not None:
+            figures_of_rows = figures_of_rows.where(valid, 0.0)
+        self._sums.index_add_(1, rows, figures_of_rows.to(self._sums.device))
 
     @torch.no_grad()
     def end_epoch(self, summed_over_ranks: Callable[[Tensor], Tensor] = lambda sums: sums) -> None:
@@ -236,3 +247,12 @@ class LabelMemory:
         memory = cls(state["sums"].shape[1], images, epochs=state["epochs"])
         memory.load_state_dict(state)
         return memory
+
+
+def _check_range(argument: str, values: Tensor, end: int) -> None:
+    """Refuse integers outside 0..end-1, on a CPU alone: a GPU would have to be waited for."""
+    if values.is_cpu and values.numel() and not (int(values.min()) >= 0 and int(values.max()) < end):
+        raise ValueError(
+            f"Expected argument `{argument}` to be integers from 0 to {end - 1}, but got values from "
+            f"{int(values.min())} to {int(values.max())}."
+        )

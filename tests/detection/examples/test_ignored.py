@@ -115,3 +115,12 @@ def test_restored_and_copied_detectors_do_it_as_often_as_before():
     assert len(model.transform._forward_hooks) == 1
     assert (detection_examples(model, images, targets).targets == -100).any()
     assert not restore(model).transform._forward_hooks
+
+
+def test_the_transform_may_be_called_by_names():
+    model = harmonize(small_detector("retinanet"), torchghm.GHMCLoss())
+    images, targets = with_regions()
+    _, by_place = model.transform(images, targets)
+    for named in ((images,), ()):
+        _, by_name = model.transform(*named, **{"targets": targets} | ({} if named else {"images": images}))
+        assert all(torch.equal(a["ignored_boxes"], b["ignored_boxes"]) for a, b in zip(by_place, by_name, strict=True))

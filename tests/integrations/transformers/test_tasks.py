@@ -117,7 +117,7 @@ def test_divided_by_the_items_of_the_batch(case):
     outputs = model(**inputs)
     mean = compute_loss_func(model, softmax(momentum=0))(outputs, labels)
     counted = labels[:, 1:] if case == "causal_lm" else labels
-    items = ((counted != -100) & (counted != 255)).sum()
+    items = (counted != -100).sum()  # as the Trainer counts: also pixels of the void label
     loss_func = compute_loss_func(model, softmax(momentum=0))
     assert loss_func(outputs, labels, num_items_in_batch=items).item() == pytest.approx(mean.item(), rel=1e-5)
     half = loss_func(outputs, labels, num_items_in_batch=2 * items)
@@ -223,3 +223,28 @@ def test_what_does_not_fit_is_named():
         compute_loss_func(model, softmax(), task="tokens")
     with pytest.raises(ValueError, match="class indices from 0 to 2"):
         compute_loss_func(model, softmax())(SimpleNamespace(logits=torch.zeros(1, 2, 3)), torch.tensor([[0, 3]]))
+
+
+def test_an_accumulated_mean_over_pixels_is_the_mean_of_the_means():
+    """Transformers' own loss of a segmentation, whatever the part of void pixels in each batch."""
+    model, labels = segformer(), pixel_labels()
+    labels[0] = 255
+    labels[0, 0, 0] = 1
+    items = labels.numel()
+    loss_func, sums = compute_loss_func(model, one_region()), []
+    for part in (slice(0, 2), slice(2, 4)):
+        inputs = {"pixel_values": pictures(16)["pixel_values"][part]}
+        own = model(**inputs, labels=labels[part]).loss
+        sums.append(own.item() / 2)
+        ours = loss_func(model(**inputs), labels[part], num_items_in_batch=torch.tensor(items))
+        assert ours.item() == pytest.approx(sums[-1], rel=1e-5)
+
+
+def test_a_trainer_that_makes_its_own_model_trains_the_loss():
+    loss_func = compute_loss_func(bert("TokenClassification").eval(), softmax())
+    loss_func(bert("TokenClassification")(**words()), token_labels())
+    assert loss_func.calls == 1
+    assert loss_func.loss.density_state.seen > 0
+    with torch.no_grad():
+        loss_func(bert("TokenClassification")(**words()), token_labels())
+    assert loss_func.calls == 1

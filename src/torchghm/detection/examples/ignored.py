@@ -17,12 +17,15 @@ SILENT = -1e4
 """A logit whose score is 0 and whose gradient is none, also in half precision."""
 
 
-def scale_ignored(transform: nn.Module, arguments: tuple[Any, ...], output: tuple[Any, Any]) -> None:
+def scale_ignored(
+    transform: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any], output: tuple[Any, Any]
+) -> None:
     """Forward hook of a detector's transform, which resizes boxes and knows nothing of regions."""
     batch, scaled = output
     if scaled is None:
         return
-    for image, target, size, result in zip(*arguments, batch.image_sizes, scaled, strict=True):
+    images, targets = (*arguments, *(named[name] for name in ("images", "targets")[len(arguments) :]))
+    for image, target, size, result in zip(images, targets, batch.image_sizes, scaled, strict=True):
         height, width = (new / old for new, old in zip(size, image.shape[-2:], strict=True))
         for key in FOLLOWERS:
             if target.get(key) is not None:
@@ -31,7 +34,7 @@ def scale_ignored(transform: nn.Module, arguments: tuple[Any, ...], output: tupl
 
 def watch_regions(transform: nn.Module) -> None:
     """Let a detector's transform scale the regions too."""
-    transform.register_forward_hook(scale_ignored)
+    transform.register_forward_hook(scale_ignored, with_kwargs=True)
 
 
 def forget_regions(transform: nn.Module) -> None:
@@ -39,6 +42,7 @@ def forget_regions(transform: nn.Module) -> None:
     hooks = transform._forward_hooks
     for handle in [handle for handle, hook in hooks.items() if hook is scale_ignored]:
         del hooks[handle]
+        transform._forward_hooks_with_kwargs.pop(handle, None)
 
 
 def inside_ignored(boxes: Tensor, target: dict[str, Tensor]) -> Tensor:

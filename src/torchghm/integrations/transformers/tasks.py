@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, Literal, NamedTuple, cast, get_args
 
 import torch.nn.functional as F
@@ -59,23 +60,42 @@ class TaskLoss:
         logits = outputs["logits"] if isinstance(outputs, dict) else outputs.logits
         return self.of_logits(logits, labels, num_items_in_batch)
 
-    def of_logits(self, logits: Tensor, labels: Tensor, num_items_in_batch: Tensor | int | None = None) -> Tensor:
-        """Return the same for logits in the layout of the task."""
+    def of_logits(
+        self,
+        logits: Tensor,
+        labels: Tensor,
+        num_items_in_batch: Tensor | int | None = None,
+        *,
+        training: bool | None = None,
+    ) -> Tensor:
+        """Return the loss of logits in the layout of the task.
+
+        Arguments:
+            logits, labels, num_items_in_batch: of the batch.
+            training: whether it is trained on; None where the logits have a graph. The mode of the model would not do:
+                a Trainer with ``model_init`` trains another one than this loss was made for.
+        """
         rows = self._rows(logits, labels.to(logits.device))
-        training = bool(self.model.training)
-        # Moving and switching a module that is as it should be takes as long as a loss of few classes.
-        if any(held.device != rows.logits.device for held in (*self.loss.parameters(), *self.loss.buffers())):
+        training = logits.requires_grad if training is None else training
+        # Moving and switching a module that is as it should be takes as long as a loss of few classes; so does a look
+        # at all that it holds, which is on one device.
+        held = next(itertools.chain(self.loss.buffers(), self.loss.parameters()), None)
+        if held is not None and held.device != rows.logits.device:
             self.loss.to(rows.logits.device)
         if self.loss.training != training:
             self.loss.train(training)
         self.calls += training
-        reduction = "mean" if num_items_in_batch is None else "sum"
+        by_pixels = self.task == "segmentation"
+        reduction = "mean" if num_items_in_batch is None or by_pixels else "sum"
         part: Any
         for part in self.loss.modules():  # both losses of a `HandoverLoss`
-            if getattr(part, "reduction", reduction) != reduction:
+            if vars(part).get("reduction", reduction) != reduction:
                 part.reduction = reduction
         loss: Tensor = self.loss(*rows)
-        return loss if num_items_in_batch is None else loss / num_items_in_batch
+        if num_items_in_batch is None:
+            return loss
+        # The Trainer counts every pixel but -100, also those of the void label: a mean has the share of all it counted.
+        return loss * (labels != IGNORED).sum() / num_items_in_batch if by_pixels else loss / num_items_in_batch
 
     def _rows(self, logits: Tensor, labels: Tensor) -> Rows:
         if self.task == "segmentation":
@@ -164,7 +184,8 @@ class TaskHook:
         order = ("labels", "pooled_logits") if self.loss.task == "sequence" else ("logits", "labels")
         given = {**dict(zip(order, args, strict=False)), **kwargs}
         logits = given["pooled_logits"] if "pooled_logits" in given else given["logits"]
-        return self.loss.of_logits(logits, given["labels"], given.get("num_items_in_batch"))
+        training = bool(self.loss.model.training)
+        return self.loss.of_logits(logits, given["labels"], given.get("num_items_in_batch"), training=training)
 
     def state_dict(self) -> dict[str, Tensor]:
         """The loss's averages over iterations."""

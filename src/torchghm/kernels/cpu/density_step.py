@@ -13,7 +13,7 @@ import numpy as np
 from torchghm.kernels.cpu.launch import Arguments
 from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Option
 from torchghm.kernels.cpu.simd.compiling import elementwise, scalar, summing, vectorize
-from torchghm.kernels.cpu.simd.loads_and_stores import array_at
+from torchghm.kernels.cpu.simd.intrinsics import array_at
 
 COUNT_POSITIVES, POSITIVES_GIVEN = 1, 2
 """Where the number of positives comes from, if it is wanted."""

@@ -24,8 +24,8 @@ from torchghm.kernels.cpu.simd.arithmetic import Regions, region, regions_of
 from torchghm.kernels.cpu.simd.bit_planes import count_in_planes
 from torchghm.kernels.cpu.simd.compiling import arrays_by_types, by_types, elementwise, scalar, summing, vectorize
 from torchghm.kernels.cpu.simd.delayed_tables import DELAY, DELAY_LINE, DELAY_LINE_BYTES
-from torchghm.kernels.cpu.simd.intrinsics import fetch_add, stack_memory
-from torchghm.kernels.cpu.simd.loads_and_stores import TILE, TILE_BYTES, array_at, load_numbers, store_numbers
+from torchghm.kernels.cpu.simd.intrinsics import array_at, fetch_add, stack_memory
+from torchghm.kernels.cpu.simd.loads_and_stores import TILE, TILE_BYTES, load_numbers, store_numbers
 from torchghm.kernels.cpu.simd.region_edges import load_edges, region_by_edges
 from torchghm.kernels.cpu.simd.vectors import lanes, total, zero
 

@@ -24,8 +24,8 @@ from numba.np.numpy_support import carray
 
 from torchghm.kernels.cpu.simd.annotations import Numbers, Pointer
 from torchghm.kernels.cpu.simd.compiling import elementwise, scalar, vectorize
-from torchghm.kernels.cpu.simd.intrinsics import call, call_team
-from torchghm.kernels.cpu.simd.loads_and_stores import FLOAT64, array_at
+from torchghm.kernels.cpu.simd.intrinsics import array_at, call, call_team
+from torchghm.kernels.cpu.simd.loads_and_stores import FLOAT64
 from torchghm.kernels.cpu.threads import openmp_team
 
 _LOG = logging.getLogger("torchghm")

@@ -15,8 +15,8 @@ from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Option, Real
 from torchghm.kernels.cpu.simd.arithmetic import Regions, region, regions_of
 from torchghm.kernels.cpu.simd.compiling import by_types, elementwise, inlined, scalar, summing, vectorize
 from torchghm.kernels.cpu.simd.delayed_tables import DELAY, DELAY_LINE, DELAY_LINE_BYTES, DelayLine
-from torchghm.kernels.cpu.simd.intrinsics import fence, fetch_add, stack_memory
-from torchghm.kernels.cpu.simd.loads_and_stores import TILE, TILE_BYTES, array_at, convert, load_numbers, store_numbers
+from torchghm.kernels.cpu.simd.intrinsics import array_at, fence, fetch_add, stack_memory
+from torchghm.kernels.cpu.simd.loads_and_stores import TILE, TILE_BYTES, convert, load_numbers, store_numbers
 from torchghm.kernels.cpu.simd.region_edges import load_edges, region_below_edge
 from torchghm.kernels.cpu.simd.register_tables import ENTRIES, look_up_in_registers
 from torchghm.kernels.cpu.simd.vectors import lanes, total, zero

@@ -10,13 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import types
-from numba.np.numpy_support import carray
 
 from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Option
 from torchghm.kernels.cpu.simd.bit_planes import COLUMNS, COUNTED, FEW
 from torchghm.kernels.cpu.simd.compiling import arrays_by_types, by_types, elementwise, scalar, vectorize
 from torchghm.kernels.cpu.simd.delayed_tables import paged
-from torchghm.kernels.cpu.simd.intrinsics import element
+from torchghm.kernels.cpu.simd.intrinsics import array_at
 from torchghm.kernels.cpu.simd.loads_and_stores import TILE
 
 assert TILE == COUNTED
@@ -43,7 +42,7 @@ class Counts(NamedTuple):
 @scalar
 def make_counts(memory: int, regions: int, weighted: Option, few: Option, places: tuple[Numbers, Numbers]) -> Counts:
     """Room to count in: 0 everywhere; ``memory`` is for `COUNTS_BYTES`, ``places`` are `Counts.index` and `delayed`."""
-    numbers, counted = _room(memory + 64, regions, weighted, few), carray(element(memory, 0, np.int64), (1,))
+    numbers, counted = _room(memory + 64, regions, weighted, few), array_at(memory, np.int64, 0, 1)
     numbers[:], counted[:] = 0, 0
     return Counts(numbers, counted, places[0], places[1])
 
@@ -53,7 +52,7 @@ def _room(memory: int, regions: int, weighted: Option, few: Option) -> Numbers:
     if weighted != types.none:
         return lambda memory, regions, weighted, few: paged(4 * _table_stride(regions), np.float64)
     if few != types.none:
-        return lambda memory, regions, weighted, few: carray(element(memory, 0, np.int32), (FEW * COLUMNS,))
+        return lambda memory, regions, weighted, few: array_at(memory, np.int32, 0, FEW * COLUMNS)
     return lambda memory, regions, weighted, few: paged(4 * _table_stride(regions), np.uint16)
 
 

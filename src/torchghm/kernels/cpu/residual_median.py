@@ -11,7 +11,8 @@ from torchghm.kernels.cpu.launch import Arguments
 from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Real
 from torchghm.kernels.cpu.simd.arithmetic import log1p_unit
 from torchghm.kernels.cpu.simd.compiling import by_types, elementwise, scalar, vectorize
-from torchghm.kernels.cpu.simd.loads_and_stores import TILE, array_at
+from torchghm.kernels.cpu.simd.intrinsics import array_at
+from torchghm.kernels.cpu.simd.loads_and_stores import TILE
 from torchghm.kernels.cpu.simd.vectors import bits, from_bits
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
@@ -145,7 +146,7 @@ class DensityState(Float32Buffers):
             error_messages.append(
                 f"The state {prefix}fractions was saved with {saved.numel()} regions, but this loss has "
                 f"{self.fractions.numel()}: build it with the same `bins` and `density`, or drop the keys "
-                f"{prefix}fractions and {prefix}seen to start its average anew."
+                f"that begin with {prefix} and load with strict=False to start its average anew."
             )
             return
         state = cast(dict[str, Any], state_dict)
@@ -154,6 +155,15 @@ class DensityState(Float32Buffers):
         elif saved is not None and prefix + "positives" not in state:
             # Of a loss that did not count them. Densities without them would be measured against nothing.
             state |= {prefix + name: torch.zeros_like(buffer) for name, buffer in self.named_buffers()}
+            if torch.any(saved != 0):
+                warnings.warn(
+                    f"The state {prefix}fractions is of a loss that counted no positives, so that the average over "
+                    "iterations starts anew. To go on with it, build the loss with the options that it was saved "
+                    "with: `published()` reads the states of mmdetection.",
+                    stacklevel=2,
+                )
+        if saved is None and self.counts_positives:
+            state.pop(prefix + "positives", None)  # an average over other iterations than the densities
         super()._load_from_state_dict(state, prefix, *args)
 
     def extra_repr(self) -> str:

@@ -11,11 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
-from numba.np.numpy_support import carray
 
 from torchghm.kernels.cpu.simd.annotations import Llvm, Number, Numbers, Real
 from torchghm.kernels.cpu.simd.compiling import by_types, emitted, scalar
-from torchghm.kernels.cpu.simd.intrinsics import element
+from torchghm.kernels.cpu.simd.intrinsics import array_at
 from torchghm.kernels.cpu.simd.vectors import LANES, width
 
 DELAY = 64
@@ -44,10 +43,10 @@ def delay_line_in(memory: int, regions: int, real: Real) -> DelayLine:
     place = _place_in_page(width(real) * regions, DELAY_LINE * (4 + 3 * width(real)))
     start = (memory + _PAGE - 1) // _PAGE * _PAGE + place
     return DelayLine(
-        index=carray(element(start, 0, np.int32), (DELAY_LINE,)),
-        entries=carray(element(start + 4 * DELAY_LINE, 0, real), (DELAY_LINE,)),
-        slope=carray(element(start + 4 * DELAY_LINE, DELAY_LINE, real), (DELAY_LINE,)),
-        loss=carray(element(start + 4 * DELAY_LINE, 2 * DELAY_LINE, real), (DELAY_LINE,)),
+        index=array_at(start, np.int32, 0, DELAY_LINE),
+        entries=array_at(start + 4 * DELAY_LINE, real, 0, DELAY_LINE),
+        slope=array_at(start + 4 * DELAY_LINE, real, DELAY_LINE, DELAY_LINE),
+        loss=array_at(start + 4 * DELAY_LINE, real, 2 * DELAY_LINE, DELAY_LINE),
     )
 
 

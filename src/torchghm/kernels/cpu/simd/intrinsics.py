@@ -8,20 +8,33 @@ import numba.extending
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
+from numba.np.arrayobj import populate_array
 
 from torchghm.kernels.cpu.simd.annotations import Llvm
 from torchghm.kernels.cpu.simd.compiling import emitted, intrinsic
 
 
 @intrinsic
-def element(typing_context: Llvm, address: Llvm, index: Llvm, dtype: Llvm) -> Llvm:
-    """A typed pointer to number ``index`` of the tensor at ``address``; both int64, so 2^31 numbers are no limit."""
+def array_at(typing_context: Llvm, address: Llvm, dtype: Llvm, start: Llvm, count: Llvm) -> Llvm:
+    """``count`` numbers of the tensor at an address, from number ``start`` on.
+
+    Numba's `carray` does that, too, but is compiled anew for every dtype and every constant. All are int64, so that
+    2^31 numbers are no limit.
+    """
+    array = types.Array(dtype.dtype, 1, "C")
 
     def generate(context: Llvm, builder: Llvm, signature: Llvm, arguments: Llvm) -> Llvm:
-        first = builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
-        return builder.gep(first, [arguments[1]])
+        address, _, start, count = arguments
+        number = context.get_data_type(dtype.dtype)
+        size = context.get_constant(types.intp, context.get_abi_sizeof(number))
+        made = context.make_array(array)(context, builder)
+        first = builder.inttoptr(address, number.as_pointer())
+        cast(Llvm, populate_array)(
+            made, data=builder.gep(first, [start]), shape=[count], strides=[size], itemsize=size, meminfo=None
+        )
+        return made._getvalue()
 
-    return cast(Llvm, types.CPointer)(dtype.dtype)(types.int64, types.int64, dtype), generate
+    return array(types.int64, dtype, types.int64, types.int64), generate
 
 
 @cast(Llvm, numba.extending.intrinsic)(prefer_literal=True)  # type: ignore[untyped-decorator]

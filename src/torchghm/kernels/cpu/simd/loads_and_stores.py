@@ -10,12 +10,11 @@ import numpy as np
 import torch
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
-from numba.np.numpy_support import carray
 
-from torchghm.kernels.cpu.simd.annotations import Llvm, Number, Numbers, Real
+from torchghm.kernels.cpu.simd.annotations import Llvm, Number, Numbers
 from torchghm.kernels.cpu.simd.compiling import by_types, elementwise, emitted, scalar, vectorize
-from torchghm.kernels.cpu.simd.intrinsics import element
-from torchghm.kernels.cpu.simd.vectors import LANES, LLVM_TYPE, NUMBERS, Vector, bits, from_bits, width
+from torchghm.kernels.cpu.simd.intrinsics import array_at
+from torchghm.kernels.cpu.simd.vectors import LANES, LLVM_TYPE, NUMBERS, Vector, bits, from_bits
 
 TILE = 512
 """Numbers in a tile: enough for vector loops, and so few that in a 32 KiB cache the buffers leave room for tables."""
@@ -75,23 +74,6 @@ def vector_at(context: Llvm, builder: Llvm, kind: Vector, array_type: Llvm, arra
     """Pointer to the vector in an array that begins at number ``start``."""
     data = context.make_array(array_type)(context, builder, array).data
     return builder.bitcast(builder.gep(data, [start]), LLVM_TYPE[kind].as_pointer())
-
-
-@scalar
-def tile(memory: int, number: int, dtype: Real) -> Numbers:
-    """Tile ``number`` of those of one dtype in the memory at that address, [TILE].
-
-    Each begins a cache line, and no two lie at the same distance from a page's start. Otherwise vectors straddle lines,
-    and a load waits for a store 4 KiB away, which the processor takes for the same.
-    """
-    line = 64 // width(dtype)
-    return carray(element(memory, number * (TILE + line), dtype), (TILE,))
-
-
-@scalar
-def array_at(address: int, dtype: Real, start: int, count: int) -> Numbers:
-    """``count`` numbers of a tensor, from number ``start`` on."""
-    return carray(element(address, start, dtype), (count,))
 
 
 @scalar

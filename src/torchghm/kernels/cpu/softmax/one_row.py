@@ -16,7 +16,8 @@ from torchghm.kernels.cpu.launch import Arguments
 from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Real
 from torchghm.kernels.cpu.simd.arithmetic import exp_nonpositive
 from torchghm.kernels.cpu.simd.compiling import by_types, elementwise, scalar, summing, vectorize
-from torchghm.kernels.cpu.simd.loads_and_stores import TILE, array_at, load
+from torchghm.kernels.cpu.simd.intrinsics import array_at
+from torchghm.kernels.cpu.simd.loads_and_stores import TILE, load
 from torchghm.kernels.cpu.simd.vectors import bits, from_bits
 
 NO_EXAMPLE, SOFT = -1, -2

@@ -11,8 +11,8 @@ from torchghm.kernels.cpu.launch import Arguments
 from torchghm.kernels.cpu.simd.annotations import Numbers, Option, Real
 from torchghm.kernels.cpu.simd.arithmetic import Regions, region, regions_of
 from torchghm.kernels.cpu.simd.compiling import scalar
-from torchghm.kernels.cpu.simd.intrinsics import fetch_add
-from torchghm.kernels.cpu.simd.loads_and_stores import array_at, load, store
+from torchghm.kernels.cpu.simd.intrinsics import array_at, fetch_add
+from torchghm.kernels.cpu.simd.loads_and_stores import load, store
 from torchghm.kernels.cpu.softmax.one_row import (
     NO_EXAMPLE,
     SOFT,

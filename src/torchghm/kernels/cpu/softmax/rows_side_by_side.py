@@ -17,7 +17,8 @@ from torchghm.kernels.cpu.launch import Arguments
 from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Option, Real
 from torchghm.kernels.cpu.simd.arithmetic import Regions, exp_nonpositive, log1p_nonnegative, region
 from torchghm.kernels.cpu.simd.compiling import arrays_by_types, elementwise, scalar, vectorize
-from torchghm.kernels.cpu.simd.loads_and_stores import array_at, load, load_numbers, store, store_numbers
+from torchghm.kernels.cpu.simd.intrinsics import array_at
+from torchghm.kernels.cpu.simd.loads_and_stores import load, load_numbers, store, store_numbers
 from torchghm.kernels.cpu.simd.vectors import lanes, select, zero
 
 ROWS = 32
