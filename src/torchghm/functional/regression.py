@@ -64,7 +64,10 @@ def ghmr_loss(
     nonfinite: Nonfinite = "propagate",
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """GHM-R without state: L = (1/N) sum_i beta_i ASL1(d_i), beta_i = N / GD(g_i) (equation 13).
+    """GHM-R without state: L = (1/N) sum_i beta_i ASL1(d_i) (equation 13), beta_i = N / (m R_ind(g_i)).
+
+    R_j is the number of coordinates in region j and m the number of occupied regions, as in the authors' code; the
+    paper's beta_i = N / GD(g_i) is ``normalize="regions"``.
 
     Arguments:
         inputs: encoded box coordinates of positive anchors, any shape and floating dtype.
