@@ -131,6 +131,7 @@ def _corrected(
         crowd=np.concatenate([records.crowd[kept], np.zeros(len(added), bool)])[order],
         area=np.concatenate([area[kept], np.prod(new_boxes[:, 2:] - new_boxes[:, :2], axis=1)])[order],
         members=records.members,
+        own_ids=records.own_ids,
     )
     return corrected, found
 
