@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from torchghm.functional.arguments import check_number
+from torchghm.functional.arguments import check_integer, check_number
 from torchghm.functional.examples import Activation, Average, Examples, Reduction, positives
 from torchghm.functional.weighed import (
     ExampleLoss,
@@ -135,7 +135,7 @@ def ohem_loss(
         inputs, targets, weight, ignore_index, class_dim, reduction: as in `cross_entropy_loss`; the mean is over
             the positives.
         negatives_per_positive: hardest negatives kept for each positive, at least 0.
-        min_negatives: hardest negatives kept in any case.
+        min_negatives: hardest negatives kept in any case, an integer of at least 0.
 
     Source: Shrivastava et al., CVPR 2016; the ratio 3:1 over the batch as in SSD (Liu et al., ECCV 2016).
 
@@ -155,8 +155,10 @@ def ohem_loss(
 
 def ohem_formula(negatives_per_positive: float, min_negatives: int) -> Formula:
     """Cross entropy of positives and of the hardest negatives of the batch, 0 of the others."""
-    check_number("negatives_per_positive", negatives_per_positive, "at least 0", ok=lambda value: value >= 0)
-    check_number("min_negatives", min_negatives, "at least 0", ok=lambda value: value >= 0)
+    check_number(
+        "negatives_per_positive", negatives_per_positive, "a number of at least 0", ok=lambda value: value >= 0
+    )
+    check_integer("min_negatives", min_negatives, 0)
 
     def formula(examples: Examples, cross_entropy: Tensor, amount: Tensor) -> ExampleLoss:
         with torch.no_grad():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from torchghm.functional.arguments import check_choice, check_number
+from torchghm.functional.arguments import check_choice, check_integer
 from torchghm.functional.examples import Density
 
 FINE_REGIONS_PER_UNIT = 101
@@ -109,7 +109,7 @@ def gradient_density(
         >>> gradient_density(torch.tensor([0.1, 0.2, 0.9]), bins=2)
         tensor([4., 4., 2.], dtype=torch.float64)
     """
-    check_number("bins", bins, "an integer of at least 1", ok=lambda value: isinstance(value, int) and value >= 1)
+    check_integer("bins", bins, 1)
     check_choice("density", density, ("regions", "exact"))
     if density == "exact" and gradient_norm.numel() <= SORT_LIMIT:
         return _density_by_sorting(gradient_norm, weight, bins)

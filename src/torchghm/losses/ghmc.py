@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from torchghm.functional.arguments import check_choice, check_number
+from torchghm.functional.arguments import check_choice, check_integer
 from torchghm.functional.classification import check_reference
 from torchghm.functional.example_errors import check_weight
 from torchghm.functional.examples import Activation, Average, Density, Nonfinite, Normalize, Reduction, arrange_examples
@@ -94,8 +94,8 @@ class GHMCLoss(HarmonizedLoss):
         check_reference(normalize, activation)
         options = HarmonizingOptions(bins, normalize, max_weight, nonfinite, reduction, backend, average, validate)
         super().__init__(options, density, momentum, sync)
-        check_number("class_dim", class_dim, "an integer", ok=lambda value: isinstance(value, int))
-        check_number("ignore_index", ignore_index, "an integer", ok=lambda value: isinstance(value, int))
+        check_integer("class_dim", class_dim)
+        check_integer("ignore_index", ignore_index)
         self.activation: Activation = activation
         self.ignore_index = ignore_index
         self.class_dim = class_dim

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, TypedDict
 import torch
 from torch import Tensor
 
-from torchghm.functional.arguments import check_choice, check_flag, check_number
+from torchghm.functional.arguments import check_choice, check_flag, check_integer
 from torchghm.functional.examples import Activation, Average, Reduction
 from torchghm.functional.gradient_share import positive_gradient_share
 from torchghm.functional.weighed import Formula, LossOptions, WeighedLoss, weigh_examples
@@ -66,8 +66,8 @@ class UnharmonizedLoss(Unscriptable):
         check_choice("activation", self.activation, self.activations)
         check_choice("average", self.average, ("positives", "examples"))
         check_choice("reduction", self.reduction, ("mean", "sum", "none"))
-        check_number("class_dim", self.class_dim, "an integer", ok=lambda value: isinstance(value, int))
-        check_number("ignore_index", self.ignore_index, "an integer", ok=lambda value: isinstance(value, int))
+        check_integer("class_dim", self.class_dim)
+        check_integer("ignore_index", self.ignore_index)
         check_flag("sync", self.sync)
         self.diagnostics = None
 
