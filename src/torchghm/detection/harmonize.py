@@ -93,8 +93,8 @@ def harmonize(
     check_flag("background_channel", background_channel)
     if background_channel and ours.has_background_column:
         raise ValueError(
-            f"Expected no argument `background_channel` for a {_HOSTS[ours].__name__}: column 0 of its logits is the "
-            "background's in any case."
+            f"Expected no argument `background_channel` for a {_HOSTS[ours].__name__}, whose column 0 is the "
+            "background's in any case, but got True."
         )
     if stage == "roi" and scope != "batch":
         raise ValueError(
