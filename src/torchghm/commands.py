@@ -127,30 +127,20 @@ def compare(
     """
     from torchghm.report import write_report
     from torchghm.results.comparison import read_comparison
-    from torchghm.training.comparison.methods import DEFAULT_METHODS, load_preset
+    from torchghm.training.comparison.methods import DEFAULT_METHODS, choices
     from torchghm.training.comparison.run import compare as run
     from torchghm.training.loop.processes import barrier, broadcast_object, is_first, process_count
-    from torchghm.training.recipes.files import load_recipe
 
-    changes = recipe if isinstance(recipe, Mapping) else {}
-    said = None if isinstance(recipe, Mapping) else recipe
-    if isinstance(methods, (str, Path)):
-        preset = load_preset(methods)
-        # What the caller says of the recipe goes before what the preset says.
-        chosen = load_recipe(load_recipe(said, preset.recipe), changes)
-        methods, baseline = preset.methods, baseline or preset.baseline
-    elif said is None:
-        _, chosen = _fitting(data, changes)
-    else:
-        chosen = load_recipe(said)
+    said, changes = (None, recipe) if isinstance(recipe, Mapping) else (recipe, {})
+    chosen = choices(data, DEFAULT_METHODS if methods is None else methods, baseline, said, changes)
     folder = run(
         data,
-        methods=DEFAULT_METHODS if methods is None else methods,
+        methods=chosen.methods,
         seeds=range(seeds) if isinstance(seeds, int) else seeds,
-        recipe=chosen,
-        split=chosen.data.evaluate,
+        recipe=chosen.recipe,
+        split=chosen.recipe.data.evaluate,
         out=out,
-        baseline=baseline,
+        baseline=chosen.baseline,
         overwrite=overwrite,
         progress=progress,
     )
