@@ -194,6 +194,9 @@ def load_detector(run: str | Path, *, device: str | torch.device | None = None) 
         run: the folder of a run, whose recipe says whether the last or the best checkpoint is taken; or a checkpoint.
         device: by default a GPU if there is one.
 
+    Returns:
+        The detector, called with a list of images; its classes and its recipe are attributes.
+
     Raises:
         FileNotFoundError: no such run or checkpoint.
         ValueError: a file that is no checkpoint, or no such device.

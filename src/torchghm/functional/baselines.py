@@ -36,6 +36,14 @@ def cross_entropy_loss(
         average: the n of ``reduction="mean"``: ``"positives"`` (sigmoid: the sum of w p*, at least 1, as detectors
             do) or ``"examples"`` (the sum of w). With softmax both are the sum of w.
 
+    Returns:
+        A scalar, or with ``reduction="none"`` the shape of ``inputs`` (softmax: less the class axis); 0 with a graph
+        where no example is valid.
+
+    Raises:
+        ValueError: unlike shapes, an option out of range, targets out of range.
+        TypeError: inputs or targets of a dtype that can't be read.
+
     Examples:
         >>> cross_entropy_loss(torch.zeros(2, 3), torch.tensor([1, -1]), average="examples")
         tensor(0.6931)
@@ -74,6 +82,13 @@ def focal_loss(
         alpha: weight of positives in [0, 1], 1 - alpha that of negatives; None for none. With softmax every
             example has weight ``alpha``.
         gamma: focusing parameter, at least 0; 0 with ``alpha=None`` is cross entropy.
+
+    Returns:
+        As `cross_entropy_loss`.
+
+    Raises:
+        ValueError: unlike shapes, an option out of range, targets out of range.
+        TypeError: inputs or targets of a dtype that can't be read.
 
     Examples:
         >>> focal_loss(torch.zeros(1, 2), torch.tensor([0]), alpha=None)  # 2 ln 2 / 4
@@ -136,6 +151,13 @@ def ohem_loss(
             the positives.
         negatives_per_positive: hardest negatives kept for each positive, at least 0.
         min_negatives: hardest negatives kept in any case, an integer of at least 0.
+
+    Returns:
+        A scalar, or with ``reduction="none"`` the shape of ``inputs``, 0 for negatives that are not kept.
+
+    Raises:
+        ValueError: unlike shapes, an option out of range, targets out of range.
+        TypeError: inputs or targets of a dtype that can't be read.
 
     Source: Shrivastava et al., CVPR 2016; the ratio 3:1 over the batch as in SSD (Liu et al., ECCV 2016).
 

@@ -29,6 +29,13 @@ def smooth_l1_loss(
         inputs, targets, weight, reduction: as in `torchghm.functional.asl1_loss`.
         delta: where the loss turns from quadratic to linear, at least 0; 0 is L1.
 
+    Returns:
+        A scalar, or with ``reduction="none"`` the shape of ``inputs``.
+
+    Raises:
+        ValueError: unlike shapes, an option out of range.
+        TypeError: inputs or targets of a dtype that can't be read.
+
     Examples:
         >>> smooth_l1_loss(torch.tensor([1.0]), torch.tensor([0.0]), delta=1.0)
         tensor(0.5000)

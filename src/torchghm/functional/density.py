@@ -105,6 +105,9 @@ def gradient_density(
     Returns:
         GD shaped like ``gradient_norm``, float64 (float32 on devices without it); NaN where g is NaN.
 
+    Raises:
+        ValueError: ``bins`` below 1 or no integer, an unknown ``density``.
+
     Examples:
         >>> gradient_density(torch.tensor([0.1, 0.2, 0.9]), bins=2)
         tensor([4., 4., 2.], dtype=torch.float64)

@@ -21,6 +21,10 @@ def gradient_norm_sigmoid(inputs: Tensor, targets: Tensor, *, ignore_index: int 
     Returns:
         g shaped like ``inputs``, in [0, 1], at least float32; NaN where there is no example.
 
+    Raises:
+        ValueError: unlike shapes, or no such axis.
+        TypeError: inputs or targets of a dtype that can't be read.
+
     Examples:
         >>> gradient_norm_sigmoid(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
         tensor([[0.5000, 0.5000]])
@@ -47,6 +51,10 @@ def gradient_norm_softmax(inputs: Tensor, targets: Tensor, *, ignore_index: int 
 
     Returns:
         g shaped like ``inputs`` less the class axis, in [0, 1], at least float32; NaN where there is no example.
+
+    Raises:
+        ValueError: unlike shapes, or no such axis.
+        TypeError: inputs or targets of a dtype that can't be read.
 
     Examples:
         >>> gradient_norm_softmax(torch.zeros(1, 4), torch.tensor([2]))

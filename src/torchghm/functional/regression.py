@@ -40,6 +40,10 @@ def asl1_loss(
     Returns:
         A scalar, or with ``reduction="none"`` the shape of ``inputs``.
 
+    Raises:
+        ValueError: unlike shapes, an option out of range.
+        TypeError: inputs or targets of a dtype that can't be read.
+
     Examples:
         >>> asl1_loss(torch.tensor([3.0]), torch.tensor([0.0]), mu=4.0)
         tensor(1.)

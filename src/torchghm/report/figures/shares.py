@@ -59,6 +59,12 @@ def gradient_shares(
         gamma: focusing parameter of the focal loss.
         alpha: weight of the positives in the focal loss, the negatives have `1 - alpha`.
 
+    Returns:
+        Shares by the name of the loss.
+
+    Raises:
+        ValueError: counts that are negative, of unlike numbers, or of no example; ``bins`` below 1.
+
     Examples:
         >>> shares = gradient_shares([0, 4], [96, 0], bins=2)
         >>> float(shares["ce"].positives), float(shares["ghmc_published"].positives)
