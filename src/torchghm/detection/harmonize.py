@@ -166,7 +166,7 @@ def detection_examples(model: nn.Module, images: list[Tensor], targets: list[dic
 
 
 def _harmonized_class(model: nn.Module) -> type[HarmonizedDetector]:
-    """Ours for this model, whose class and parts have to be torchvision's own or ours."""
+    """Return our class for this model, whose class and parts have to be torchvision's own or ours."""
     kind = type(model)
     ours = HARMONIZED.get(kind)
     if ours is None and isinstance(model, HarmonizedDetector) and kind in _HOSTS:

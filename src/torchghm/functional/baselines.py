@@ -29,7 +29,7 @@ def cross_entropy_loss(
     class_dim: int = -1,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """Cross entropy behind the call of `ghmc_loss`: L = sum_i w_i L_CE(i) / n.
+    """Return the cross entropy behind the call of `ghmc_loss`: L = sum_i w_i L_CE(i) / n.
 
     Arguments:
         inputs, targets, weight, activation, ignore_index, class_dim, reduction: as in `ghmc_loss`.
@@ -58,7 +58,7 @@ def cross_entropy_loss(
 
 
 def cross_entropy_formula(examples: Examples, cross_entropy: Tensor, amount: Tensor) -> ExampleLoss:
-    """Cross entropy itself, as a `Formula`."""
+    """Return cross entropy itself: a `Formula`."""
     return ExampleLoss(cross_entropy, lambda: entropy_slope(examples, cross_entropy))
 
 
@@ -75,7 +75,7 @@ def focal_loss(
     class_dim: int = -1,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """Focal loss, FL = alpha_t (1 - p_t)^gamma L_CE (Lin et al., ICCV 2017, equation 5).
+    """Return the focal loss, FL = alpha_t (1 - p_t)^gamma L_CE (Lin et al., ICCV 2017, equation 5).
 
     Arguments:
         inputs, targets, weight, activation, average, ignore_index, class_dim, reduction: as in `cross_entropy_loss`.
@@ -104,7 +104,7 @@ def focal_loss(
 
 
 def focal_formula(alpha: float | None, gamma: float) -> Formula:
-    """alpha_t (1 - p_t)^gamma L_CE of every example; the options of `focal_loss`."""
+    """Return the formula alpha_t (1 - p_t)^gamma L_CE; its options are those of `focal_loss`."""
     check_number("gamma", gamma, "a number of at least 0", ok=lambda value: value >= 0)
     if alpha is not None:
         check_number("alpha", alpha, "None or a number in [0, 1]", ok=lambda value: 0 <= value <= 1)
@@ -124,7 +124,7 @@ def focal_formula(alpha: float | None, gamma: float) -> Formula:
 
 
 def class_balance(alpha: float | None, examples: Examples, cross_entropy: Tensor) -> Tensor | float:
-    """alpha_t: alpha at positives, 1 - alpha at negatives; alpha with softmax; 1 for None."""
+    """Return alpha_t: alpha at positives, 1 - alpha at negatives; alpha with softmax; 1 for None."""
     if alpha is None:
         return 1.0
     if cross_entropy.dim() == 1:
@@ -144,7 +144,7 @@ def ohem_loss(
     class_dim: int = -1,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """Online hard example mining: sigmoid cross entropy of all positives and of the hardest negatives.
+    """Return the loss of online hard example mining: cross entropy of all positives and of the hardest negatives.
 
     Arguments:
         inputs, targets, weight, ignore_index, class_dim, reduction: as in `cross_entropy_loss`; the mean is over
@@ -176,7 +176,7 @@ def ohem_loss(
 
 
 def ohem_formula(negatives_per_positive: float, min_negatives: int) -> Formula:
-    """Cross entropy of positives and of the hardest negatives of the batch, 0 of the others."""
+    """Return the formula of cross entropy of positives and of the hardest negatives of the batch, 0 of the others."""
     check_number(
         "negatives_per_positive", negatives_per_positive, "a number of at least 0", ok=lambda value: value >= 0
     )

@@ -23,7 +23,7 @@ def smooth_l1_loss(
     delta: float = 1.0 / 9.0,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """Smooth L1 loss, d^2 / (2 delta) below delta and |d| - delta / 2 above (Girshick, ICCV 2015).
+    """Return the smooth L1 loss, d^2 / (2 delta) below delta and |d| - delta / 2 above (Girshick, ICCV 2015).
 
     Arguments:
         inputs, targets, weight, reduction: as in `torchghm.functional.asl1_loss`.

@@ -10,7 +10,7 @@ from torchghm.functional.examples import Examples
 
 @torch.no_grad()
 def positive_gradient_share(examples: Examples, gradient: Tensor) -> Tensor:
-    """Positives' share of the summed |gradient| of the sigmoid's logits, sum p* |dL/dx| / sum |dL/dx|.
+    """Return the positives' share of the summed |gradient| of the sigmoid's logits, sum p* |dL/dx| / sum |dL/dx|.
 
     Arguments:
         examples: of sigmoid logits.

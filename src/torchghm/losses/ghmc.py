@@ -102,7 +102,7 @@ class GHMCLoss(HarmonizedLoss):
 
     @classmethod
     def published(cls, **options: Any) -> GHMCLoss:
-        """GHM-C with the settings of the authors' code: weights without a cap, a mean over all examples.
+        """Return GHM-C with the settings of the authors' code: weights without a cap, a mean over all examples.
 
         L = (1/N) sum_i beta_i L_CE(i), beta_i = N / (m R_ind(g_i)), where m regions of the batch hold an example; the
         sum of beta over a batch is N (without momentum). The paper's formula has all M regions in the place of m:
@@ -154,6 +154,6 @@ class GHMCLoss(HarmonizedLoss):
         return self.activation == "sigmoid"
 
     def extra_repr(self) -> str:
-        """Shown by ``print``."""
+        """Return the options that ``print`` shows."""
         own = f"average={self.average!r}, activation={self.activation!r}, class_dim={self.class_dim}"
         return f"{super().extra_repr()}, {own}"

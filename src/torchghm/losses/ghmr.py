@@ -74,7 +74,7 @@ class GHMRLoss(HarmonizedLoss):
 
     @classmethod
     def published(cls, **options: Any) -> GHMRLoss:
-        """GHM-R with the settings of the authors' code: mu = 0.02, weights without a cap.
+        """Return GHM-R with the settings of the authors' code: mu = 0.02, weights without a cap.
 
         L = (1/N) sum_i beta_i ASL1(d_i), beta_i = N / (m R_ind(g_i)), where m regions of the batch hold a coordinate.
         The paper's formula has all M regions in the place of m: ``published(normalize="regions")``.
@@ -128,6 +128,6 @@ class GHMRLoss(HarmonizedLoss):
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def extra_repr(self) -> str:
-        """Shown by ``print``."""
+        """Return the options that ``print`` shows."""
         mu = self._mu if self.residual_scale is None else "'auto'"
         return f"mu={mu}, {super().extra_repr()}"

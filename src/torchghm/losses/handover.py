@@ -87,7 +87,7 @@ class HandoverLoss(Unscriptable):
         return share * result + (1 - share) * before
 
     def __getattr__(self, name: str) -> Any:
-        """Options are those of ``last``, so that it can stand wherever ``last`` could."""
+        """Return an option of ``last``, so that this loss can stand wherever ``last`` could."""
         try:
             return super().__getattr__(name)
         except AttributeError:
@@ -96,5 +96,5 @@ class HandoverLoss(Unscriptable):
             return getattr(super().__getattr__("last"), name)
 
     def extra_repr(self) -> str:
-        """Shown by ``print``."""
+        """Return the options that ``print`` shows."""
         return f"start={self.start}, end={self.end}"

@@ -51,7 +51,7 @@ class _Reference(Float32Buffers, Unscriptable):
         self.diagnostics = None
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
-        """Also read what was saved with a momentum where there is none here, and the other way round."""
+        """Load a state; also read what was saved with a momentum where there is none here, and the other way round."""
         state = cast(dict[str, Any], state_dict)
         if self.momentum == 0:
             state.pop(prefix + "acc_sum", None)
@@ -214,7 +214,7 @@ class ReferenceGHMR(_Reference):
 
 
 def _check_shapes(pred: Tensor, **others: Tensor) -> None:
-    """The reference would broadcast: a column beside a row becomes a square of examples that are not there."""
+    """Refuse what the reference would broadcast: a column beside a row becomes a square of examples that are none."""
     for name, tensor in others.items():
         if tensor.shape != pred.shape:
             raise ValueError(

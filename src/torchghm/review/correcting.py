@@ -138,7 +138,7 @@ def _corrected(
 
 
 def _row(records: Records, image: int, classes: Sequence[str], decision: Mapping[str, Any]) -> int | None:
-    """The label that a decision is about: by class and box, not by its place, which another reader may count apart."""
+    """Return the label that a decision is about, by class and box: another reader may count places otherwise."""
     if decision["class"] not in classes:
         return None
     rows = np.arange(int(records.offsets[image]), int(records.offsets[image + 1]))

@@ -114,7 +114,7 @@ def check_scope(cls_loss: nn.Module | None, box_loss: nn.Module | None, scope: S
 
 
 def classification_loss(loss: nn.Module, examples: DetectionExamples) -> Tensor:
-    """The classification loss of a batch, as the kind of loss asks for it."""
+    """Return the classification loss of a batch, as the kind of loss asks for it."""
     result: Tensor
     if isinstance(loss, LevelLosses):
         result = loss([(level.logits, level.targets) for level in examples.levels()])
@@ -128,7 +128,7 @@ def classification_loss(loss: nn.Module, examples: DetectionExamples) -> Tensor:
 
 
 def box_loss(loss: nn.Module, examples: DetectionExamples) -> Tensor:
-    """The box loss of a batch, as the kind of loss asks for it."""
+    """Return the box loss of a batch, as the kind of loss asks for it."""
     result: Tensor
     if isinstance(loss, LevelLosses):
         result = loss([(level.predicted, level.encoded) for level in examples.levels()])

@@ -41,7 +41,7 @@ class _BoxBaseline(Unscriptable):
         raise NotImplementedError
 
     def _counts(self, inputs: Tensor, targets: Tensor, weight: Tensor | None) -> Tensor | None:
-        """Coordinates in each unit region, where the loss has a gradient norm that tells them apart."""
+        """Return the count of coordinates in each unit region, for a loss whose gradient norm tells them apart."""
         return None
 
     def forward(self, inputs: Tensor, targets: Tensor, weight: Tensor | None = None) -> Tensor:

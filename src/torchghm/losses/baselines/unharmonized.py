@@ -72,7 +72,7 @@ class UnharmonizedLoss(Unscriptable):
         self.diagnostics = None
 
     def _formula(self) -> Formula:
-        """The loss of every example; refuses options out of range."""
+        """Return the formula of the loss of every example; refuse options out of range."""
         raise NotImplementedError
 
     def _take_in(self, weighed: WeighedLoss, gradient: Tensor | None) -> None:
@@ -103,5 +103,5 @@ class UnharmonizedLoss(Unscriptable):
         return weighed.loss
 
     def extra_repr(self) -> str:
-        """Shown by ``print``."""
+        """Return the options that ``print`` shows."""
         return f"activation={self.activation!r}, average={self.average!r}, reduction={self.reduction!r}"

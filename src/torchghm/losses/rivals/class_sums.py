@@ -35,7 +35,7 @@ class ClassSums(Float32Buffers):
         self.register_buffer("sums", torch.zeros(kinds, num_classes or 0))
 
     def of(self, classes: int) -> Tensor:
-        """The sums [kinds, K] for logits of so many classes; 0 before the first batch."""
+        """Return the sums [kinds, K] for logits of so many classes; 0 before the first batch."""
         kinds, known = self.sums.shape
         if known == 0:
             return self.sums.new_zeros(kinds, classes)
