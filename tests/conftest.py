@@ -1,4 +1,4 @@
-"""For all tests: the gate draws the same examples every time, a developer draws new ones; Ctrl-C works everywhere."""
+"""For all tests: CI draws the same examples every time, a developer draws new ones; Ctrl-C works everywhere."""
 
 import os
 import resource

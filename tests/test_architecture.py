@@ -116,6 +116,11 @@ def test_imports_point_one_way(package):
         assert not above, f"{path.relative_to(SOURCE)} imports {above}"
 
 
+@pytest.mark.parametrize("module", ["atomic_files", "printable", "detector_names", "mkl", "openmp"])
+def test_what_may_be_imported_first_imports_nothing_of_ours(module):
+    assert imported_packages(SOURCE / f"{module}.py") == set()
+
+
 def test_docstrings_open_with_an_imperative_or_a_noun():
     root = SOURCE.parent.parent
     files = [path for folder in ("src", "benchmarks", "tests") for path in (root / folder).rglob("*.py")]

@@ -63,7 +63,9 @@ def test_files_that_texts_name_are_there():
     named = {
         place
         for text in texts
-        for place in re.findall(r"`((?:tests|src|benchmarks|examples)/[\w/.-]+)`", text.read_text())
+        for place in re.findall(
+            r"(?<![\w/.-])((?:tests|src|benchmarks|examples)/[\w/.-]*(?:\.\w+|/))", text.read_text()
+        )
     }
     assert named
     assert {place for place in {*named, *SLOW} if "NAME" not in place and not (ROOT / place).exists()} == set()

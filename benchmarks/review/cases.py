@@ -30,7 +30,7 @@ from torchghm.review.agreement import Agreement, Detections, Floats
 from torchghm.review.evidence import Memory, gather_evidence
 from torchghm.review.features import OBJECT_FEATURES, PLACE_FEATURES, is_strongest, object_features, place_features
 from torchghm.review.verdict import object_scores, place_scores
-from torchghm.training.evaluation.label_review import run_comparison
+from torchghm.training.evaluation.label_review import labels_and_detections
 
 TUNED = "ObjectLab, thresholds "
 """Name of ObjectLab with the two thresholds on probabilities that the truth chooses in its favour."""
@@ -70,7 +70,7 @@ def read(name: str, run: Path, data: Path, cache: Path | None = None) -> Case:
         cache: a folder to keep detections and peers' scores in, which take minutes.
     """
     key = hashlib.sha1(str(run.resolve()).encode()).hexdigest()[:10]
-    records, _, detections, memory = _kept(cache, f"{key}-seen", lambda: run_comparison(run, data))
+    records, _, detections, memory = _kept(cache, f"{key}-seen", lambda: labels_and_detections(run, data))
     evidence = gather_evidence(records, detections, memory)
     found, rate = evidence.agreement, noise_rate(data)
     truth = load_truth(data, records, found) if rate else clean_truth(found)
@@ -91,8 +91,8 @@ def read(name: str, run: Path, data: Path, cache: Path | None = None) -> Case:
 def run_again(
     run: Path, data: Path, cache: Path | None = None
 ) -> tuple[Records, tuple[str, ...], list[Detections], Memory | None]:
-    """Return `run_comparison` of a run, from the cache if it is there."""
-    return _kept(cache, f"{_key(run)}-seen", lambda: run_comparison(run, data))
+    """Return `labels_and_detections` of a run, from the cache if it is there."""
+    return _kept(cache, f"{_key(run)}-seen", lambda: labels_and_detections(run, data))
 
 
 def fit(cases: Sequence[Case], *, memory: bool = True) -> Regressions:

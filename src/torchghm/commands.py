@@ -127,30 +127,20 @@ def compare(
     """
     from torchghm.report import write_report
     from torchghm.results.comparison import read_comparison
-    from torchghm.training.comparison.methods import DEFAULT_METHODS, load_preset
+    from torchghm.training.comparison.methods import DEFAULT_METHODS, choices
     from torchghm.training.comparison.run import compare as run
     from torchghm.training.loop.processes import barrier, broadcast_object, is_first, process_count
-    from torchghm.training.recipes.files import load_recipe
 
-    changes = recipe if isinstance(recipe, Mapping) else {}
-    said = None if isinstance(recipe, Mapping) else recipe
-    if isinstance(methods, (str, Path)):
-        preset = load_preset(methods)
-        # What the caller says of the recipe goes before what the preset says.
-        chosen = load_recipe(load_recipe(said, preset.recipe), changes)
-        methods, baseline = preset.methods, baseline or preset.baseline
-    elif said is None:
-        _, chosen = _fitting(data, changes)
-    else:
-        chosen = load_recipe(said)
+    said, changes = (None, recipe) if isinstance(recipe, Mapping) else (recipe, {})
+    chosen = choices(data, DEFAULT_METHODS if methods is None else methods, baseline, said, changes)
     folder = run(
         data,
-        methods=DEFAULT_METHODS if methods is None else methods,
+        methods=chosen.methods,
         seeds=range(seeds) if isinstance(seeds, int) else seeds,
-        recipe=chosen,
-        split=chosen.data.evaluate,
+        recipe=chosen.recipe,
+        split=chosen.recipe.data.evaluate,
         out=out,
-        baseline=baseline,
+        baseline=chosen.baseline,
         overwrite=overwrite,
         progress=progress,
     )
@@ -203,6 +193,9 @@ def load_detector(run: str | Path, *, device: str | torch.device | None = None) 
     Arguments:
         run: the folder of a run, whose recipe says whether the last or the best checkpoint is taken; or a checkpoint.
         device: by default a GPU if there is one.
+
+    Returns:
+        The detector, called with a list of images; its classes and its recipe are attributes.
 
     Raises:
         FileNotFoundError: no such run or checkpoint.

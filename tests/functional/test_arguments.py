@@ -7,7 +7,14 @@ import math
 import pytest
 import torch
 
-from torchghm.functional.arguments import check_choice, check_flag, check_harmonizing, check_number, check_tensors
+from torchghm.functional.arguments import (
+    check_choice,
+    check_flag,
+    check_harmonizing,
+    check_integer,
+    check_number,
+    check_tensors,
+)
 
 SHARED = {
     "bins": 10,
@@ -39,6 +46,18 @@ def test_numbers_out_of_range_are_value_errors(value):
 def test_what_is_no_real_number_is_a_type_error(value):
     with pytest.raises(TypeError, match="`gamma` to be above 0, but got"):
         check_number("gamma", value, "above 0", ok=is_positive)
+
+
+@pytest.mark.parametrize(("value", "error"), [(0, ValueError), (2.5, ValueError), (1.0, ValueError), (True, TypeError)])
+def test_integers(value, error):
+    check_integer("bins", 1, 1)
+    check_integer("class_dim", -1)
+    with pytest.raises(error, match=f"`bins` to be an integer of at least 1, but got {value}"):
+        check_integer("bins", value, 1)
+    with pytest.raises(ValueError, match="`class_dim` to be an integer, but got 0.5"):
+        check_integer("class_dim", 0.5)
+    with pytest.raises(ValueError, match="`end` to be an integer above, but got 0"):
+        check_integer("end", 0, 1, expected="an integer above")
 
 
 @pytest.mark.parametrize("value", [0, 1, None, "yes"])

@@ -25,8 +25,8 @@ def classification(step, rows=40, classes=3):
     return logits, torch.randint(-1, classes, (rows,), generator=generator)
 
 
-def same(one, other):
-    torch.testing.assert_close(other, one, rtol=2e-5, atol=1e-7, check_dtype=False)
+def same(one, other, msg=None):
+    torch.testing.assert_close(other, one, rtol=2e-5, atol=1e-7, check_dtype=False, msg=msg)
 
 
 def assert_same_training(plain, quick, batches):
@@ -39,7 +39,7 @@ def assert_same_training(plain, quick, batches):
         same(plain.diagnostics.estimate.examples, quick.diagnostics.estimate.examples)
         same(plain.last_total, quick.last_total)
         for (name, buffer), value in zip(plain.named_buffers(), quick.buffers(), strict=True):
-            same(buffer, value), name
+            same(buffer, value, msg=name)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.75])

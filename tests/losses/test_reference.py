@@ -65,10 +65,13 @@ def test_nothing_valid(mmdetection):
 
 
 def test_softmax_and_sums_are_refused():
-    with pytest.raises(NotImplementedError, match="`use_sigmoid`"):
+    with pytest.raises(NotImplementedError, match="`use_sigmoid` to be True, .* but got False"):
         ReferenceGHMC(use_sigmoid=False)
-    with pytest.raises(ValueError, match="'mean' or 'none'"):
-        ReferenceGHMC(reduction="sum")(torch.zeros(1, 1), torch.zeros(1, 1), torch.ones(1, 1))
+    for kind in (ReferenceGHMC, ReferenceGHMR):
+        with pytest.raises(ValueError, match="`reduction` to be one of 'mean', 'none', but got 'sum'"):
+            kind(reduction="sum")
+        with pytest.raises(ValueError, match="`reduction_override` to be one of 'mean', 'none', but got 'sum'"):
+            kind()(torch.zeros(1, 1), torch.zeros(1, 1), torch.ones(1, 1), reduction_override="sum")
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])

@@ -65,6 +65,25 @@ def test_what_was_accepted_is_in_the_copy(tmp_path, layout):
     assert of_image(load_data(data.root, val_fraction=0, test_fraction=0), "a")[1].labels.tolist() == [0, 2]
 
 
+def test_image_ids_of_text_stay_as_they_are(tmp_path):
+    root = write_coco(tmp_path / "data")
+    file = root / "annotations" / "instances_train2017.json"
+    content = json.loads(file.read_text())
+    for entry, key in [(image, "id") for image in content["images"]] + [
+        (of, "image_id") for of in content["annotations"]
+    ]:
+        entry[key] = f"cell-{entry[key]}"
+    file.write_text(json.dumps(content))
+    data = load_data(root, val_fraction=0, test_fraction=0)
+    name, _ = of_image(data, "a")
+    decisions = read_decisions(saved(tmp_path / "d.json", [{"image": name, **ACCEPTED[0]}]))
+    made = write_corrected(data, decisions, tmp_path / "out")
+    written = json.loads((made / "annotations" / "instances_train.json").read_text())
+    ids = {image["id"] for image in content["images"]}
+    assert {image["id"] for image in written["images"]} == ids
+    assert {annotation["image_id"] for annotation in written["annotations"]} <= ids
+
+
 def test_misplaced_box_is_moved(tmp_path):
     data = load_data(write_coco(tmp_path / "data"), val_fraction=0, test_fraction=0)
     name, _ = of_image(data, "a")

@@ -201,6 +201,8 @@ def test_rows_of_a_classifier():
 
 
 def test_another_number_of_objects_is_refused():
+    with pytest.raises(ValueError, match="`objects` to be an integer of at least 0, but got 2.5"):
+        LabelMemory(2.5, epochs=1)
     state = LabelMemory(3, epochs=1).state_dict()
     with pytest.raises(ValueError, match="a memory of 4 objects, but got one of 3"):
         LabelMemory(4, epochs=1).load_state_dict(state)

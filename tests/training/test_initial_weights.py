@@ -110,7 +110,7 @@ def test_what_does_not_fit_is_named(trained, weights, tmp_path):
     with pytest.raises(ValueError, match=f"to fit the recipe's detector, but it has no tensor '{name}'"):
         started(tmp_path / "less.pt")
     torch.save({**state, name: torch.zeros(3)}, tmp_path / "other.pt")
-    with pytest.raises(ValueError, match=f"its tensor '{name}' has the shape \\[3\\] and not"):
+    with pytest.raises(ValueError, match=f"its tensor '{name}' is of the shape \\[3\\] and not"):
         started(tmp_path / "other.pt")
     torch.save({**state, "extra": torch.zeros(3)}, tmp_path / "more.pt")
     with pytest.raises(ValueError, match="its tensor 'extra' has no place there"):

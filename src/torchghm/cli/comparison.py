@@ -61,30 +61,21 @@ def compare(
     check_folder(data)
     if seeds < 1:
         raise ValueError(f"Expected --seeds to be at least 1, but got {seeds}")
-    from torchghm.training.comparison.methods import load_preset, method_named, named_methods
+    from torchghm.training.comparison.methods import choices
     from torchghm.training.comparison.plan import check_place
-    from torchghm.training.recipes.files import load_recipe
     from torchghm.training.recipes.values import read_assignments
 
     check_place(out)
     settings = [*settings, *(STRICT if strict else [])]
-    methods: Methods
+    methods: Methods | str
     if preset is None:
-        values, chosen = read_settings(settings, recipe)
-        methods = _methods(chosen, cls, box, pairs)
+        values, found = read_settings(settings, recipe)
+        methods = _methods(found, cls, box, pairs)
     elif cls is not None or box is not None or pairs is not None:
         raise ValueError("Expected --preset, or --cls, --box and --pairs, but got both")
     else:
-        found = load_preset(preset)
-        chosen = load_recipe(load_recipe(recipe, found.recipe), read_assignments(settings))
-        methods, baseline = found.methods, baseline or found.baseline
-
-    if baseline is not None:
-        baseline = method_named(baseline, list(named_methods(methods)))
-    if preset is None and recipe is None:
-        from torchghm.training.loop.recipe_data import load_fitting
-
-        _, chosen = load_fitting(data, values)
+        values, methods = read_assignments(settings), preset
+    chosen = choices(data, methods, baseline, recipe, values)
 
     from rich.console import Console
 
@@ -98,12 +89,12 @@ def compare(
         with only_errors(quiet):
             folder = run(
                 data,
-                methods=methods,
+                methods=chosen.methods,
                 seeds=list(range(seeds)),
-                recipe=chosen,
-                split=split or chosen.data.evaluate,
+                recipe=chosen.recipe,
+                split=split or chosen.recipe.data.evaluate,
                 out=out,
-                baseline=baseline,
+                baseline=chosen.baseline,
                 overwrite=overwrite,
                 progress=progress and not quiet,
                 command=shlex.join(["torchghm", *sys.argv[1:]]),

@@ -30,7 +30,10 @@ Boxes = Annotated[
     str | None,
     typer.Option("--boxes", help="What boxes are: xyxy, xywh or cxcywh, each also with -pixels or -fractions."),
 ]
-Crowds = Annotated[str | None, typer.Option("--crowds", help='"objects" takes crowds and difficult objects as such.')]
+Crowds = Annotated[
+    str | None,
+    typer.Option("--crowds", help='"objects" takes crowds and difficult objects for ordinary objects.'),
+]
 Unlabelled = Annotated[
     str | None, typer.Option("--unlabelled", help='"background": images without a label file have nothing to see.')
 ]

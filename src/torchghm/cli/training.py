@@ -15,7 +15,7 @@ from torchghm.printable import printable
 if TYPE_CHECKING:
     from torchghm.data import DetectionData
 
-Data = Annotated[Path, typer.Option("--data", help="Folder of the data set: COCO, Pascal VOC, YOLO or shards.")]
+Data = Annotated[Path, typer.Option("--data", help="Folder of the data set; docs/data.md lists the layouts.")]
 RecipeName = Annotated[
     str | None, typer.Option("--recipe", help="A recipe's name or YAML file; the one that fits the data by default.")
 ]

@@ -48,7 +48,7 @@ def retinanet(
     head_norm: str = "group",
     version: int = 1,
 ) -> RetinaNet:
-    """RetinaNet (Lin et al., ICCV 2017), levels P3 to P7, or P2 to P6 as Faster R-CNN has them.
+    """Build a RetinaNet (Lin et al., ICCV 2017), levels P3 to P7, or P2 to P6 as Faster R-CNN has them.
 
     torchvision's second version has P6 from the backbone's last stage and is trained with generalized IoU.
     """
@@ -86,7 +86,7 @@ def fcos(
     image_size: tuple[int, int],
     pyramid_channels: int,
 ) -> FCOS:
-    """FCOS (Tian et al., ICCV 2019), levels P3 to P7, one point a cell."""
+    """Build an FCOS (Tian et al., ICCV 2019), levels P3 to P7, one point a cell."""
     levels = _levels_3_to_7(config, backbone, pyramid_channels, from_backbone=False)
     return FCOS(
         levels.module,
@@ -100,7 +100,7 @@ def fcos(
 
 
 def _levels_3_to_7(config: BackboneConfig, backbone: str, channels: int, *, from_backbone: bool) -> FeaturePyramid:
-    """A pyramid whose sixth level comes from the backbone's last stage, or from the fifth level."""
+    """Build a pyramid whose sixth level comes from the backbone's last stage, or from the fifth level."""
     return _pyramid(backbone)(
         config,
         backbone,
@@ -123,7 +123,7 @@ def _pyramid(backbone: str) -> Callable[..., FeaturePyramid]:
 
 
 def ssd300(config: BackboneConfig, num_classes: int, kept: Threshold) -> SSD:
-    """SSD300 (Liu et al., ECCV 2016) on VGG-16."""
+    """Build an SSD300 (Liu et al., ECCV 2016) on VGG-16."""
     vgg = config.build("vgg16", published="IMAGENET1K_FEATURES")
     scaling: dict[str, Any] = {}
     if config.pretrained:  # pixels up to 255, as that backbone was trained; without weights they would drown the prior
@@ -145,7 +145,7 @@ def ssd300(config: BackboneConfig, num_classes: int, kept: Threshold) -> SSD:
 
 
 def ssdlite320(config: BackboneConfig, num_classes: int, kept: Threshold) -> SSD:
-    """SSDLite (Howard et al., ICCV 2019) on MobileNetV3."""
+    """Build an SSDLite (Howard et al., ICCV 2019) on MobileNetV3."""
     # The published momentum averages statistics over some 33 steps, too slow for weights that come from nowhere: after
     # 204 steps on blood cells AP was 0, and 37 with statistics taken anew.
     momentum = 0.03 if config.pretrained else 0.1
@@ -186,7 +186,7 @@ def faster_rcnn(
     version: int = 1,
     masks: bool = False,
 ) -> FasterRCNN:
-    """Faster R-CNN (Ren et al., NeurIPS 2015) on a pyramid, levels P2 to P6.
+    """Build a Faster R-CNN (Ren et al., NeurIPS 2015) on a pyramid, levels P2 to P6.
 
     With masks Mask R-CNN (He et al., ICCV 2017), whose box part is the same. torchvision's second version has batch
     norm in the pyramid and deeper heads (Li et al., 2021).
@@ -211,7 +211,7 @@ def faster_rcnn_mobilenet(
     aspect_ratios: Sequence[float],
     proposals_per_image: int,
 ) -> FasterRCNN:
-    """Faster R-CNN on MobileNetV3's last two stages and a third level; each has anchors of every size."""
+    """Build a Faster R-CNN on MobileNetV3's last two stages and a third level; each has anchors of every size."""
     mobilenet = config.build("mobilenet_v3_large", norm_layer=config.norm_layer)
     levels = FeaturePyramid(mobilenet_pyramid(mobilenet, True, config.trainable_layers))
     sizes = [tuple(anchor_sizes)] * 3

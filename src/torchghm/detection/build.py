@@ -15,7 +15,7 @@ from torchghm.detection.backbones.feature_pyramids import BackboneConfig
 from torchghm.detection.backbones.group_norm import with_any_group
 from torchghm.detection.prior import set_prior
 from torchghm.detector_names import BACKBONES, OPTIONS, PYRAMID_LEVELS, TIMM, DetectorName, has_option
-from torchghm.functional.arguments import check_choice, check_number
+from torchghm.functional.arguments import check_choice, check_integer, check_number
 
 
 class _Architecture(NamedTuple):
@@ -123,15 +123,10 @@ def build_detector(
         3
     """
     check_choice("name", name, tuple(_ARCHITECTURES))
-    check_number("num_classes", num_classes, "an integer of at least 1", ok=_counts)
+    check_integer("num_classes", num_classes, 1)
     check_number("prior", prior, "a number in (0, 1)", ok=lambda value: 0 < value < 1)
     check_number("score_threshold", score_threshold, "a number in [0, 1)", ok=lambda value: 0 <= value < 1)
-    check_number(
-        "detections_per_image",
-        detections_per_image,
-        "an integer of at least 1",
-        ok=_counts,
-    )
+    check_integer("detections_per_image", detections_per_image, 1)
     architecture = _ARCHITECTURES[name]
     given = {
         "backbone": backbone,
@@ -172,11 +167,11 @@ def _check_options(name: str, options: Mapping[str, Any]) -> None:
     if "backbone" in options and not str(options["backbone"]).startswith(TIMM):
         check_choice("backbone", options["backbone"], (*BACKBONES, f"{TIMM}<name>"))
     channels = options.get("pyramid_channels", 1)
-    check_number("pyramid_channels", channels, "an integer of at least 1", ok=_counts)
-    proposals = options.get("proposals_per_image", 1)
-    check_number("proposals_per_image", proposals, "an integer of at least 1", ok=_counts)
+    check_integer("pyramid_channels", channels, 1)
+    check_integer("proposals_per_image", options.get("proposals_per_image", 1), 1)
     size = options.get("image_size", (1, 1))
-    if not isinstance(size, Sequence) or len(size) != 2 or not all(map(_counts, size)):
+    whole = isinstance(size, Sequence) and all(isinstance(side, int) and side >= 1 for side in size)
+    if not whole or len(size) != 2:
         raise ValueError(f"Expected argument `image_size` to be a height and a width in whole pixels, but got {size}.")
     if "finest_level" in options:
         check_choice("finest_level", options["finest_level"], (2, 3))
@@ -197,7 +192,3 @@ def _check_options(name: str, options: Mapping[str, Any]) -> None:
     scales = options.get("anchor_scales", (1.0,))
     if not scales or not all(scale > 0 for scale in scales):
         raise ValueError(f"Expected argument `anchor_scales` to hold numbers above 0, but got {list(scales)}.")
-
-
-def _counts(value: object) -> bool:
-    return isinstance(value, int) and value >= 1

@@ -93,8 +93,8 @@ def harmonize(
     check_flag("background_channel", background_channel)
     if background_channel and ours.has_background_column:
         raise ValueError(
-            f"Expected no argument `background_channel` for a {_HOSTS[ours].__name__}: column 0 of its logits is the "
-            "background's in any case."
+            f"Expected no argument `background_channel` for a {_HOSTS[ours].__name__}, whose column 0 is the "
+            "background's in any case, but got True."
         )
     if stage == "roi" and scope != "batch":
         raise ValueError(
@@ -114,7 +114,21 @@ def harmonize(
 
 
 def restore(model: Detector) -> Detector:
-    """Give a harmonized detector torchvision's own losses back, in place."""
+    """Give a harmonized detector torchvision's own losses back, in place.
+
+    Arguments:
+        model: made by `harmonize`; any other model stays as it is.
+
+    Returns:
+        ``model``, its class torchvision's again.
+
+    Examples:
+        >>> from torchvision.models.detection import retinanet_resnet50_fpn
+        >>> import torchghm
+        >>> model = retinanet_resnet50_fpn(weights=None, weights_backbone=None, num_classes=3)
+        >>> type(restore(harmonize(model, torchghm.GHMCLoss()))).__name__
+        'RetinaNet'
+    """
     if isinstance(model, HarmonizedDetector) and type(model) in _HOSTS:
         model.detach()
         for name, (part, _) in model.parts.items():
@@ -138,6 +152,17 @@ def detection_examples(model: nn.Module, images: list[Tensor], targets: list[dic
 
     Raises:
         TypeError: a model that is not harmonized.
+
+    Examples:
+        >>> import torch
+        >>> import torchghm
+        >>> from torchghm.detection import build_detector
+        >>> model = build_detector("retinanet", num_classes=2, backbone="resnet18", image_size=(64, 64))
+        >>> model = harmonize(model, torchghm.GHMCLoss()).eval()
+        >>> target = {"boxes": torch.tensor([[8.0, 8.0, 40.0, 40.0]]), "labels": torch.tensor([1])}
+        >>> examples = detection_examples(model, [torch.rand(3, 64, 64)], [target])
+        >>> examples.logits.shape  # 774 anchors, 2 classes
+        torch.Size([1, 774, 2])
     """
     if not isinstance(model, HarmonizedDetector):
         raise TypeError(f"Expected argument `model` to be a detector made by `harmonize`, but got {type(model)}.")
@@ -146,7 +171,7 @@ def detection_examples(model: nn.Module, images: list[Tensor], targets: list[dic
 
 
 def _harmonized_class(model: nn.Module) -> type[HarmonizedDetector]:
-    """Ours for this model, whose class and parts have to be torchvision's own or ours."""
+    """Return our class for this model, whose class and parts have to be torchvision's own or ours."""
     kind = type(model)
     ours = HARMONIZED.get(kind)
     if ours is None and isinstance(model, HarmonizedDetector) and kind in _HOSTS:

@@ -25,6 +25,24 @@ def check_number(argument: str, value: object, expected: str, *, ok: Callable[[A
         raise ValueError(f"Expected argument `{argument}` to be {expected}, but got {value!r}.")
 
 
+def check_integer(argument: str, value: object, least: int | None = None, *, expected: str | None = None) -> None:
+    """Raise an error that names the argument unless ``value`` is an integer of at least ``least``.
+
+    Arguments:
+        argument: its name.
+        value: what was given for it.
+        least: the smallest integer allowed; None for any.
+        expected: the words for what is allowed, where they say more than the number.
+    """
+    default = "an integer" if least is None else f"an integer of at least {least}"
+    check_number(
+        argument,
+        value,
+        expected or default,
+        ok=lambda number: isinstance(number, int) and (least is None or number >= least),
+    )
+
+
 def check_flag(argument: str, value: object) -> None:
     """Raise a TypeError that names the argument unless ``value`` is True or False."""
     if not isinstance(value, bool):
@@ -44,7 +62,7 @@ def check_harmonizing(
     bins: int, density: str, normalize: str, max_weight: float | None, nonfinite: str, reduction: str
 ) -> None:
     """Check the options that GHM-C and GHM-R share."""
-    check_number("bins", bins, "an integer of at least 1", ok=lambda value: isinstance(value, int) and value >= 1)
+    check_integer("bins", bins, 1)
     check_choice("density", density, ("regions", "exact"))
     check_choice("normalize", normalize, ("positives", "occupied", "regions"))
     if max_weight is not None and max_weight != math.inf:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from torchghm.functional.arguments import check_number
+from torchghm.functional.arguments import check_integer, check_number
 from torchghm.functional.examples import Activation, Average, Examples, Reduction, positives
 from torchghm.functional.weighed import (
     ExampleLoss,
@@ -29,12 +29,20 @@ def cross_entropy_loss(
     class_dim: int = -1,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """Cross entropy behind the call of `ghmc_loss`: L = sum_i w_i L_CE(i) / n.
+    """Return the cross entropy behind the call of `ghmc_loss`: L = sum_i w_i L_CE(i) / n.
 
     Arguments:
         inputs, targets, weight, activation, ignore_index, class_dim, reduction: as in `ghmc_loss`.
         average: the n of ``reduction="mean"``: ``"positives"`` (sigmoid: the sum of w p*, at least 1, as detectors
             do) or ``"examples"`` (the sum of w). With softmax both are the sum of w.
+
+    Returns:
+        A scalar, or with ``reduction="none"`` the shape of ``inputs`` (softmax: less the class axis); 0 with a graph
+        where no example is valid.
+
+    Raises:
+        ValueError: unlike shapes, an option out of range, targets out of range.
+        TypeError: inputs or targets of a dtype that can't be read.
 
     Examples:
         >>> cross_entropy_loss(torch.zeros(2, 3), torch.tensor([1, -1]), average="examples")
@@ -50,7 +58,7 @@ def cross_entropy_loss(
 
 
 def cross_entropy_formula(examples: Examples, cross_entropy: Tensor, amount: Tensor) -> ExampleLoss:
-    """Cross entropy itself, as a `Formula`."""
+    """Return cross entropy itself: a `Formula`."""
     return ExampleLoss(cross_entropy, lambda: entropy_slope(examples, cross_entropy))
 
 
@@ -67,13 +75,20 @@ def focal_loss(
     class_dim: int = -1,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """Focal loss, FL = alpha_t (1 - p_t)^gamma L_CE (Lin et al., ICCV 2017, equation 5).
+    """Return the focal loss, FL = alpha_t (1 - p_t)^gamma L_CE (Lin et al., ICCV 2017, equation 5).
 
     Arguments:
         inputs, targets, weight, activation, average, ignore_index, class_dim, reduction: as in `cross_entropy_loss`.
         alpha: weight of positives in [0, 1], 1 - alpha that of negatives; None for none. With softmax every
             example has weight ``alpha``.
         gamma: focusing parameter, at least 0; 0 with ``alpha=None`` is cross entropy.
+
+    Returns:
+        As `cross_entropy_loss`.
+
+    Raises:
+        ValueError: unlike shapes, an option out of range, targets out of range.
+        TypeError: inputs or targets of a dtype that can't be read.
 
     Examples:
         >>> focal_loss(torch.zeros(1, 2), torch.tensor([0]), alpha=None)  # 2 ln 2 / 4
@@ -89,7 +104,7 @@ def focal_loss(
 
 
 def focal_formula(alpha: float | None, gamma: float) -> Formula:
-    """alpha_t (1 - p_t)^gamma L_CE of every example; the options of `focal_loss`."""
+    """Return the formula alpha_t (1 - p_t)^gamma L_CE; its options are those of `focal_loss`."""
     check_number("gamma", gamma, "a number of at least 0", ok=lambda value: value >= 0)
     if alpha is not None:
         check_number("alpha", alpha, "None or a number in [0, 1]", ok=lambda value: 0 <= value <= 1)
@@ -109,7 +124,7 @@ def focal_formula(alpha: float | None, gamma: float) -> Formula:
 
 
 def class_balance(alpha: float | None, examples: Examples, cross_entropy: Tensor) -> Tensor | float:
-    """alpha_t: alpha at positives, 1 - alpha at negatives; alpha with softmax; 1 for None."""
+    """Return alpha_t: alpha at positives, 1 - alpha at negatives; alpha with softmax; 1 for None."""
     if alpha is None:
         return 1.0
     if cross_entropy.dim() == 1:
@@ -129,13 +144,20 @@ def ohem_loss(
     class_dim: int = -1,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """Online hard example mining: sigmoid cross entropy of all positives and of the hardest negatives.
+    """Return the loss of online hard example mining: cross entropy of all positives and of the hardest negatives.
 
     Arguments:
         inputs, targets, weight, ignore_index, class_dim, reduction: as in `cross_entropy_loss`; the mean is over
             the positives.
         negatives_per_positive: hardest negatives kept for each positive, at least 0.
-        min_negatives: hardest negatives kept in any case.
+        min_negatives: hardest negatives kept in any case, an integer of at least 0.
+
+    Returns:
+        A scalar, or with ``reduction="none"`` the shape of ``inputs``, 0 for negatives that are not kept.
+
+    Raises:
+        ValueError: unlike shapes, an option out of range, targets out of range.
+        TypeError: inputs or targets of a dtype that can't be read.
 
     Source: Shrivastava et al., CVPR 2016; the ratio 3:1 over the batch as in SSD (Liu et al., ECCV 2016).
 
@@ -154,9 +176,11 @@ def ohem_loss(
 
 
 def ohem_formula(negatives_per_positive: float, min_negatives: int) -> Formula:
-    """Cross entropy of positives and of the hardest negatives of the batch, 0 of the others."""
-    check_number("negatives_per_positive", negatives_per_positive, "at least 0", ok=lambda value: value >= 0)
-    check_number("min_negatives", min_negatives, "at least 0", ok=lambda value: value >= 0)
+    """Return the formula of cross entropy of positives and of the hardest negatives of the batch, 0 of the others."""
+    check_number(
+        "negatives_per_positive", negatives_per_positive, "a number of at least 0", ok=lambda value: value >= 0
+    )
+    check_integer("min_negatives", min_negatives, 0)
 
     def formula(examples: Examples, cross_entropy: Tensor, amount: Tensor) -> ExampleLoss:
         with torch.no_grad():

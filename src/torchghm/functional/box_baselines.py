@@ -23,11 +23,18 @@ def smooth_l1_loss(
     delta: float = 1.0 / 9.0,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """Smooth L1 loss, d^2 / (2 delta) below delta and |d| - delta / 2 above (Girshick, ICCV 2015).
+    """Return the smooth L1 loss, d^2 / (2 delta) below delta and |d| - delta / 2 above (Girshick, ICCV 2015).
 
     Arguments:
         inputs, targets, weight, reduction: as in `torchghm.functional.asl1_loss`.
         delta: where the loss turns from quadratic to linear, at least 0; 0 is L1.
+
+    Returns:
+        A scalar, or with ``reduction="none"`` the shape of ``inputs``.
+
+    Raises:
+        ValueError: unlike shapes, an option out of range.
+        TypeError: inputs or targets of a dtype that can't be read.
 
     Examples:
         >>> smooth_l1_loss(torch.tensor([1.0]), torch.tensor([0.0]), delta=1.0)

@@ -42,7 +42,10 @@ def ghmc_loss(
     reduction: Reduction = "mean",
     validate: bool | None = None,
 ) -> Tensor:
-    """GHM-C without state: L = (1/N) sum_i beta_i L_CE(i), beta_i = N / GD(g_i) (equation 9).
+    """Return GHM-C without state: L = (1/N) sum_i beta_i L_CE(i) (equation 9), beta_i = N / (m R_ind(g_i)).
+
+    R_j is the number of examples in region j and m the number of occupied regions, as in the authors' code; the paper's
+    beta_i = N / GD(g_i) is ``normalize="regions"``.
 
     The plain-torch form, every step visible: any device, double backward, ``torch.func``. `torchghm.GHMCLoss` adds the
     average over iterations, the sum over ranks and the fast kernels; `GHMCLoss.published` has these defaults, the class
@@ -57,7 +60,7 @@ def ghmc_loss(
         bins: M, the number of unit regions of g, at least 1; with 1 the loss is the mean cross entropy.
         activation: ``"sigmoid"`` (every logit is an example) or ``"softmax"`` (every row is one).
         density: ``"regions"`` or ``"exact"``, see `gradient_density`.
-        normalize: ``"occupied"`` (the sum of beta is N), ``"regions"`` (the paper's M) or, with sigmoid,
+        normalize: ``"occupied"`` (the sum of beta is N), ``"regions"`` (the paper's N / GD) or, with sigmoid,
             ``"positives"`` (beta = c M n_pos / GD: see `torchghm.GHMCLoss`).
         max_weight: cap of beta, None for none.
         nonfinite: NaN and infinite logits ``"propagate"`` into the loss, are left out (``"ignore"``), or ``"raise"``.
@@ -138,7 +141,7 @@ def check_targets(examples: Examples, ignore_index: int, activation: Activation)
 def leave_out_nonfinite(
     examples: Examples, valid: Tensor, nonfinite: Nonfinite, activation: Activation
 ) -> tuple[Examples, Tensor]:
-    """Examples whose non-finite logits are 0 and no longer valid; with ``"raise"`` a ValueError instead."""
+    """Return the examples, their non-finite logits 0 and no longer valid; with ``"raise"`` raise a ValueError."""
     finite = examples.logits.isfinite()
     finite_examples = finite if activation == "sigmoid" else finite.all(1)
     if nonfinite == "raise":
@@ -149,7 +152,7 @@ def leave_out_nonfinite(
 
 
 def example_weight(examples: Examples, like: Tensor) -> Tensor:
-    """The weight of every example, shaped like ``like``; 1 where none was given."""
+    """Return the weight of every example, shaped like ``like``; 1 where none was given."""
     if examples.weight is None:
         return torch.ones((), dtype=like.dtype, device=like.device).expand(like.shape)
     weight = examples.weight

@@ -11,7 +11,7 @@ from torchghm.functional.gradient_norm import signed_logits
 
 
 def sigmoid_cross_entropy(examples: Examples) -> Tensor:
-    """-p* log p - (1 - p*) log(1 - p) of every logit, [R, K]; ignored rows are not yet left out."""
+    """Return -p* log p - (1 - p*) log(1 - p) of every logit, [R, K]; ignored rows are not yet left out."""
     if examples.targets.is_floating_point():
         dtype = compute_dtype(examples.logits)
         with torch.autocast(examples.logits.device.type, enabled=False):
@@ -22,7 +22,7 @@ def sigmoid_cross_entropy(examples: Examples) -> Tensor:
 
 
 def softmax_cross_entropy(examples: Examples) -> Tensor:
-    """-sum_c p*_c log p_c of every row, [R]; ignored rows are not yet left out."""
+    """Return -sum_c p*_c log p_c of every row, [R]; ignored rows are not yet left out."""
     logits = examples.logits.to(compute_dtype(examples.logits))
     if examples.targets.is_floating_point():
         return -(logits.log_softmax(1) * examples.targets.to(logits.dtype)).sum(1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from torchghm.functional.arguments import check_choice, check_number
+from torchghm.functional.arguments import check_choice, check_integer
 from torchghm.functional.examples import Density
 
 FINE_REGIONS_PER_UNIT = 101
@@ -21,14 +21,15 @@ SORT_LIMIT = 65_536
 
 
 def region_count(bins: int, density: Density) -> int:
-    """Entries of the table: M unit regions, or K = 101 M fine regions for the exact density."""
+    """Return the number of entries of the table: M unit regions, or K = 101 M fine regions for the exact density."""
     return bins if density == "regions" else bins * FINE_REGIONS_PER_UNIT
 
 
 def region_index(gradient_norm: Tensor, regions: int) -> Tensor:
-    """Region of every gradient norm: [k/M, (k+1)/M) is region k, g = 1 lies in the last, NaN in none (index M).
+    """Return the region of every gradient norm; the index M of NaN, which lies in none.
 
-    Edges are those of float32 ``arange(M + 1) / M``, compared, not multiplied: g = k/M falls in region k for every M.
+    [k/M, (k+1)/M) is region k, and g = 1 lies in the last one. Edges are those of float32 ``arange(M + 1) / M``,
+    compared, not multiplied: g = k/M falls in region k for every M.
     """
     edges = torch.arange(1, regions, device=gradient_norm.device, dtype=torch.float32) / regions
     index = torch.bucketize(gradient_norm.contiguous(), edges.to(gradient_norm.dtype), right=True)
@@ -36,7 +37,7 @@ def region_index(gradient_norm: Tensor, regions: int) -> Tensor:
 
 
 def gradient_histogram(gradient_norm: Tensor, regions: int, weight: Tensor | None = None) -> Tensor:
-    """R_j, the (weighted) number of examples in each of ``regions`` equal regions of [0, 1] (equation 7).
+    """Return R_j, the (weighted) number of examples in each of ``regions`` equal regions of [0, 1] (equation 7).
 
     Arguments:
         gradient_norm: g, any shape; NaN is no example.
@@ -62,7 +63,7 @@ def gradient_histogram(gradient_norm: Tensor, regions: int, weight: Tensor | Non
 
 
 def density_table(histogram: Tensor, bins: int) -> Tensor:
-    """Gradient density of every region of a table.
+    """Return the gradient density of every region of a table.
 
     With M = ``bins`` regions GD^ = R_j M (equation 7); with K > M fine ones the window of equation 3 around each
     centre, sum of the counts in [g - e/2, g + e/2) over its valid length, e = 1/M.
@@ -92,7 +93,7 @@ def density_table(histogram: Tensor, bins: int) -> Tensor:
 def gradient_density(
     gradient_norm: Tensor, weight: Tensor | None = None, *, bins: int = 30, density: Density = "regions"
 ) -> Tensor:
-    """Gradient density at every example, GD(g) = (1 / l_e(g)) sum_k d_e(g_k, g) (equations 3 to 5).
+    """Return the gradient density at every example, GD(g) = (1 / l_e(g)) sum_k d_e(g_k, g) (equations 3 to 5).
 
     Arguments:
         gradient_norm: g in [0, 1], any shape; NaN is no example.
@@ -105,11 +106,14 @@ def gradient_density(
     Returns:
         GD shaped like ``gradient_norm``, float64 (float32 on devices without it); NaN where g is NaN.
 
+    Raises:
+        ValueError: ``bins`` below 1 or no integer, an unknown ``density``.
+
     Examples:
         >>> gradient_density(torch.tensor([0.1, 0.2, 0.9]), bins=2)
         tensor([4., 4., 2.], dtype=torch.float64)
     """
-    check_number("bins", bins, "an integer of at least 1", ok=lambda value: isinstance(value, int) and value >= 1)
+    check_integer("bins", bins, 1)
     check_choice("density", density, ("regions", "exact"))
     if density == "exact" and gradient_norm.numel() <= SORT_LIMIT:
         return _density_by_sorting(gradient_norm, weight, bins)

@@ -8,7 +8,7 @@ from torchghm.functional.examples import Activation, Examples, invalid_targets
 
 
 def target_error(examples: Examples, ignore_index: int, count: int, *, activation: Activation) -> ValueError:
-    """The error for ``count`` targets that are out of range."""
+    """Return the error for ``count`` targets that are out of range."""
     classes, dense = examples.logits.shape[1], examples.targets.is_floating_point()
     if dense:
         expected = "values in [0, 1]"
@@ -37,7 +37,7 @@ def check_weight(weight: Tensor | None) -> None:
 
 
 def nonfinite_error(count: int) -> ValueError:
-    """The error for ``count`` inputs that are NaN or infinite."""
+    """Return the error for ``count`` inputs that are NaN or infinite."""
     return ValueError(
         f"Expected argument `inputs` to be finite, but got {count} value(s) that are NaN or infinite; "
         "nonfinite='ignore' leaves them out, nonfinite='propagate' lets the loss become NaN."

@@ -9,7 +9,7 @@ from torchghm.functional.examples import Examples, arrange_examples, compute_dty
 
 
 def gradient_norm_sigmoid(inputs: Tensor, targets: Tensor, *, ignore_index: int = -100, class_dim: int = -1) -> Tensor:
-    """Gradient norm of the sigmoid cross entropy, g = |sigmoid(x) - p*| (section 3.1).
+    """Return the gradient norm of the sigmoid cross entropy, g = |sigmoid(x) - p*| (section 3.1).
 
     Arguments:
         inputs: logits x [..., K], any floating dtype.
@@ -20,6 +20,10 @@ def gradient_norm_sigmoid(inputs: Tensor, targets: Tensor, *, ignore_index: int 
 
     Returns:
         g shaped like ``inputs``, in [0, 1], at least float32; NaN where there is no example.
+
+    Raises:
+        ValueError: unlike shapes, or no such axis.
+        TypeError: inputs or targets of a dtype that can't be read.
 
     Examples:
         >>> gradient_norm_sigmoid(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
@@ -34,7 +38,7 @@ def gradient_norm_sigmoid(inputs: Tensor, targets: Tensor, *, ignore_index: int 
 
 
 def gradient_norm_softmax(inputs: Tensor, targets: Tensor, *, ignore_index: int = -100, class_dim: int = -1) -> Tensor:
-    """Gradient norm of the softmax cross entropy, g = 1 - p_y = |p - onehot(y)|_1 / 2 (not in the paper).
+    """Return the gradient norm of the softmax cross entropy, g = 1 - p_y = |p - onehot(y)|_1 / 2 (not in the paper).
 
     It is also the largest component of the gradient, and equals the sigmoid form for two classes.
 
@@ -48,6 +52,10 @@ def gradient_norm_softmax(inputs: Tensor, targets: Tensor, *, ignore_index: int 
     Returns:
         g shaped like ``inputs`` less the class axis, in [0, 1], at least float32; NaN where there is no example.
 
+    Raises:
+        ValueError: unlike shapes, or no such axis.
+        TypeError: inputs or targets of a dtype that can't be read.
+
     Examples:
         >>> gradient_norm_softmax(torch.zeros(1, 4), torch.tensor([2]))
         tensor([0.7500])
@@ -60,7 +68,7 @@ def gradient_norm_softmax(inputs: Tensor, targets: Tensor, *, ignore_index: int 
 
 
 def gradient_norm_asl1(residual: Tensor, mu: float = 0.02) -> Tensor:
-    """Gradient norm of the authentic smooth L1 loss, g = |d| / sqrt(d^2 + mu^2) (equation 12).
+    """Return the gradient norm of the authentic smooth L1 loss, g = |d| / sqrt(d^2 + mu^2) (equation 12).
 
     Arguments:
         residual: d = prediction - target of encoded box coordinates, any shape.
@@ -81,7 +89,7 @@ def gradient_norm_asl1(residual: Tensor, mu: float = 0.02) -> Tensor:
 
 
 def signed_logits(examples: Examples) -> Tensor:
-    """Logits [R, K] whose sign says how wrong they are: -x at the labelled class, x elsewhere.
+    """Return logits [R, K] whose sign says how wrong they are: -x at the labelled class, x elsewhere.
 
     With them sigmoid cross entropy is softplus(s) and g = sigmoid(s) for every hard target, so that integer
     targets never become a one-hot tensor.
@@ -94,7 +102,7 @@ def signed_logits(examples: Examples) -> Tensor:
 
 
 def sigmoid_norm(examples: Examples) -> Tensor:
-    """|sigmoid(x) - p*| of every logit, [R, K]; ignored rows are not yet left out."""
+    """Return |sigmoid(x) - p*| of every logit, [R, K]; ignored rows are not yet left out."""
     if examples.targets.is_floating_point():
         dtype = compute_dtype(examples.logits)
         return (examples.logits.to(dtype).sigmoid() - examples.targets.to(dtype)).abs()
@@ -102,7 +110,7 @@ def sigmoid_norm(examples: Examples) -> Tensor:
 
 
 def softmax_norm(examples: Examples) -> Tensor:
-    """|softmax(x) - p*|_1 / 2 of every row, [R]; ignored rows are not yet left out."""
+    """Return |softmax(x) - p*|_1 / 2 of every row, [R]; ignored rows are not yet left out."""
     logits = examples.logits.to(compute_dtype(examples.logits))
     if examples.targets.is_floating_point():
         return (logits.softmax(1) - examples.targets.to(logits.dtype)).abs().sum(1) / 2

@@ -10,7 +10,7 @@ from torchghm.functional.examples import Examples
 
 @torch.no_grad()
 def positive_gradient_share(examples: Examples, gradient: Tensor) -> Tensor:
-    """Positives' share of the summed |gradient| of the sigmoid's logits, sum p* |dL/dx| / sum |dL/dx|.
+    """Return the positives' share of the summed |gradient| of the sigmoid's logits, sum p* |dL/dx| / sum |dL/dx|.
 
     Arguments:
         examples: of sigmoid logits.
@@ -25,11 +25,13 @@ def positive_gradient_share(examples: Examples, gradient: Tensor) -> Tensor:
         >>> positive_gradient_share(examples, torch.full((1, 4), 0.5))
         tensor(0.2500)
     """
-    if examples.targets.is_floating_point():
-        of_positives = (gradient * examples.targets.to(gradient.dtype)).sum()
-    else:
-        labelled = (examples.targets >= 0) & (examples.targets < gradient.shape[1])
-        column = examples.targets.where(labelled, 0)[:, None]
-        of_positives = gradient.gather(1, column)[:, 0].where(labelled, 0.0).sum()
     total = gradient.sum()
-    return of_positives / total.where(total > 0, 1.0)
+    return positive_gradient(gradient, examples.targets) / total.where(total > 0, 1.0)
+
+
+def positive_gradient(gradient: Tensor, targets: Tensor) -> Tensor:
+    """Return the part of the summed |gradient| [R, K] that belongs to positives, by how positive they are."""
+    if targets.is_floating_point():
+        return (targets.to(gradient.dtype) * gradient).sum()
+    labelled = (targets >= 0) & (targets < gradient.shape[1])
+    return gradient.gather(1, targets.where(labelled, 0)[:, None])[:, 0].where(labelled, 0.0).sum()

@@ -28,7 +28,7 @@ def asl1_loss(
     mu: float = 0.02,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """Authentic smooth L1 loss, ASL1(d) = sqrt(d^2 + mu^2) - mu, d = inputs - targets (equation 11).
+    """Return the authentic smooth L1 loss, ASL1(d) = sqrt(d^2 + mu^2) - mu, d = inputs - targets (equation 11).
 
     Arguments:
         inputs: encoded box coordinates, any shape and floating dtype; arithmetic is at least float32.
@@ -39,6 +39,10 @@ def asl1_loss(
 
     Returns:
         A scalar, or with ``reduction="none"`` the shape of ``inputs``.
+
+    Raises:
+        ValueError: unlike shapes, an option out of range.
+        TypeError: inputs or targets of a dtype that can't be read.
 
     Examples:
         >>> asl1_loss(torch.tensor([3.0]), torch.tensor([0.0]), mu=4.0)
@@ -64,7 +68,10 @@ def ghmr_loss(
     nonfinite: Nonfinite = "propagate",
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """GHM-R without state: L = (1/N) sum_i beta_i ASL1(d_i), beta_i = N / GD(g_i) (equation 13).
+    """Return GHM-R without state: L = (1/N) sum_i beta_i ASL1(d_i) (equation 13), beta_i = N / (m R_ind(g_i)).
+
+    R_j is the number of coordinates in region j and m the number of occupied regions, as in the authors' code; the
+    paper's beta_i = N / GD(g_i) is ``normalize="regions"``.
 
     Arguments:
         inputs: encoded box coordinates of positive anchors, any shape and floating dtype.
@@ -104,7 +111,7 @@ def ghmr_loss(
 
 
 def asl1(residual: Tensor, mu: float) -> Tensor:
-    """sqrt(d^2 + mu^2) - mu of every residual, without overflow of d^2 and without cancellation near 0."""
+    """Return sqrt(d^2 + mu^2) - mu of every residual, without overflow of d^2 and without cancellation near 0."""
     finite = residual.isfinite()
     inner = residual.where(finite, 0.0)
     root = torch.hypot(inner, inner.new_tensor(mu))

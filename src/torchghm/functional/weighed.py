@@ -70,7 +70,7 @@ class WeighedLoss(NamedTuple):
 def weigh_examples(
     inputs: Tensor, targets: Tensor, weight: Tensor | None, formula: Formula, options: LossOptions
 ) -> WeighedLoss:
-    """L = sum_i w_i L(i) / n for the L(i) of a formula.
+    """Return L = sum_i w_i L(i) / n for the L(i) of a formula.
 
     Arguments:
         inputs, targets, weight: as in `torchghm.functional.cross_entropy_loss`.
@@ -113,7 +113,7 @@ def weigh_examples(
 
 
 def wrong_probability(examples: Examples, cross_entropy: Tensor) -> Tensor:
-    """1 - p_t of every example, shaped like ``cross_entropy``, without cancellation for hard targets.
+    """Return 1 - p_t of every example, shaped like ``cross_entropy``, without cancellation for hard targets.
 
     With soft targets of a sigmoid it is p + p* - 2 p p*.
     """
@@ -125,14 +125,14 @@ def wrong_probability(examples: Examples, cross_entropy: Tensor) -> Tensor:
 
 
 def entropy_slope(examples: Examples, cross_entropy: Tensor) -> Tensor:
-    """|dL_CE/dx| of every sigmoid logit, [R, K]."""
+    """Return |dL_CE/dx| of every sigmoid logit, [R, K]."""
     if examples.targets.is_floating_point():
         return (examples.logits.to(cross_entropy.dtype).sigmoid() - examples.targets.to(cross_entropy.dtype)).abs()
     return -torch.expm1(-cross_entropy)
 
 
 def sigmoid_slopes(examples: Examples, cross_entropy: Tensor) -> tuple[Tensor, Tensor]:
-    """dL_CE/dx and d(1 - p_t)/dx of every sigmoid logit, [R, K] each.
+    """Return dL_CE/dx and d(1 - p_t)/dx of every sigmoid logit, [R, K] each.
 
     Both have the opposite sign at a class that an integer target labels. The absolute value of
     a dL_CE/dx + b d(1 - p_t)/dx is right all the same.

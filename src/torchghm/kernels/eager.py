@@ -10,6 +10,7 @@ from torchghm.functional.cross_entropy import sigmoid_cross_entropy, softmax_cro
 from torchghm.functional.density import gradient_histogram, region_index
 from torchghm.functional.examples import Activation, Examples, blank_invalid, invalid_targets, valid_rows
 from torchghm.functional.gradient_norm import gradient_norm_asl1, sigmoid_norm, softmax_norm
+from torchghm.functional.gradient_share import positive_gradient
 from torchghm.functional.regression import asl1
 
 
@@ -48,7 +49,7 @@ def classification_loss(
         amount = example_weight(examples, norm)
         weight = _look_up(table, norm) * amount
         gradient = (weight * norm).nan_to_num()
-        positive = gradient.new_zeros(()) if activation == "softmax" else _positive_sum(gradient, examples.targets)
+        positive = gradient.new_zeros(()) if activation == "softmax" else positive_gradient(gradient, examples.targets)
         plain = (amount * loss.detach()).sum()
         sums = torch.stack([plain, gradient.sum(), positive])
     return weight.to(loss.dtype) * loss, sums
@@ -103,11 +104,3 @@ def _finite(examples: Examples, activation: Activation) -> Tensor:
 def _look_up(table: Tensor, norm: Tensor) -> Tensor:
     """The table's entry for every gradient norm; 0 where there is no example."""
     return torch.cat([table, table.new_zeros(1)])[region_index(norm, table.numel())]
-
-
-def _positive_sum(gradient: Tensor, targets: Tensor) -> Tensor:
-    """The part of the summed |gradient| [R, K] that belongs to positives, by how positive they are."""
-    if targets.is_floating_point():
-        return (targets.to(gradient.dtype) * gradient).sum()
-    labelled = (targets >= 0) & (targets < gradient.shape[1])
-    return gradient.gather(1, targets.where(labelled, 0)[:, None])[:, 0].where(labelled, 0.0).sum()

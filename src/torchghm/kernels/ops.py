@@ -81,7 +81,9 @@ def resolve_backend(backend: Backend, inputs: Tensor) -> Resolved:
             f"{backend!r}, which runs on {runs_on!r}; backend='auto' chooses by the device."
         )
     if inputs.dtype not in _DTYPES:
-        raise TypeError(f"Expected `inputs` of float16, bfloat16, float32 or float64, but got {inputs.dtype}.")
+        raise TypeError(
+            f"Expected argument `inputs` to be float16, bfloat16, float32 or float64, but got {inputs.dtype}."
+        )
     if transformed:
         raise ValueError(
             "Expected argument `backend` to be 'auto' or 'eager' under torch.func and forward-mode derivatives, "

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from torchghm.functional.arguments import check_choice, check_number
+from torchghm.functional.arguments import check_choice, check_integer
 from torchghm.functional.classification import check_reference
 from torchghm.functional.example_errors import check_weight
 from torchghm.functional.examples import Activation, Average, Density, Nonfinite, Normalize, Reduction, arrange_examples
@@ -21,7 +21,7 @@ PUBLISHED: dict[str, Any] = {
     "max_weight": None,
     "average": "examples",
 }
-"""The paper's settings."""
+"""The settings of the authors' code."""
 
 
 class GHMCLoss(HarmonizedLoss):
@@ -30,8 +30,8 @@ class GHMCLoss(HarmonizedLoss):
     Every example is weighed by the inverse of how many examples share its region of the gradient norm g = |p - p*|. By
     default R_j is measured against the number of positives n_pos: no region counts for more than c = 10 examples a
     positive, however many negatives there are, and no example is raised. n is the number of positives, too, as
-    detectors divide their losses. `published` has the paper's settings, beta_i = N / GD(g_i) and n = N, which small
-    data suffer from (docs/when-it-helps.md).
+    detectors divide their losses. `published` has the settings of the authors' code, beta_i = N / (m R_ind(g_i)) with m
+    occupied regions and n = N, which small data suffer from (docs/when-it-helps.md).
 
     Arguments:
         bins: M, the number of unit regions of g, at least 1; with 1 all weigh the same: cross entropy, times
@@ -42,7 +42,7 @@ class GHMCLoss(HarmonizedLoss):
         normalize: what the examples in a region are measured against. ``"positives"`` (the default with sigmoid):
             beta = c M n_pos / GD with c = 10, so that with the cap of 1 no region counts for more than ten examples a
             positive, however many negatives there are. ``"occupied"`` (the default with softmax): the sum of beta,
-            before a cap, is N. ``"regions"``: the paper's N / GD.
+            before a cap, is N, as in the authors' code. ``"regions"``: the paper's N / GD.
         max_weight: cap of beta, above 0; None for none (the paper's): a region that holds one example then weighs as
             much as one that holds all but one.
         average: n of the mean: ``"positives"`` (sigmoid: sum of w p*, at least 1) or ``"examples"`` (the paper's N);
@@ -94,17 +94,19 @@ class GHMCLoss(HarmonizedLoss):
         check_reference(normalize, activation)
         options = HarmonizingOptions(bins, normalize, max_weight, nonfinite, reduction, backend, average, validate)
         super().__init__(options, density, momentum, sync)
-        check_number("class_dim", class_dim, "an integer", ok=lambda value: isinstance(value, int))
-        check_number("ignore_index", ignore_index, "an integer", ok=lambda value: isinstance(value, int))
+        check_integer("class_dim", class_dim)
+        check_integer("ignore_index", ignore_index)
         self.activation: Activation = activation
         self.ignore_index = ignore_index
         self.class_dim = class_dim
 
     @classmethod
     def published(cls, **options: Any) -> GHMCLoss:
-        """GHM-C with the paper's settings: weights without a cap, a mean over all examples.
+        """Return GHM-C with the settings of the authors' code: weights without a cap, a mean over all examples.
 
-        L = (1/N) sum_i beta_i L_CE(i), beta_i = N / GD(g_i); the sum of beta over a batch is N (without momentum).
+        L = (1/N) sum_i beta_i L_CE(i), beta_i = N / (m R_ind(g_i)), where m regions of the batch hold an example; the
+        sum of beta over a batch is N (without momentum). The paper's formula has all M regions in the place of m:
+        ``published(normalize="regions")``.
 
         Arguments:
             options: of the class, also other ``bins`` and ``momentum``.
@@ -152,6 +154,6 @@ class GHMCLoss(HarmonizedLoss):
         return self.activation == "sigmoid"
 
     def extra_repr(self) -> str:
-        """Shown by ``print``."""
+        """Return the options that ``print`` shows."""
         own = f"average={self.average!r}, activation={self.activation!r}, class_dim={self.class_dim}"
         return f"{super().extra_repr()}, {own}"

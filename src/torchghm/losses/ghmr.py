@@ -16,7 +16,7 @@ from torchghm.losses.state.residual_scale import ResidualScale
 from torchghm.losses.step import HarmonizingOptions, Memory, ResidualBatch
 
 PUBLISHED: dict[str, Any] = {"mu": 0.02, "bins": 10, "momentum": 0.7, "max_weight": None}
-"""The paper's settings."""
+"""The settings of the authors' code."""
 
 
 class GHMRLoss(HarmonizedLoss):
@@ -24,7 +24,8 @@ class GHMRLoss(HarmonizedLoss):
 
     ASL1(d) = sqrt(d^2 + mu^2) - mu has the gradient norm g = |d| / sqrt(d^2 + mu^2) in [0, 1), which tells an outlier
     from a merely hard example where smooth L1's is 1 for both. By default mu follows the residuals, and crowds are
-    quieted without making anybody louder; `published` has the paper's settings, for networks close to convergence.
+    quieted without making anybody louder; `published` has the settings of the authors' code, for networks close to
+    convergence.
 
     Arguments:
         mu: the residual at which g is 0.71, above 0, in the units of the coordinates; residuals of ten times mu and
@@ -33,7 +34,8 @@ class GHMRLoss(HarmonizedLoss):
             whatever their scale. 0.02 is published.
         bins: M, the number of unit regions of g, at least 1; with 1 the loss is the mean ASL1.
         momentum: of the average of the density over iterations, in [0, 1).
-        normalize: ``"occupied"`` (the sum of beta, before a cap, is N) or ``"regions"`` (the paper's M).
+        normalize: ``"occupied"`` (the sum of beta, before a cap, is N, as in the authors' code) or ``"regions"`` (the
+            paper's N / GD).
         density, max_weight, sync, nonfinite, reduction, backend: as in `GHMCLoss`.
 
     Source: Li, Liu, Wang, "Gradient Harmonized Single-stage Detector", AAAI 2019, equations 11 to 13.
@@ -72,7 +74,10 @@ class GHMRLoss(HarmonizedLoss):
 
     @classmethod
     def published(cls, **options: Any) -> GHMRLoss:
-        """GHM-R with the paper's settings: mu = 0.02, weights without a cap.
+        """Return GHM-R with the settings of the authors' code: mu = 0.02, weights without a cap.
+
+        L = (1/N) sum_i beta_i ASL1(d_i), beta_i = N / (m R_ind(g_i)), where m regions of the batch hold a coordinate.
+        The paper's formula has all M regions in the place of m: ``published(normalize="regions")``.
 
         Arguments:
             options: of the class, also another ``mu``, ``bins`` and ``momentum``.
@@ -123,6 +128,6 @@ class GHMRLoss(HarmonizedLoss):
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def extra_repr(self) -> str:
-        """Shown by ``print``."""
+        """Return the options that ``print`` shows."""
         mu = self._mu if self.residual_scale is None else "'auto'"
         return f"mu={mu}, {super().extra_repr()}"

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from torchghm.functional.arguments import check_number
+from torchghm.functional.arguments import check_integer
 from torchghm.losses.unscriptable import Unscriptable
 
 _SAME = ("activation", "ignore_index", "class_dim", "reduction")
@@ -45,13 +45,8 @@ class HandoverLoss(Unscriptable):
 
     def __init__(self, first: nn.Module, last: nn.Module, *, start: int, end: int) -> None:
         super().__init__()
-        check_number("start", start, "an integer of at least 0", ok=lambda value: isinstance(value, int) and value >= 0)
-        check_number(
-            "end",
-            end,
-            f"an integer of at least `start`, {start}",
-            ok=lambda value: isinstance(value, int) and value >= start,
-        )
+        check_integer("start", start, 0)
+        check_integer("end", end, start, expected=f"an integer of at least `start`, {start}")
         for option in _SAME:
             values = [getattr(loss, option, None) for loss in (first, last)]
             if None not in values and values[0] != values[1]:
@@ -96,7 +91,7 @@ class HandoverLoss(Unscriptable):
         return share * result + (1 - share) * before
 
     def __getattr__(self, name: str) -> Any:
-        """Options are those of ``last``, so that it can stand wherever ``last`` could."""
+        """Return an option of ``last``, so that this loss can stand wherever ``last`` could."""
         try:
             return super().__getattr__(name)
         except AttributeError:
@@ -105,5 +100,5 @@ class HandoverLoss(Unscriptable):
             return getattr(super().__getattr__("last"), name)
 
     def extra_repr(self) -> str:
-        """Shown by ``print``."""
+        """Return the options that ``print`` shows."""
         return f"start={self.start}, end={self.end}"

@@ -72,7 +72,7 @@ class HarmonizedLoss(Unscriptable):
         raise NotImplementedError
 
     def _options(self) -> HarmonizingOptions:
-        """The options of a step."""
+        """Return the options of a step."""
         return HarmonizingOptions(
             self.bins,
             self.normalize,
@@ -89,7 +89,7 @@ class HarmonizedLoss(Unscriptable):
         return Memory(self.density_state)
 
     def _as_inputs(self, loss: Tensor, inputs: Tensor) -> Tensor:
-        """Unreduced losses in the layout of the inputs."""
+        """Return unreduced losses in the layout of the inputs."""
         return loss
 
     @property
@@ -113,7 +113,7 @@ class HarmonizedLoss(Unscriptable):
         return False
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
-        """Also read the counts that mmdetection's GHMC and GHMR save (``acc_sum``, ``edges``)."""
+        """Load a state; also read the counts that mmdetection's GHMC and GHMR save (``acc_sum``, ``edges``)."""
         state = cast(dict[str, Any], state_dict)
         counts = state.pop(prefix + "acc_sum", None)
         if state.pop(prefix + "edges", None) is not None and counts is None:  # saved with momentum 0: no memory
@@ -125,7 +125,7 @@ class HarmonizedLoss(Unscriptable):
         super()._load_from_state_dict(state, prefix, *args)
 
     def extra_repr(self) -> str:
-        """Shown by ``print``."""
+        """Return the options that ``print`` shows."""
         return (
             f"bins={self.bins}, density={self.density!r}, normalize={self.normalize!r}, "
             f"max_weight={self.max_weight}, nonfinite={self.nonfinite!r}, reduction={self.reduction!r}"
@@ -146,7 +146,7 @@ class _LastStep:
         self._diagnostics = None
 
     def diagnostics(self, bins: int, has_positives: bool) -> Diagnostics | None:
-        """Diagnostics of the last step, made when somebody looks."""
+        """Return the diagnostics of the last step, made when somebody looks."""
         if self._diagnostics is None and self.observed is not None:
             seen = self.observed.unpack()
             self._diagnostics = Diagnostics(seen.estimate, seen.beta, seen.sums, seen.histogram, bins, has_positives)
@@ -154,7 +154,7 @@ class _LastStep:
 
 
 def choose_step(batch: Batch, options: HarmonizingOptions, memory: Memory) -> Step:
-    """The fused step where it can run: on a CPU, with Numba, where nothing is traced; else the two passes."""
+    """Return the fused step where it can run: on a CPU, with Numba, where nothing is traced; else the two passes."""
     if options.reduction != "none" and runs_untraced_on_cpu(batch.inputs, options.backend):
         fused = _fused_module()
         if fused.fits(batch, memory):
@@ -164,7 +164,7 @@ def choose_step(batch: Batch, options: HarmonizingOptions, memory: Memory) -> St
 
 @functools.cache
 def _fused_module() -> Any:
-    """`torchghm.losses.fused`, imported when it is first needed: Numba may not be installed."""
+    """Return `torchghm.losses.fused`, imported when it is first needed: Numba may not be installed."""
     from torchghm.losses import fused
 
     return fused

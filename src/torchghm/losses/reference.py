@@ -15,13 +15,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from torchghm.functional.arguments import check_choice, check_number
+from torchghm.functional.arguments import check_choice, check_integer, check_number
 from torchghm.functional.examples import Reduction, compute_dtype
 from torchghm.functional.weights import inverse
 from torchghm.losses.diagnostics import Diagnostics
 from torchghm.losses.state.density_state import DensityEstimate
 from torchghm.losses.state.float32_buffers import Float32Buffers
 from torchghm.losses.unscriptable import Unscriptable
+
+_REDUCTIONS = ("mean", "none")
+"""No sum: mmdetection passes an ``avg_factor``, with which its ``GHMC`` and ``GHMR`` refuse one, too."""
 
 
 class _Reference(Float32Buffers, Unscriptable):
@@ -32,10 +35,10 @@ class _Reference(Float32Buffers, Unscriptable):
 
     def __init__(self, bins: int, momentum: float, loss_weight: float, reduction: Reduction, last_edge: float) -> None:
         super().__init__()
-        check_number("bins", bins, "an integer of at least 1", ok=lambda value: isinstance(value, int) and value >= 1)
+        check_integer("bins", bins, 1)
         check_number("momentum", momentum, "a number in [0, 1)", ok=lambda value: 0 <= value < 1)
         check_number("loss_weight", loss_weight, "a finite number", ok=lambda value: True)
-        check_choice("reduction", reduction, ("mean", "sum", "none"))
+        check_choice("reduction", reduction, _REDUCTIONS)
         self.bins = bins
         self.momentum = momentum
         self.loss_weight = loss_weight
@@ -48,7 +51,7 @@ class _Reference(Float32Buffers, Unscriptable):
         self.diagnostics = None
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
-        """Also read what was saved with a momentum where there is none here, and the other way round."""
+        """Load a state; also read what was saved with a momentum where there is none here, and the other way round."""
         state = cast(dict[str, Any], state_dict)
         if self.momentum == 0:
             state.pop(prefix + "acc_sum", None)
@@ -85,15 +88,10 @@ class _Reference(Float32Buffers, Unscriptable):
         return weights
 
     def _reduce(self, loss: Tensor, weights: Tensor, total: Tensor, reduction: Reduction | None) -> Tensor:
-        chosen = reduction or self.reduction
-        check_choice("reduction_override", chosen, ("mean", "sum", "none"))
-        if chosen == "sum":
-            raise ValueError(
-                "Expected argument `reduction` to be 'mean' or 'none': the reference averages, so that a "
-                "sum over `avg_factor` is refused there too."
-            )
+        if reduction is not None:
+            check_choice("reduction_override", reduction, _REDUCTIONS)
         weighed = loss * weights * self.loss_weight
-        return weighed if chosen == "none" else weighed.sum() / total
+        return weighed if (reduction or self.reduction) == "none" else weighed.sum() / total
 
 
 class ReferenceGHMC(_Reference):
@@ -124,7 +122,9 @@ class ReferenceGHMC(_Reference):
     ) -> None:
         super().__init__(bins, momentum, loss_weight, reduction, 1 + 1e-6)
         if not use_sigmoid:
-            raise NotImplementedError("Expected argument `use_sigmoid` to be True: the reference has no other form.")
+            raise NotImplementedError(
+                f"Expected argument `use_sigmoid` to be True, the reference's only form, but got {use_sigmoid!r}."
+            )
         self.use_sigmoid = use_sigmoid
 
     def forward(
@@ -214,7 +214,7 @@ class ReferenceGHMR(_Reference):
 
 
 def _check_shapes(pred: Tensor, **others: Tensor) -> None:
-    """The reference would broadcast: a column beside a row becomes a square of examples that are not there."""
+    """Refuse what the reference would broadcast: a column beside a row becomes a square of examples that are none."""
     for name, tensor in others.items():
         if tensor.shape != pred.shape:
             raise ValueError(

@@ -58,7 +58,7 @@ def two_pass(batch: Batch, options: HarmonizingOptions, memory: Memory) -> StepR
 def _estimate_density(
     histogram: Tensor, positives: Tensor | None, state: DensityState
 ) -> tuple[DensityEstimate, Tensor | None]:
-    """The density over ranks and iterations, and the number of positives over ranks."""
+    """Return the density over ranks and iterations, and the number of positives over ranks."""
     counts = histogram[: state.regions]
     if state.training and state.ranks > 1:
         joint = state.of_all_ranks(counts if positives is None else torch.cat([counts, positives[None]]))
@@ -71,7 +71,7 @@ def _estimate_density(
 def _weigh_regions(
     estimate: DensityEstimate, divisor: Tensor, options: HarmonizingOptions, state: DensityState
 ) -> tuple[Tensor, Tensor]:
-    """Beta of every region, and what pass 2 multiplies by.
+    """Return the beta of every region, and what pass 2 multiplies by.
 
     A data-parallel wrapper averages the gradients of its ranks. With a divisor over all ranks each of them returns its
     sum times their number: the average is then the loss of the joint batch.

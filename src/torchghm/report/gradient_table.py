@@ -95,7 +95,7 @@ def harmonizing_weights(
 
 
 def focal_gradient_norm(g: Array, gamma: float = 2.0) -> Array:
-    """Gradient norm of the focal loss, its alpha left out: `g^gamma * (g - gamma * (1 - g) * log(1 - g))`.
+    """Return the gradient norm of the focal loss, its alpha left out: `g^gamma * (g - gamma * (1 - g) * log(1 - g))`.
 
     With g = |p - p*| this is |d/dx| of `-(1 - p_t)^gamma * log p_t`, the same for positives and negatives.
 
@@ -109,7 +109,7 @@ def focal_gradient_norm(g: Array, gamma: float = 2.0) -> Array:
 
 
 def smooth_l1_gradient_norm(g: Array, mu: float = 0.02, delta: float = 1 / 9) -> Array:
-    """Gradient norm of smooth L1, `min(|d| / delta, 1)`, where ASL1's gradient norm is g in [0, 1); L1 with delta 0."""
+    """Return the gradient norm of smooth L1, `min(|d| / delta, 1)`, where ASL1's is g in [0, 1); L1 with delta 0."""
     residual = residual_of(g, mu)
     return np.asarray(np.minimum(residual / delta, 1.0)) if delta > 0 else np.ones_like(residual)
 

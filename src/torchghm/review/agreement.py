@@ -76,7 +76,7 @@ def agreement(records: Records, detections: Sequence[Detections]) -> Agreement:
 
 
 def box_iou(first: Floats, second: Floats) -> Floats:
-    """Intersection over union of boxes [a, 4] and [b, 4], [a, b]."""
+    """Return the intersection over union of boxes [a, 4] and [b, 4], [a, b]."""
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
     common = np.prod((high - low).clip(min=0), axis=2)
@@ -129,7 +129,7 @@ def _of_image(records: Records, image: int, found: Detections) -> Agreement:
 
 
 def _highest(scores: Floats, mask: NDArray[np.bool_]) -> tuple[Floats, Whole]:
-    """The highest score of each row's detections, 0 without any, and which it is."""
+    """Return the highest score of each row's detections, 0 without any, and which it is."""
     kept = np.where(mask, scores[None], 0.0)
     return kept.max(axis=1, initial=0.0), _argmax(kept)
 
@@ -139,7 +139,7 @@ def _argmax(values: Floats) -> Whole:
 
 
 def _of(values: NDArray[Number], index: Whole) -> NDArray[Number]:
-    """The values at these places; zeros where there are none to choose from."""
+    """Return the values at these places; zeros where there are none to choose from."""
     return values[index] if len(values) else np.zeros((len(index), *values.shape[1:]), values.dtype)
 
 

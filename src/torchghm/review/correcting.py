@@ -44,7 +44,8 @@ def read_decisions(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         raise ValueError(f"Expected the decisions that a page of `torchghm review` saved, but got {str(path)!r}")
     decisions = content.get("decisions")
     if not isinstance(decisions, list) or not all(isinstance(decision, dict) for decision in decisions):
-        raise ValueError(f"{str(path)!r}: expected a list under the key 'decisions'")
+        found = type(decisions).__name__ if not isinstance(decisions, list) else "other entries"
+        raise ValueError(f"{str(path)!r}: expected a list of objects under the key 'decisions', but got {found}")
     for number, decision in enumerate(decisions):
         _check(decision, f"{str(path)!r}, decision {number}")
     return decisions
@@ -131,12 +132,13 @@ def _corrected(
         crowd=np.concatenate([records.crowd[kept], np.zeros(len(added), bool)])[order],
         area=np.concatenate([area[kept], np.prod(new_boxes[:, 2:] - new_boxes[:, :2], axis=1)])[order],
         members=records.members,
+        own_ids=records.own_ids,
     )
     return corrected, found
 
 
 def _row(records: Records, image: int, classes: Sequence[str], decision: Mapping[str, Any]) -> int | None:
-    """The label that a decision is about: by class and box, not by its place, which another reader may count apart."""
+    """Return the label that a decision is about, by class and box: another reader may count places otherwise."""
     if decision["class"] not in classes:
         return None
     rows = np.arange(int(records.offsets[image]), int(records.offsets[image + 1]))
@@ -157,19 +159,21 @@ def _has_area(box: NDArray[np.float32]) -> bool:
 def _check(decision: dict[str, Any], where: str) -> None:
     for key, allowed in (("decision", VERDICTS), ("kind", KINDS)):
         if decision.get(key) not in allowed:
-            raise ValueError(f"{where}: expected {key!r} to be one of {', '.join(allowed)}, got {decision.get(key)!r}")
+            raise ValueError(
+                f"{where}: expected {key!r} to be one of {', '.join(allowed)}, but got {decision.get(key)!r}"
+            )
     for key in ("image", "finding"):
         if not isinstance(decision.get(key), str):
-            raise ValueError(f"{where}: expected text under the key {key!r}, got {decision.get(key)!r}")
+            raise ValueError(f"{where}: expected text under the key {key!r}, but got {decision.get(key)!r}")
     needs_old = decision["kind"] != "missing"
     needs_class = decision["kind"] in ("missing", "wrong class")
     needs_box = decision["kind"] in ("missing", "misplaced")
     for key, needed in (("class", needs_old), ("suggested_class", needs_class)):
         if not isinstance(decision.setdefault(key, None), str | None) or (needed and decision[key] is None):
-            raise ValueError(f"{where}: expected the name of a class under the key {key!r}, got {decision[key]!r}")
+            raise ValueError(f"{where}: expected the name of a class under the key {key!r}, but got {decision[key]!r}")
     for key, needed in (("box", needs_old), ("suggested_box", needs_box)):
         if (needed or decision.setdefault(key, None) is not None) and not _is_box(decision.get(key)):
-            raise ValueError(f"{where}: expected x1, y1, x2, y2 under the key {key!r}, got {decision.get(key)!r}")
+            raise ValueError(f"{where}: expected x1, y1, x2, y2 under the key {key!r}, but got {decision.get(key)!r}")
 
 
 def _is_box(value: Any) -> bool:

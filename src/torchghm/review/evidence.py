@@ -93,7 +93,7 @@ class ScoreScale:
 
 
 def deviation(figures: Floats) -> Floats:
-    """How far each figure lies from the median, in units of the distance from there to the lower sixth; in [-3, 6].
+    """Return how far each figure lies from the median, in distances from there to the lower sixth; in [-3, 6].
 
     The lower half are objects that the model agrees with, as long as less than half of the labels are wrong.
 
@@ -125,7 +125,7 @@ def _of_places(
 
 
 def _remembered(records: Records, found: Agreement, places: Mapping[str, NDArray[np.generic]]) -> Floats:
-    """In which part of the epochs each place was seen during the training."""
+    """Return in which part of the epochs each place was seen during the training."""
     image = np.asarray(places["image"], dtype=np.int64)
     epochs = np.asarray(places["epochs"], dtype=np.float64)
     sides = np.stack([records.widths, records.heights, records.widths, records.heights], axis=1)[image]

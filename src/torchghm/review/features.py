@@ -77,7 +77,7 @@ def place_features(records: Records, evidence: Evidence) -> Floats:
 
 
 def is_strongest(evidence: Evidence) -> NDArray[np.bool_]:
-    """Whether no stronger free detection of any class is at the place of each one, [f]."""
+    """Return whether no stronger free detection of any class is at the place of each one, [f]."""
     found = evidence.agreement
     strongest = np.zeros(len(found.free_score), dtype=bool)
     for number in np.unique(found.free_image):
@@ -117,7 +117,7 @@ def _deviation_in_class(figures: Floats, labels: Whole) -> Floats:
 
 
 def _as_strong(found: Agreement, labels: Whole, strongest: NDArray[np.bool_]) -> Floats:
-    """Logarithm of the number of places of this class with a score as high, for each labelled object of it."""
+    """Return the logarithm of the number of places with a score as high, for each labelled object of this class."""
     result = np.zeros(len(found.free_score))
     for label in np.unique(found.free_label):
         mine = found.free_label == label

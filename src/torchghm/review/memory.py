@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +10,7 @@ from torch import Tensor, nn
 
 from torchghm.detection.detectors.harmonized import HarmonizedDetector
 from torchghm.detection.examples.batch_examples import DetectionExamples
-from torchghm.functional.arguments import check_number
+from torchghm.functional.arguments import check_integer
 from torchghm.review.object_figures import ObjectFigures, object_figures
 from torchghm.review.unlabelled_places import UnlabelledPlaces
 
@@ -51,7 +49,7 @@ class LabelMemory:
 
     def __init__(self, objects: int, images: int = 0, *, epochs: int, device: torch.device | str | None = None) -> None:
         for name, value, least in (("objects", objects, 0), ("images", images, 0), ("epochs", epochs, 1)):
-            check_number(name, value, f"an integer of at least {least}", ok=partial(operator.le, least))
+            check_integer(name, value, least)
         self.epochs = epochs
         self.epoch = 0
         """Finished epochs."""

@@ -149,7 +149,7 @@ def _crop(pixels: Image.Image, found: Finding) -> list[Any]:
 
 
 def _address(records: Records, image: int, folder: Path) -> str | None:
-    """Where the page finds the image's own file; None in a tar shard."""
+    """Return where the page finds the image's own file; None in a tar shard."""
     record = records[image]
     if record.member is not None:
         return None

@@ -135,7 +135,7 @@ class UnlabelledPlaces:
 
 
 def in_frame(boxes: Tensor, frame: Tensor) -> Tensor:
-    """Boxes in parts of the image's sides, whatever scaled, moved or mirrored the image.
+    """Return boxes in parts of the image's sides, whatever scaled, moved or mirrored the image.
 
     Arguments:
         boxes: [k, 4] xyxy.
@@ -170,7 +170,7 @@ def _strongest(boxes: Tensor, score: Tensor, label: Tensor) -> Tensor:
 
 
 def _pairwise_iou(first: Tensor, second: Tensor) -> Tensor:
-    """IoU of every box of an image with every other, [images, a, b]."""
+    """Return the IoU of every box of an image with every other, [images, a, b]."""
     low = torch.maximum(first[:, :, None, :2], second[:, None, :, :2])
     high = torch.minimum(first[:, :, None, 2:], second[:, None, :, 2:])
     common = (high - low).clamp(min=0).prod(dim=3)

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.error import URLError
 
-import torch
 from torch import Tensor
 from torchvision.models import get_model_weights
 
-from torchghm.detection.backbones.backbone_weights import read_state_dict
+from torchghm.detection.backbones.backbone_weights import read_state_dict, state_dict_difference, tensor_shape
 from torchghm.training.loop.checkpoints import load_checkpoint
-from torchghm.training.loop.module import CHECKPOINT_KEY, DetectorModule
+from torchghm.training.loop.module import CHECKPOINT_KEY, DetectorModule, is_loss_state
 from torchghm.training.recipes.files import load_recipe
 from torchghm.training.run_folder import RunFolder
 
@@ -32,7 +31,6 @@ COCO_DETECTORS = {
 """torchvision's name of each detector."""
 CLASS_HEADS = ("head.classification_head.cls_logits", "head.classification_head.module_list", "roi_heads.box_predictor")
 """Layers of which there are as many outputs as classes; of an SSD a layer for each level."""
-_LOSSES = {"cls_loss", "box_loss"}
 _EXPECTED = f"a run, a checkpoint, the file of a state dict, or {TORCHVISION}"
 
 
@@ -64,11 +62,11 @@ def load_initial_weights(module: DetectorModule) -> tuple[str, ...]:
     if init is None:
         return ()
     initial = _read(init, module.recipe.model.detector)
-    own = {name: value for name, value in module.detector.state_dict().items() if not _LOSSES & {*name.split(".")}}
-    given = {name: value for name, value in initial.state.items() if not _LOSSES & {*name.split(".")}}
+    own = {name: value for name, value in module.detector.state_dict().items() if not is_loss_state(name)}
+    given = {name: value for name, value in initial.state.items() if not is_loss_state(name)}
     heads = {name for name in own if name.startswith(CLASS_HEADS)}
     others = initial.classes is not None and initial.classes != module.classes
-    if others or any(name in given and _shape(given[name]) != own[name].shape for name in heads):
+    if others or any(name in given and tensor_shape(given[name]) != own[name].shape for name in heads):
         given = {name: value for name, value in given.items() if not name.startswith(CLASS_HEADS)}
     else:
         heads = set()
@@ -121,25 +119,13 @@ def _coco_weights(detector: str) -> Mapping[str, Any]:
 
 def _check(given: Mapping[str, Any], wanted: Mapping[str, Tensor], source: str) -> None:
     """Refuse tensors that are missing, of another shape, or without a place; frozen batch norm counts no batches."""
-    differing = [
-        f"it has no tensor {name!r}"
-        if name not in given
-        else f"its tensor {name!r} has the shape {[*(_shape(given[name]) or ())]} and not {[*value.shape]}"
-        for name, value in wanted.items()
-        if _shape(given.get(name)) != value.shape and not (name.endswith("num_batches_tracked") and name not in given)
-    ]
-    differing += [
-        f"its tensor {name!r} has no place there"
-        for name in given
-        if name not in wanted and not name.endswith("num_batches_tracked")
-    ]
-    if differing:
+    one_sided = {name for name in given.keys() ^ wanted.keys() if name.endswith("num_batches_tracked")}
+    difference = state_dict_difference(
+        {name: value for name, value in given.items() if name not in one_sided},
+        {name: value for name, value in wanted.items() if name not in one_sided},
+    )
+    if difference:
         raise ValueError(
-            f"Expected `model.init`, {source}, to fit the recipe's detector, but {differing[0]}"
-            f"{f', the first of {len(differing)} that differ' if len(differing) > 1 else ''}: model.backbone and the "
+            f"Expected `model.init`, {source}, to fit the recipe's detector, but {difference}: model.backbone and the "
             "other options of the model have to be those that it was trained with"
         )
-
-
-def _shape(value: Any) -> torch.Size | None:
-    return value.shape if isinstance(value, Tensor) else None

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from lightning.pytorch import Callback, Trainer
 
 import torchghm
 from torchghm import mkl
@@ -80,13 +81,7 @@ def train(
         0.71
     """
     folder = RunFolder(out)
-    own = folder.recipe if resume and recipe is None and folder.recipe.is_file() else recipe
-    if own is not None:
-        recipe = load_recipe(own)
-    elif isinstance(data, DetectionData):
-        recipe = fitting_recipe(len(data.select("train")))
-    else:
-        data, recipe = load_fitting(data)
+    recipe, data = _recipe_and_data(data, recipe, folder, resume=resume)
     with without_lightning_messages():
         trainer, history = build_trainer(recipe, folder, progress=progress)
     first = is_first()
@@ -102,17 +97,7 @@ def train(
         processes=trainer.world_size,
         accumulate=recipe.trainer.accumulate,
     )
-    saved = load_checkpoint(folder.last) if resume and folder.last.is_file() else None
-    if resume and saved is None and first and folder.path.is_dir():
-        _log.warning("%s has no checkpoint to go on from: the training starts from the beginning", folder.path)
-    if saved is not None:
-        saved.check_classes(data.classes)
-        if first and trainer.strategy.root_device.type == "cpu" and not mkl.is_reproducible():
-            _log.warning(
-                "resuming: the run may end in other bits than an uninterrupted one, because %s is not set; call "
-                "torchghm.mkl.set_reproducible() before torch is imported, in this run and in the one it goes on from",
-                mkl.VARIABLE,
-            )
+    saved = _last_checkpoint(folder, data.classes, trainer.strategy.root_device) if resume else None
     # Before the look at the results, which the first process removes before it writes the longer recipe.
     extended = saved is not None and folder.is_extended(recipe)
     if resume and folder.results.is_file() and not extended:
@@ -131,15 +116,52 @@ def train(
     if progress and first:
         block = opening(data, recipe, device=device, steps=module.total_steps, anew=anew)
         print(block, file=sys.stderr, flush=True)
-    if recipe.trainer.label_memory:
-        keep = KeepLabelMemory(datamodule.train_records, recipe.trainer.epochs)
-        trainer.callbacks.insert(0, keep)  # type: ignore[attr-defined]
-    trainer.callbacks.append(SameEverywhere(_facts(recipe, data, saved)))  # type: ignore[attr-defined]
+    trainer.callbacks = _callbacks(trainer, recipe, datamodule, saved)  # type: ignore[attr-defined]
     with without_lightning_messages():
         fit(trainer, module, datamodule, folder.last, resumed=saved is not None)
     if progress and first:
         print(f"evaluating on {recipe.data.evaluate}", file=sys.stderr)
     return _finish(folder, data, trainer.strategy.root_device, history.seconds)
+
+
+def _recipe_and_data(
+    data: str | Path | DetectionData, recipe: Recipe | str | Path | None, folder: RunFolder, *, resume: bool
+) -> tuple[Recipe, str | Path | DetectionData]:
+    """Return the recipe of a run; and its data, read where the recipe has to fit them."""
+    own = folder.recipe if resume and recipe is None and folder.recipe.is_file() else recipe
+    if own is not None:
+        return load_recipe(own), data
+    if isinstance(data, DetectionData):
+        return fitting_recipe(len(data.select("train"))), data
+    data, recipe = load_fitting(data)
+    return recipe, data
+
+
+def _last_checkpoint(folder: RunFolder, classes: tuple[str, ...], device: torch.device) -> SavedDetector | None:
+    """Return the checkpoint that a resumed run goes on from, None if there is none."""
+    first = is_first()
+    if not folder.last.is_file():
+        if first and folder.path.is_dir():
+            _log.warning("%s has no checkpoint to go on from: the training starts from the beginning", folder.path)
+        return None
+    saved = load_checkpoint(folder.last)
+    saved.check_classes(classes)
+    if first and device.type == "cpu" and not mkl.is_reproducible():
+        _log.warning(
+            "resuming: the run may end in other bits than an uninterrupted one, because %s is not set; call "
+            "torchghm.mkl.set_reproducible() before torch is imported, in this run and in the one it goes on from",
+            mkl.VARIABLE,
+        )
+    return saved
+
+
+def _callbacks(
+    trainer: Trainer, recipe: Recipe, datamodule: DetectionDataModule, saved: SavedDetector | None
+) -> list[Callback]:
+    """Return a trainer's callbacks with those that need the data: the memory of labels first, if there is one."""
+    own: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    keep = [KeepLabelMemory(datamodule.train_records, recipe.trainer.epochs)] if recipe.trainer.label_memory else []
+    return [*keep, *own, SameEverywhere(_facts(recipe, datamodule.data, saved))]
 
 
 def _finished(folder: RunFolder, recipe: Recipe, data: DetectionData, device: torch.device) -> dict[str, Any]:

@@ -106,7 +106,7 @@ class RunFolder(RunFiles):
         return results
 
     def is_extended(self, recipe: Recipe) -> bool:
-        """Whether the run that the folder holds is to be trained longer than its own recipe says."""
+        """Return whether the run that the folder holds is to be trained longer than its own recipe says."""
         if not self.recipe.is_file():
             return False
         before, now = (flattened(values.plain()) for values in (load_recipe(self.recipe), recipe))

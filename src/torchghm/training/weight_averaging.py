@@ -9,14 +9,12 @@ import torch.distributed as dist
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from torchghm.training.loop.module import DetectorModule
+from torchghm.training.loop.module import DetectorModule, is_loss_state
 from torchghm.training.loop.processes import process_count
 
 TRAINING_WEIGHTS_KEY = "torchghm_training_weights"
 """Entry of a checkpoint: the values that the training goes on with, by the names of ``state_dict``, which has their
 averages."""
-
-_LOSSES = {"cls_loss", "box_loss"}
 
 
 def decay_at(step: int, decay: float) -> float:
@@ -44,7 +42,7 @@ def averaged_tensors(module: DetectorModule) -> dict[str, Tensor]:
     return {
         name: value.detach()
         for name, value in module.state_dict(keep_vars=True).items()
-        if value.is_floating_point() and not _LOSSES & {*name.split(".")}
+        if value.is_floating_point() and not is_loss_state(name)
     }
 
 

@@ -54,7 +54,7 @@ def comparison(run: Path, data: Path) -> tuple[Records, tuple[str, ...], list[De
 
 @pytest.fixture
 def noisy_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    monkeypatch.setattr(review_cases, "run_comparison", comparison)
+    monkeypatch.setattr(review_cases, "labels_and_detections", comparison)
     arguments = []
     for name in ("first", "other"):
         noisy, clean, runs = (tmp_path / f"{name}-{part}" for part in ("noisy", "clean", "runs"))

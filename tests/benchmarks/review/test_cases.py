@@ -61,7 +61,7 @@ def test_a_cache_is_read_instead_of_the_run(
 ) -> None:
     runs, _, data = noisy_sets[0].partition("=")[2].rpartition(":")
     first = read("first", Path(runs), Path(data), tmp_path / "cache")
-    monkeypatch.setattr(review_cases, "run_comparison", lambda run, data: pytest.fail("the run was read again"))
+    monkeypatch.setattr(review_cases, "labels_and_detections", lambda run, data: pytest.fail("the run was read again"))
     again = read("first", Path(runs), Path(data), tmp_path / "cache")
     assert np.array_equal(first.objects, again.objects)
     assert list(first.peers) == list(again.peers)

@@ -64,7 +64,7 @@ def test_weights_that_do_not_fit_are_named_by_their_first_tensor(weights):
     missing = {key: value for key, value in state.items() if key not in ("bn1.bias", "bn2.bias")}
     assert "but it has no tensor 'bn1.bias', the first of 2 that differ." in message(missing)
     wide = state | {"conv_stem.weight": torch.zeros(8, 3, 3, 3)}
-    assert "the tensor 'conv_stem.weight' is of the shape [8, 3, 3, 3] and not of the shape [" in message(wide)
+    assert "its tensor 'conv_stem.weight' is of the shape [8, 3, 3, 3] and not of the shape [" in message(wide)
     assert "but its tensor 'neck' has no place there." in message(state | {"neck": torch.zeros(1)})
     assert "'conv_stem.weight' is int and not of the shape" in message(state | {"conv_stem.weight": 3})
     assert "training's checkpoint" in message({"state_dict": state})

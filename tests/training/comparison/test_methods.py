@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from torchghm.report.figures.palette import method_colors, method_dash
-from torchghm.training.comparison.methods import load_preset, named_methods, preset_names
+from torchghm.training.comparison.methods import choices, load_preset, named_methods, preset_names
 from torchghm.training.recipes.files import load_recipe
 from torchghm.training.recipes.loss_section import build_losses
 
@@ -41,6 +41,24 @@ def test_a_preset_of_ones_own(tmp_path):
     preset = load_preset(path)
     assert preset.methods == {"a": {"loss.cls": "ce"}, "b": {"loss.cls": "ghmc", "loss.cls_options.bins": 9}}
     assert (preset.baseline, preset.recipe) == ("a", {})
+
+
+def test_what_the_caller_says_of_the_recipe_goes_before_the_preset(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("recipe: {seed: 3, optimizer: {lr: 0.5}}\nbaseline: b\nmethods: {a: {loss.cls: ce}, b: {}}\n")
+    found = choices("nowhere", path, None, "bccd", {"seed": 4})
+    assert (found.baseline, found.recipe.seed, found.recipe.optimizer.lr) == ("b", 4, 0.5)
+    assert found.methods == {"a": {"loss.cls": "ce"}, "b": {}}
+    assert choices("nowhere", path, "a", None, {}).baseline == "a"
+
+
+def test_a_baseline_is_looked_up_before_the_data_are_read(tmp_path):
+    pairs = [("ce", "smooth_l1"), ("ghmc", "smooth_l1")]
+    assert choices("nowhere", pairs, "ghmc", "bccd", {}).baseline == "ghmc+smooth_l1"
+    with pytest.raises(ValueError, match="`baseline` to be one of the methods ce.smooth_l1, .* but got 'focal'"):
+        choices(tmp_path / "nowhere", pairs, "focal", None, {})
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        choices(tmp_path / "nowhere", pairs, None, None, {})
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from torchghm.training.evaluation.label_review import LOWEST_SCORE, run_comparison
+from torchghm.training.evaluation.label_review import LOWEST_SCORE, labels_and_detections
 
 
 def test_every_training_image_is_looked_at_with_faint_detections(trained, tiny_data):
-    records, classes, detections, memory = run_comparison(trained.folder.path, device="cpu")
+    records, classes, detections, memory = labels_and_detections(trained.folder.path, device="cpu")
     assert len(detections) == len(records) == 5
     assert len(classes) == 3
     assert memory is not None
@@ -23,8 +23,8 @@ def test_every_training_image_is_looked_at_with_faint_detections(trained, tiny_d
 
 
 def test_the_detections_are_the_models_own(trained, tiny_data):
-    one = run_comparison(trained.folder.path, tiny_data, device="cpu")
-    other = run_comparison(trained.folder.last, device=torch.device("cpu"))
+    one = labels_and_detections(trained.folder.path, tiny_data, device="cpu")
+    other = labels_and_detections(trained.folder.last, device=torch.device("cpu"))
     for first, second in zip(one[2], other[2], strict=True):
         for column, again in zip(first, second, strict=True):
             np.testing.assert_array_equal(column, again)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 _CHECKPOINT = " It looks like a training's checkpoint, and has to be the state dict of a classifier alone."
 
@@ -94,30 +94,42 @@ def load_classifier(
         if not key.startswith(head) and (key in own or not key.endswith("num_batches_tracked"))
     }
     wanted = {key: value for key, value in own.items() if not key.startswith(head)}
-    differing = [key for key, value in wanted.items() if _shape(given.get(key)) != value.shape]
-    differing += [key for key in given if key not in wanted]
-    if differing:
-        first = differing[0]
+    if difference := state_dict_difference(given, wanted):
         raise ValueError(
-            f"Expected {source} to fit a {name}, but {_difference(first, wanted, given)}"
-            f"{f', the first of {len(differing)} that differ' if len(differing) > 1 else ''}."
-            f"{_CHECKPOINT if 'state_dict' in state else ''}"
+            f"Expected {source} to fit a {name}, but {difference}.{_CHECKPOINT if 'state_dict' in state else ''}"
         )
     classifier.load_state_dict(own | given)
 
 
-def _shape(value: Any) -> torch.Size | None:
-    return value.shape if isinstance(value, torch.Tensor) else None
+def state_dict_difference(given: Mapping[str, Any], wanted: Mapping[str, Tensor]) -> str | None:
+    """Return how a state dict differs from the tensors that it should have, in words; None if it does not.
+
+    Arguments:
+        given: what was read, by name.
+        wanted: tensors by name.
+
+    Examples:
+        >>> state_dict_difference({"bias": torch.zeros(2)}, {"bias": torch.zeros(3)})
+        "its tensor 'bias' is of the shape [2] and not of the shape [3]"
+    """
+    differing = [name for name, value in wanted.items() if tensor_shape(given.get(name)) != value.shape]
+    differing += [name for name in given if name not in wanted]
+    if not differing:
+        return None
+    others = f", the first of {len(differing)} that differ" if len(differing) > 1 else ""
+    first = differing[0]
+    if first not in wanted:
+        return f"its tensor {first!r} has no place there{others}"
+    if first not in given:
+        return f"it has no tensor {first!r}{others}"
+    shape = tensor_shape(given[first])
+    found = type(given[first]).__name__ if shape is None else f"of the shape {list(shape)}"
+    return f"its tensor {first!r} is {found} and not of the shape {list(wanted[first].shape)}{others}"
 
 
-def _difference(key: str, wanted: Mapping[str, Any], given: Mapping[str, Any]) -> str:
-    if key not in wanted:
-        return f"its tensor {key!r} has no place there"
-    if key not in given:
-        return f"it has no tensor {key!r}"
-    found = _shape(given[key])
-    found_text = type(given[key]).__name__ if found is None else f"of the shape {list(found)}"
-    return f"the tensor {key!r} is {found_text} and not of the shape {list(wanted[key].shape)}"
+def tensor_shape(value: object) -> torch.Size | None:
+    """Return the shape of a tensor, None of anything else."""
+    return value.shape if isinstance(value, Tensor) else None
 
 
 def why_unreadable(path: Path, error: Exception) -> str:

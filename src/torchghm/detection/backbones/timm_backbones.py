@@ -107,7 +107,7 @@ class TimmPyramid(nn.Module):
 
 
 def _classifier(timm: Any, name: str, *, weights: str = "none") -> Any:
-    """The whole model, with the weights of timm's hub or none."""
+    """Return the whole model, with the weights of timm's hub or none."""
     if not timm.is_model(name):
         nearest = get_close_matches(name, timm.list_models(), n=1, cutoff=0)[0]
         raise ValueError(
@@ -128,7 +128,7 @@ def _classifier(timm: Any, name: str, *, weights: str = "none") -> Any:
 
 
 def _with_weights(timm: Any, classifier: Any, name: str, config: BackboneConfig) -> Any:
-    """The classifier with the weights that the configuration names, or as it is if they are not to be loaded."""
+    """Return the classifier with the weights that the configuration names, or as it is if they are not to be loaded."""
     weights = str(config.weights)
     if weights == "package" and name.partition(".")[0] != PACKAGED:
         raise ValueError(
@@ -153,7 +153,7 @@ def _with_weights(timm: Any, classifier: Any, name: str, config: BackboneConfig)
 
 
 def _renamed(state: dict[str, Tensor], classifier: nn.Module) -> dict[str, Tensor]:
-    """The package's tensors by timm's names: the same layers in the same order, called otherwise."""
+    """Return the package's tensors by timm's names: the same layers in the same order, called otherwise."""
     names = list(classifier.state_dict())
     pairs = list(zip(names, state, strict=False))
     if len(names) != len(state) or any(ours.split(".")[-1] != theirs.split(".")[-1] for ours, theirs in pairs):
@@ -162,7 +162,7 @@ def _renamed(state: dict[str, Tensor], classifier: nn.Module) -> dict[str, Tenso
 
 
 def _stages(classifier: Any) -> dict[int, int]:
-    """The index of the deepest feature map of each stride."""
+    """Return the index of the deepest feature map of each stride."""
     features = getattr(classifier, "feature_info", None) or ()
     return {feature["reduction"]: index for index, feature in enumerate(features)}
 
@@ -183,7 +183,7 @@ def _check_strides(backbone: str, classifier: Any, stages: dict[int, int], strid
 
 
 def _flattened(key: str) -> str:
-    """A tensor's name without what timm's feature extractors change in it: stages.0 may become stages_0."""
+    """Return a tensor's name without what timm's feature extractors change in it: stages.0 may become stages_0."""
     return key.removeprefix("model.").removeprefix("body.").replace(".", "_")
 
 
@@ -199,7 +199,7 @@ def _freeze(body: nn.Module, classifier: Any, stages: dict[int, int], trainable_
 
 
 def _parameters_up_to(end: str, classifier: nn.Module) -> set[str]:
-    """The parameters of all modules up to this one: timm's are in the order of their use."""
+    """Return the parameters of all modules up to this one: timm's are in the order of their use."""
     names: set[str] = set()
     reached = False
     for name, module in classifier.named_modules():

@@ -33,7 +33,7 @@ class HarmonizedFasterRCNN(HarmonizedDetector, FasterRCNN):  # type: ignore[misc
 
     @classmethod
     def activations(cls, stage: Stage) -> tuple[str, ...]:
-        """How ``cls_loss`` may read the logits; the first where it does not say."""
+        """Return how ``cls_loss`` may read the logits; the first where it does not say."""
         return ("softmax",) if stage == "roi" else ("sigmoid",)
 
     @property

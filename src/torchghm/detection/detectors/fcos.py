@@ -66,7 +66,7 @@ class HarmonizedFCOS(OneStageDetector, FCOS):  # type: ignore[misc]
         anchors: list[Tensor],
         matched: list[Tensor],
     ) -> dict[str, Tensor]:
-        """torchvision's box and centerness losses, which know positives only.
+        """Return torchvision's box and centerness losses, which know positives only.
 
         Its head sees the positives of the batch as the anchors of one image, and so computes no focal loss of the
         hundred thousand others.
@@ -84,11 +84,11 @@ class HarmonizedFCOS(OneStageDetector, FCOS):  # type: ignore[misc]
         return losses
 
     def match(self, targets: list[dict[str, Tensor]], anchors: list[Tensor]) -> list[Tensor]:
-        """Object of each anchor, [A] an image; -1 for background (there is no band between)."""
+        """Return the object of each anchor, [A] an image; -1 for background (there is no band between)."""
         level_sizes = list(self.anchor_generator.level_sizes)
         matched: list[Tensor] = FCOS.compute_loss(self, targets, {}, anchors, level_sizes)
         return matched
 
     def residuals(self, predicted: Tensor, boxes: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor]:
-        """Predicted and true distances to the sides, [P, 4] each."""
+        """Return predicted and true distances to the sides, [P, 4] each."""
         return predicted, self.head.box_coder.encode(anchors, boxes)

@@ -28,7 +28,7 @@ class LossPlan(NamedTuple):
     background_channel: bool
 
     def by_level(self, loss: nn.Module | None, anchor_generator: Any) -> nn.Module | None:
-        """The loss, or one for each level where the scope asks for it and the loss has a density."""
+        """Return the loss, or one for each level where the scope asks for it and the loss has a density."""
         if self.scope != "level" or not isinstance(loss, HarmonizedLoss):
             return loss
         return LevelLosses(loss, len(anchor_generator.num_anchors_per_location()))
@@ -60,11 +60,11 @@ class HarmonizedDetector(nn.Module):
 
     @classmethod
     def activations(cls, stage: Stage) -> tuple[str, ...]:
-        """How ``cls_loss`` may read the logits; the first where it does not say."""
+        """Return how ``cls_loss`` may read the logits; the first where it does not say."""
         return ("sigmoid",)
 
     def forward(self, images: list[Tensor], targets: list[dict[str, Tensor]] | None = None) -> Any:
-        """Losses in training, else detections, as torchvision's forward gives them.
+        """Return losses in training, else detections, as torchvision's forward gives them.
 
         Raises:
             ValueError: a label below the first class; a GPU is not waited for.

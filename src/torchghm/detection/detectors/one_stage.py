@@ -55,7 +55,7 @@ class OneStageDetector(HarmonizedDetector):
             delattr(self, name)
 
     def match(self, targets: list[dict[str, Tensor]], anchors: list[Tensor]) -> list[Tensor]:
-        """Object of each anchor, [A] an image; -1 for background, -2 between the thresholds."""
+        """Return the object of each anchor, [A] an image; -1 for background, -2 between the thresholds."""
         raise NotImplementedError
 
     def without_ignored(
@@ -65,7 +65,7 @@ class OneStageDetector(HarmonizedDetector):
         return without_ignored(matched, anchors, targets, BACKGROUND, UNMATCHED)
 
     def for_own_loss(self, head_outputs: dict[str, Tensor], matched: list[Tensor]) -> dict[str, Tensor]:
-        """The outputs with sure background for anchors that are no example, whose loss and gradient are then 0.
+        """Return the outputs with sure background for anchors that are no example, whose loss and gradient are then 0.
 
         torchvision's losses of an FCOS and of an SSD know objects and background only.
         """
@@ -76,7 +76,7 @@ class OneStageDetector(HarmonizedDetector):
         return {**head_outputs, "cls_logits": torch.where(ignored, silent, head_outputs["cls_logits"])}
 
     def residuals(self, predicted: Tensor, boxes: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor]:
-        """Predicted and true encoded boxes [P, 4] in units of the anchor's size.
+        """Return predicted and true encoded boxes [P, 4] in units of the anchor's size.
 
         Arguments:
             predicted: [P, 4] of the head.
@@ -86,7 +86,7 @@ class OneStageDetector(HarmonizedDetector):
         raise NotImplementedError
 
     def read_classes(self, logits: Tensor, labels: list[Tensor]) -> tuple[Tensor, list[Tensor], Activation]:
-        """The logits, the objects' labels as their columns, and how they are read."""
+        """Return the logits, the objects' labels as their columns, and how they are read."""
         if self.background_channel:  # never positive: a K-th of all examples would say nothing but "easy"
             return logits[..., 1:], [image_labels - 1 for image_labels in labels], "sigmoid"
         return logits, labels, "sigmoid"
@@ -94,7 +94,7 @@ class OneStageDetector(HarmonizedDetector):
     def postprocess_detections(
         self, head_outputs: dict[str, Any], anchors: list[Any], image_shapes: list[tuple[int, int]], /
     ) -> list[dict[str, Tensor]]:
-        """Detections of each image; none of a background channel, which no loss has taught to be silent."""
+        """Return the detections of each image; none of a background channel, which no loss has taught to be silent."""
         if self.background_channel:
             levels = [nn.functional.pad(level[..., 1:], (1, 0), value=-inf) for level in head_outputs["cls_logits"]]
             head_outputs = {**head_outputs, "cls_logits": levels}

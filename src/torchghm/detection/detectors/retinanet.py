@@ -35,10 +35,10 @@ class HarmonizedRetinaNet(OneStageDetector, RetinaNet):  # type: ignore[misc]
         return {"classification": classification, "bbox_regression": regression}
 
     def match(self, targets: list[dict[str, Tensor]], anchors: list[Tensor]) -> list[Tensor]:
-        """Object of each anchor, [A] an image; -1 for background, -2 between the thresholds."""
+        """Return the object of each anchor, [A] an image; -1 for background, -2 between the thresholds."""
         return match_by_iou(self.proposal_matcher, targets, anchors)
 
     def residuals(self, predicted: Tensor, boxes: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor]:
-        """Predicted and true encoded boxes, [P, 4] each."""
+        """Return predicted and true encoded boxes, [P, 4] each."""
         coder = self.head.regression_head.box_coder
         return without_weights(coder, predicted), without_weights(coder, coder.encode_single(boxes, anchors))

@@ -30,7 +30,7 @@ class HarmonizedSSD(OneStageDetector, SSD):  # type: ignore[misc]
 
     @classmethod
     def activations(cls, stage: Stage) -> tuple[str, ...]:
-        """How ``cls_loss`` may read the logits; the first where it does not say."""
+        """Return how ``cls_loss`` may read the logits; the first where it does not say."""
         return ("sigmoid", "softmax")
 
     def attach(self, plan: LossPlan) -> None:
@@ -59,16 +59,16 @@ class HarmonizedSSD(OneStageDetector, SSD):  # type: ignore[misc]
         return self.replace_losses(losses, self.observed_examples(targets, head_outputs, anchors, matched))
 
     def match(self, targets: list[dict[str, Tensor]], anchors: list[Tensor]) -> list[Tensor]:
-        """Object of each default box, [A] an image; -1 for background (there is no band between)."""
+        """Return the object of each default box, [A] an image; -1 for background (there is no band between)."""
         return match_by_iou(self.proposal_matcher, targets, anchors)
 
     def residuals(self, predicted: Tensor, boxes: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor]:
-        """Predicted and true encoded boxes, [P, 4] each, without the coder's weights 10, 10, 5, 5."""
+        """Return predicted and true encoded boxes, [P, 4] each, without the coder's weights 10, 10, 5, 5."""
         coder = self.box_coder
         return without_weights(coder, predicted), without_weights(coder, coder.encode_single(boxes, anchors))
 
     def read_classes(self, logits: Tensor, labels: list[Tensor]) -> tuple[Tensor, list[Tensor], Activation]:
-        """The logits, the objects' labels as their columns, and how they are read."""
+        """Return the logits, the objects' labels as their columns, and how they are read."""
         if self.activation == "softmax":
             return logits, labels, "softmax"
         return logits[..., 1:], [image_labels - 1 for image_labels in labels], "sigmoid"

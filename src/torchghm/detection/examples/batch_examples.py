@@ -65,7 +65,7 @@ class DetectionExamples(NamedTuple):
 
 
 def remember_levels(generator: nn.Module, arguments: tuple[ImageList, list[Tensor]], output: object) -> None:
-    """Forward hook of an anchor generator, which alone sees the levels: how many anchors each of them has."""
+    """Remember how many anchors each level has: a forward hook of an anchor generator, which alone sees the levels."""
     _, features = arguments
     anchors_per_cell: list[int] = generator.num_anchors_per_location()  # type: ignore[operator]
     generator.level_sizes = tuple(  # type: ignore[assignment]
@@ -84,7 +84,7 @@ def forget_levels(generator: nn.Module) -> None:
 
 
 def anchor_targets(labels: list[Tensor], matched: list[Tensor], background: int = BACKGROUND) -> Tensor:
-    """Label of every anchor, [B, A].
+    """Return the label of every anchor, [B, A].
 
     Those in the padding of a batch are background as torchvision has it: they predict too when the detector is used,
     and left untaught they fill the image's edge with false detections.
@@ -104,7 +104,7 @@ def anchor_targets(labels: list[Tensor], matched: list[Tensor], background: int 
 
 
 def matched_boxes(targets: list[dict[str, Tensor]], matched: list[Tensor]) -> Tensor:
-    """The object's box of every positive anchor of the batch, [P, 4]."""
+    """Return the object's box of every positive anchor of the batch, [P, 4]."""
     return torch.cat(
         [
             target["boxes"][image_matched[image_matched >= 0]]
@@ -114,7 +114,7 @@ def matched_boxes(targets: list[dict[str, Tensor]], matched: list[Tensor]) -> Te
 
 
 def batch_objects(matched: list[Tensor], counts: list[int], rows: Tensor, anchors: Tensor) -> Tensor:
-    """The object of each positive, [P], counted over the objects of all images.
+    """Return the object of each positive, [P], counted over the objects of all images.
 
     Arguments:
         matched: [A] object of each anchor, an image.
@@ -126,11 +126,11 @@ def batch_objects(matched: list[Tensor], counts: list[int], rows: Tensor, anchor
 
 
 def without_weights(coder: Any, encoded: Tensor) -> Tensor:
-    """Encoded boxes [P, 4] in units of the anchor's size, whatever a ``BoxCoder``'s weights: mu keeps its meaning."""
+    """Return encoded boxes [P, 4] in units of the anchor's size, whatever a coder's weights: mu keeps its meaning."""
     return encoded / encoded.new_tensor(coder.weights, dtype=torch.float32)
 
 
 def feature_maps(backbone: Any, images: Tensor) -> dict[str, Tensor]:
-    """Feature maps by level, also of a backbone that has only one."""
+    """Return feature maps by level, also of a backbone that has only one."""
     features: Tensor | dict[str, Tensor] = backbone(images)
     return {"0": features} if isinstance(features, Tensor) else features

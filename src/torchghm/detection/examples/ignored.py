@@ -20,7 +20,7 @@ SILENT = -1e4
 def scale_ignored(
     transform: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any], output: tuple[Any, Any]
 ) -> None:
-    """Forward hook of a detector's transform, which resizes boxes and knows nothing of regions."""
+    """Scale ignored regions: a forward hook of a detector's transform, which itself resizes boxes alone."""
     batch, scaled = output
     if scaled is None:
         return
@@ -46,7 +46,7 @@ def forget_regions(transform: nn.Module) -> None:
 
 
 def inside_ignored(boxes: Tensor, target: dict[str, Tensor]) -> Tensor:
-    """Whether an anchor lies mostly in one region: the intersection over the anchor's own area is at least `INSIDE`.
+    """Return whether each anchor lies mostly in one region: the intersection over its own area is at least `INSIDE`.
 
     Arguments:
         boxes: [A, 4] xyxy.

@@ -16,7 +16,7 @@ LARGEST_LOG_SIZE = math.log(1000 / 16)
 
 @torch.no_grad()
 def quality_targets(examples: DetectionExamples) -> tuple[Tensor, Tensor]:
-    """Targets of a quality focal loss: the predicted box's IoU with its object at the object's class, 0 elsewhere.
+    """Return a quality focal loss's targets: the predicted box's IoU with its object at the object's class, else 0.
 
     Arguments:
         examples: with sigmoid logits [B, A, K].
@@ -35,7 +35,7 @@ def quality_targets(examples: DetectionExamples) -> tuple[Tensor, Tensor]:
 
 
 def overlap(predicted: Tensor, encoded: Tensor, encoding: BoxEncoding) -> Tensor:
-    """Intersection over union of encoded boxes, [P] in [0, 1]; 0 where a box is not finite.
+    """Return the intersection over union of encoded boxes, [P] in [0, 1]; 0 where a box is not finite.
 
     The boxes stay in units of their anchor: stretching both of them alike leaves the IoU as it is.
 
@@ -58,7 +58,7 @@ def overlap(predicted: Tensor, encoded: Tensor, encoding: BoxEncoding) -> Tensor
 
 
 def decoded(boxes: Tensor, anchors: Tensor, encoding: BoxEncoding) -> Tensor:
-    """Boxes [P, 4] xyxy in the anchors' pixels.
+    """Return boxes [P, 4] xyxy in the anchors' pixels.
 
     Arguments:
         boxes: [P, 4] encoded, in units of the anchor's size.
@@ -72,7 +72,7 @@ def decoded(boxes: Tensor, anchors: Tensor, encoding: BoxEncoding) -> Tensor:
 
 
 def corners(boxes: Tensor, encoding: BoxEncoding) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Left, top, right and bottom of encoded boxes [P, 4], beside the middle of their anchor of side 1."""
+    """Return left, top, right and bottom of encoded boxes [P, 4], beside the middle of their anchor of side 1."""
     first, second, third, fourth = boxes.unbind(1)
     if encoding == "sides":
         return -first, -second, third, fourth

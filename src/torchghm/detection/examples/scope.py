@@ -109,12 +109,12 @@ def check_scope(cls_loss: nn.Module | None, box_loss: nn.Module | None, scope: S
                 f"but got {reduction!r}."
             )
     if scope != "batch" and not reference | harmonized:
-        names = " and ".join(type(loss).__name__ for loss in losses.values())
+        names = " and ".join(type(loss).__name__ for loss in losses.values() if loss is not None)
         raise ValueError(f"Expected a loss that has a density for scope={scope!r}, but got {names}.")
 
 
 def classification_loss(loss: nn.Module, examples: DetectionExamples) -> Tensor:
-    """The classification loss of a batch, as the kind of loss asks for it."""
+    """Return the classification loss of a batch, as the kind of loss asks for it."""
     result: Tensor
     if isinstance(loss, LevelLosses):
         result = loss([(level.logits, level.targets) for level in examples.levels()])
@@ -128,7 +128,7 @@ def classification_loss(loss: nn.Module, examples: DetectionExamples) -> Tensor:
 
 
 def box_loss(loss: nn.Module, examples: DetectionExamples) -> Tensor:
-    """The box loss of a batch, as the kind of loss asks for it."""
+    """Return the box loss of a batch, as the kind of loss asks for it."""
     result: Tensor
     if isinstance(loss, LevelLosses):
         result = loss([(level.predicted, level.encoded) for level in examples.levels()])

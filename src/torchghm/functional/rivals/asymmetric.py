@@ -14,7 +14,9 @@ from torchghm.functional.weighed import ExampleLoss, Formula
 
 
 def asymmetric_formula(gamma_negative: float = 4.0, gamma_positive: float = 0.0, margin: float = 0.05) -> Formula:
-    """L = -p* (1 - p)^gamma_positive log p - (1 - p*) p_m^gamma_negative log(1 - p_m), p_m = max(p - margin, 0).
+    """Return the formula of the asymmetric loss.
+
+    L = -p* (1 - p)^gamma_positive log p - (1 - p*) p_m^gamma_negative log(1 - p_m), p_m = max(p - margin, 0).
 
     Arguments:
         gamma_negative: focusing parameter of negatives, at least 0.

@@ -9,7 +9,7 @@ from torchghm.functional.weighed import ExampleLoss
 
 
 def dynamic_fine_tuning_formula(examples: Examples, cross_entropy: Tensor, amount: Tensor) -> ExampleLoss:
-    """L = -sg(p_y) log p_y, through whose weight no gradient flows; for soft targets its mean over p*.
+    """Return the formula L = -sg(p_y) log p_y, its weight without a gradient; for soft targets its mean over p*.
 
     For softmax logits: a row is a token. The gradient is p_y times that of cross entropy, so that an unlikely token
     pulls no harder than a likely one.

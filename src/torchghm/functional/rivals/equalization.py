@@ -10,7 +10,7 @@ from torchghm.functional.weighed import ExampleLoss, Formula, entropy_slope
 
 
 def equalization_weights(gradients: Tensor, gamma: float = 12.0, mu: float = 0.8, alpha: float = 4.0) -> Tensor:
-    """Weights of each class's positives and negatives, from the gradient that each has had.
+    """Return the weights of each class's positives and negatives, from the gradient that each has had.
 
         r_j = 1 / (1 + exp(-gamma (g_j - mu))) for negatives,   q_j = 1 + alpha (1 - r_j) for positives,
 
@@ -40,7 +40,7 @@ def equalization_weights(gradients: Tensor, gamma: float = 12.0, mu: float = 0.8
 
 
 def equalization_formula(weights: Tensor) -> Formula:
-    """L = (q_j p* + r_j (1 - p*)) L_CE, for sigmoid logits.
+    """Return the formula L = (q_j p* + r_j (1 - p*)) L_CE, for sigmoid logits.
 
     Arguments:
         weights: [2, K] of `equalization_weights`.
@@ -56,7 +56,7 @@ def equalization_formula(weights: Tensor) -> Formula:
 
 
 def class_gradients(examples: Examples, gradient: Tensor) -> Tensor:
-    """[2, K]: the |dL/dx| [R, K] of each class's positives and of its negatives, summed.
+    """Return the sums [2, K] of |dL/dx| [R, K] over each class's positives and over its negatives.
 
     What is not finite counts as 0: a sum would never be rid of it.
     """

@@ -12,7 +12,7 @@ from torchghm.functional.weighed import ExampleLoss, Formula, wrong_probability
 
 
 def generalized_cross_entropy_formula(q: float = 0.7) -> Formula:
-    """L = (1 - p_t^q) / q; for soft targets the mean of it over the classes, weighed by p*.
+    """Return the formula L = (1 - p_t^q) / q; for soft targets the mean of it over the classes, weighed by p*.
 
     Its gradient is p_t^q times that of cross entropy.
 

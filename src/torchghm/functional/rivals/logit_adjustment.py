@@ -11,7 +11,7 @@ from torchghm.functional.weighed import ExampleLoss, Formula
 
 
 def logit_adjustment_formula(priors: Tensor, tau: float = 1.0) -> Formula:
-    """Softmax cross entropy of x_c + tau log pi_c.
+    """Return the formula of the softmax cross entropy of x_c + tau log pi_c.
 
     Arguments:
         priors: [K] frequency pi of each class, above 0, up to a factor.
@@ -43,7 +43,7 @@ def logit_adjustment_formula(priors: Tensor, tau: float = 1.0) -> Formula:
 
 
 def class_counts(examples: Examples, amount: Tensor) -> Tensor:
-    """[K]: the weights ``amount`` [R] of the softmax examples of each class, summed; not finite ones count as 0."""
+    """Return the sums [K] of the weights ``amount`` [R] by class of softmax examples; not finite ones count as 0."""
     amount = amount.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
     classes = examples.logits.shape[1]
     if examples.targets.is_floating_point():
@@ -52,5 +52,5 @@ def class_counts(examples: Examples, amount: Tensor) -> Tensor:
 
 
 def class_priors(counts: Tensor) -> Tensor:
-    """[K] frequency of each class from its count [K], with one more of every class: none is 0."""
+    """Return the frequency [K] of each class from its count [K], with one more of every class: none is 0."""
     return (counts + 1) / (counts.sum() + counts.numel())

@@ -12,7 +12,7 @@ from torchghm.functional.weighed import ExampleLoss, Formula, sigmoid_slopes, wr
 
 
 def poly1_focal_formula(epsilon: float = -1.0, alpha: float | None = 0.25, gamma: float = 2.0) -> Formula:
-    """L = alpha_t ((1 - p_t)^gamma L_CE + epsilon (1 - p_t)^(gamma + 1)).
+    """Return the formula L = alpha_t ((1 - p_t)^gamma L_CE + epsilon (1 - p_t)^(gamma + 1)).
 
     Focal loss is the series of (1 - p_t)^(gamma + j) / j, j = 1, 2, ...: epsilon is added to the first coefficient.
 

@@ -12,7 +12,7 @@ from torchghm.functional.weighed import ExampleLoss, Formula
 
 
 def quality_focal_formula(beta: float = 2.0) -> Formula:
-    """L = |p - p*|^beta L_CE, where p* is the quality of a detection (its IoU) at its class, and 0 elsewhere.
+    """Return the formula L = |p - p*|^beta L_CE, p* being the quality of a detection (its IoU) at its class, else 0.
 
     For hard targets it is the focal loss without alpha. A target above 0 counts as one positive.
 

@@ -10,7 +10,7 @@ from torchghm.functional.weighed import ExampleLoss, Formula, sigmoid_slopes, wr
 
 
 def symmetric_cross_entropy_formula(alpha: float = 0.1, beta: float = 1.0, log_of_zero: float = -4.0) -> Formula:
-    """L = alpha L_CE + beta L_RCE, L_RCE = -sum_c p_c max(log p*_c, log_of_zero).
+    """Return the formula L = alpha L_CE + beta L_RCE, L_RCE = -sum_c p_c max(log p*_c, log_of_zero).
 
     For a hard label L_RCE is -log_of_zero (1 - p_t), which is bounded: a wrong label can't pull without limit. With a
     sigmoid the sum is over the class and its complement.

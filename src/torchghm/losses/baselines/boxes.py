@@ -41,7 +41,7 @@ class _BoxBaseline(Unscriptable):
         raise NotImplementedError
 
     def _counts(self, inputs: Tensor, targets: Tensor, weight: Tensor | None) -> Tensor | None:
-        """Coordinates in each unit region, where the loss has a gradient norm that tells them apart."""
+        """Return the count of coordinates in each unit region, for a loss whose gradient norm tells them apart."""
         return None
 
     def forward(self, inputs: Tensor, targets: Tensor, weight: Tensor | None = None) -> Tensor:
@@ -60,6 +60,15 @@ class _BoxBaseline(Unscriptable):
 
 class SmoothL1Loss(_BoxBaseline):
     """Smooth L1 loss (``delta=0``: L1): see `torchghm.functional.smooth_l1_loss`.
+
+    Arguments:
+        delta: as there.
+        average: the mean is over ``"coordinates"``, or over ``"boxes"`` as detectors do, which is four times as much.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+        sync: take the mean of training over the coordinates of all ranks of ``torch.distributed``.
+
+    Raises:
+        ValueError: an option out of its range.
 
     Examples:
         >>> SmoothL1Loss(delta=1.0)(torch.tensor([1.0]), torch.tensor([0.0]))
@@ -84,6 +93,13 @@ class SmoothL1Loss(_BoxBaseline):
 
 class ASL1Loss(_BoxBaseline):
     """Authentic smooth L1 loss, GHM-R without harmonizing: see `torchghm.functional.asl1_loss`.
+
+    Arguments:
+        mu: as there.
+        average, reduction, sync: as in `SmoothL1Loss`.
+
+    Raises:
+        ValueError: an option out of its range.
 
     Examples:
         >>> ASL1Loss(mu=4.0)(torch.tensor([3.0]), torch.tensor([0.0]))

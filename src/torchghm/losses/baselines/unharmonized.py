@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, TypedDict
 import torch
 from torch import Tensor
 
-from torchghm.functional.arguments import check_choice, check_flag, check_number
+from torchghm.functional.arguments import check_choice, check_flag, check_integer
 from torchghm.functional.examples import Activation, Average, Reduction
 from torchghm.functional.gradient_share import positive_gradient_share
 from torchghm.functional.weighed import Formula, LossOptions, WeighedLoss, weigh_examples
@@ -66,13 +66,13 @@ class UnharmonizedLoss(Unscriptable):
         check_choice("activation", self.activation, self.activations)
         check_choice("average", self.average, ("positives", "examples"))
         check_choice("reduction", self.reduction, ("mean", "sum", "none"))
-        check_number("class_dim", self.class_dim, "an integer", ok=lambda value: isinstance(value, int))
-        check_number("ignore_index", self.ignore_index, "an integer", ok=lambda value: isinstance(value, int))
+        check_integer("class_dim", self.class_dim)
+        check_integer("ignore_index", self.ignore_index)
         check_flag("sync", self.sync)
         self.diagnostics = None
 
     def _formula(self) -> Formula:
-        """The loss of every example; refuses options out of range."""
+        """Return the formula of the loss of every example; refuse options out of range."""
         raise NotImplementedError
 
     def _take_in(self, weighed: WeighedLoss, gradient: Tensor | None) -> None:
@@ -103,5 +103,5 @@ class UnharmonizedLoss(Unscriptable):
         return weighed.loss
 
     def extra_repr(self) -> str:
-        """Shown by ``print``."""
+        """Return the options that ``print`` shows."""
         return f"activation={self.activation!r}, average={self.average!r}, reduction={self.reduction!r}"

@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from torchghm.functional.arguments import check_number
+from torchghm.functional.arguments import check_integer
 from torchghm.losses.state.float32_buffers import Float32Buffers
 from torchghm.losses.state.ranks import rank_count, sum_over_ranks
 
@@ -29,18 +29,13 @@ class ClassSums(Float32Buffers):
     def __init__(self, kinds: int, num_classes: int | None, sync: bool) -> None:
         super().__init__()
         if num_classes is not None:
-            check_number(
-                "num_classes",
-                num_classes,
-                "None or an integer of at least 1",
-                ok=lambda value: isinstance(value, int) and value >= 1,
-            )
+            check_integer("num_classes", num_classes, 1, expected="None or an integer of at least 1")
         self.num_classes = num_classes
         self.sync = sync
         self.register_buffer("sums", torch.zeros(kinds, num_classes or 0))
 
     def of(self, classes: int) -> Tensor:
-        """The sums [kinds, K] for logits of so many classes; 0 before the first batch."""
+        """Return the sums [kinds, K] for logits of so many classes; 0 before the first batch."""
         kinds, known = self.sums.shape
         if known == 0:
             return self.sums.new_zeros(kinds, classes)

@@ -78,7 +78,7 @@ class LogitAdjustedLoss(UnharmonizedLoss):
 
 
 def _checked(priors: Sequence[float] | Tensor) -> Tensor:
-    """The given priors as a tensor [K]."""
+    """Return the given priors as a tensor [K]."""
     try:
         values = torch.as_tensor(priors, dtype=torch.float32).detach()
     except (TypeError, ValueError) as error:

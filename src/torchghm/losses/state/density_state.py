@@ -125,7 +125,7 @@ class DensityState(Float32Buffers):
                 self.positives.copy_(averages.positives)
 
     def of_all_ranks(self, counts: Tensor) -> Tensor:
-        """Counts of any shape, in training summed over the ranks; evaluation sends nothing."""
+        """Return counts of any shape, in training summed over the ranks; evaluation sends nothing."""
         return sum_over_ranks(counts) if self.training and self.ranks > 1 else counts
 
     @property
@@ -167,5 +167,5 @@ class DensityState(Float32Buffers):
         super()._load_from_state_dict(state, prefix, *args)
 
     def extra_repr(self) -> str:
-        """Shown by ``print``."""
+        """Return the options that ``print`` shows."""
         return f"regions={self.fractions.numel()}, momentum={self.momentum}, sync={self.sync}"

@@ -9,7 +9,7 @@ from torchghm.functional.weights import inverse
 
 
 def rank_count() -> int:
-    """Number of processes of ``torch.distributed``, 1 without it."""
+    """Return the number of processes of ``torch.distributed``, 1 without it."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
@@ -21,7 +21,7 @@ def sum_over_ranks(values: Tensor) -> Tensor:
 
 
 def is_joint(loss: nn.Module) -> bool:
-    """Whether a loss without harmonizing, in training, is a mean over the examples of all ranks."""
+    """Return whether a loss without harmonizing, in training, is a mean over the examples of all ranks."""
     return bool(loss.training and loss.sync and loss.reduction == "mean" and rank_count() > 1)
 
 

@@ -70,7 +70,7 @@ class ResidualScale(nn.Module):
 
 
 def median_residual(fractions: Tensor) -> Tensor:
-    """The residual below which half of the (not necessarily normalised) distribution lies."""
+    """Return the residual below which half of the (not necessarily normalised) distribution lies."""
     cumulated = fractions.cumsum(0)
     half = cumulated[-1:] * HALF
     # All of shape [1]: a scalar index would wait for the device.

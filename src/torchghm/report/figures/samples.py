@@ -148,7 +148,7 @@ def read_image(sample: Sample) -> Image.Image:
 
 
 def _overlap(a: LabelledBox, b: LabelledBox) -> float:
-    """Intersection over union of two boxes."""
+    """Return the intersection over union of two boxes."""
     width = min(a.box[2], b.box[2]) - max(a.box[0], b.box[0])
     height = min(a.box[3], b.box[3]) - max(a.box[1], b.box[1])
     if width <= 0 or height <= 0:

@@ -49,7 +49,7 @@ def gradient_shares(
     gamma: float = 2.0,
     alpha: float = 0.25,
 ) -> dict[str, GradientShare]:
-    """Share of the total |gradient| by region and by positives, for `ce`, `focal`, `ghmc` and `ghmc_published`.
+    """Return the shares of the total |gradient| by region and by positives.
 
     Arguments:
         positive: counts of positive examples over equal cells of g in [0, 1], [n].
@@ -58,6 +58,12 @@ def gradient_shares(
         max_weight, normalize, density: options of GHM-C, as in `torchghm.GHMCLoss`.
         gamma: focusing parameter of the focal loss.
         alpha: weight of the positives in the focal loss, the negatives have `1 - alpha`.
+
+    Returns:
+        Shares by the name of the loss: `ce`, `focal`, `ghmc` and `ghmc_published`.
+
+    Raises:
+        ValueError: counts that are negative, of unlike numbers, or of no example; ``bins`` below 1.
 
     Examples:
         >>> shares = gradient_shares([0, 4], [96, 0], bins=2)

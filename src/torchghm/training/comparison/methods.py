@@ -6,9 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from torchghm.training.recipes.files import load_recipe
 from torchghm.training.recipes.packaged import packaged_names, packaged_text
+from torchghm.training.recipes.recipe import Recipe
 from torchghm.training.recipes.values import flattened, nearest, read_yaml
 
 Values = Mapping[str, Any]
@@ -37,6 +39,53 @@ class Preset:
     methods: dict[str, dict[str, Any]]
     recipe: dict[str, Any]
     baseline: str
+
+
+class Choices(NamedTuple):
+    """Methods, baseline and recipe of a comparison, all of them settled."""
+
+    methods: dict[str, dict[str, Any]]
+    baseline: str | None
+    """A whole name; None is the first method."""
+    recipe: Recipe
+
+
+def choices(
+    data: str | Path,
+    methods: Methods | str | Path,
+    baseline: str | None,
+    recipe: Recipe | str | Path | None,
+    changes: Values,
+) -> Choices:
+    """Return the methods, the baseline and the recipe that somebody asks for.
+
+    Arguments:
+        data: folder of the data set; it is read where neither a preset nor a recipe is named.
+        methods: of the comparison, or the name or file of a preset.
+        baseline: the method that others are measured by, or the beginning of its name; None is the preset's.
+        recipe: a recipe, its name or its file; None is the preset's, else the one that fits the data.
+        changes: values by dotted key that are laid over the recipe and over what a preset says of it.
+
+    Raises:
+        FileNotFoundError: no such data, recipe or preset.
+        ValueError: a method, a baseline or a value that there is not, or unusable data.
+    """
+    chosen: Recipe | None = None
+    if isinstance(methods, (str, Path)):
+        preset = load_preset(methods)
+        # What the caller says of the recipe goes before what the preset says.
+        chosen = load_recipe(load_recipe(recipe, preset.recipe), changes)
+        methods, baseline = preset.methods, baseline or preset.baseline
+    elif recipe is not None:
+        chosen = load_recipe(recipe, changes)
+    named = named_methods(methods)
+    if baseline is not None:
+        baseline = method_named(baseline, list(named))
+    if chosen is None:
+        from torchghm.training.loop.recipe_data import load_fitting
+
+        _, chosen = load_fitting(data, changes)
+    return Choices(named, baseline, chosen)
 
 
 def named_methods(methods: Methods) -> dict[str, dict[str, Any]]:

@@ -126,6 +126,22 @@ def check_place(out: Path) -> list[Path]:
     return found
 
 
+def comparison_call(plan: Plan, recipe: Recipe, out: Path, baseline: str) -> str:
+    """Return the call that makes this comparison again, to be copied from the table."""
+    usual = flattened(Recipe().plain())
+    values = {key: value for key, value in flattened(recipe.plain()).items() if usual.get(key) != value}
+    arguments = {
+        "methods": plan.methods,
+        "seeds": list(plan.seeds),
+        "split": plan.split,
+        "out": out.as_posix(),
+        "baseline": baseline,
+    }
+    lines = [f"{plan.data!r},", *(f"{name}={value!r}," for name, value in arguments.items())]
+    lines.append(f"recipe=Recipe().with_values({values!r}),")
+    return "\n".join(["compare(", *(f"    {line}" for line in lines), ")"])
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))

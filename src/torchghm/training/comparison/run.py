@@ -8,13 +8,13 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torchghm.atomic_files import write_json, write_text
 from torchghm.data import DetectionData
 from torchghm.results.files import ComparisonFiles
 from torchghm.training.comparison.methods import Methods, method_named
-from torchghm.training.comparison.plan import Plan, comparison_plan, write_plan
+from torchghm.training.comparison.plan import Plan, comparison_call, comparison_plan, write_plan
 from torchghm.training.comparison.table import (
     RunResults,
     comparison_csv,
@@ -24,8 +24,10 @@ from torchghm.training.comparison.table import (
 )
 from torchghm.training.loop.data_order import check_batch_size
 from torchghm.training.recipes.recipe import Recipe
-from torchghm.training.recipes.values import flattened
 from torchghm.training.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from torchghm.training.loop.progress import RunOfSeveral
 
 Train = Callable[..., Mapping[str, Any]]
 
@@ -103,20 +105,14 @@ def compare(
     plan, loaded = comparison_plan(data, methods, seeds, recipe, split)
     baseline = next(iter(plan.methods)) if baseline is None else method_named(baseline, list(plan.methods))
     # All recipes now: a name that no loss has is to be refused before the first run, not after it.
-    recipes = {
-        (name, seed): recipe.with_values(
-            {**plan.methods[name], "seed": seed, "data.evaluate": split}, source=f"method {name}"
-        )
-        for seed in plan.seeds
-        for name in sorted(plan.methods, key=lambda method: method != baseline)
-    }
+    recipes = _recipes(plan, recipe, split, baseline)
     _check(
         {pair[0]: one for pair, one in recipes.items() if overwrite or not _folder(out, *pair).results.exists()}, loaded
     )
     # With several devices every process comes here and trains, and the first one alone writes.
     join(recipe.trainer.accelerator)
     first = is_first()
-    command = command or _call(plan, recipe, out, baseline)
+    command = command or comparison_call(plan, recipe, out, baseline)
     if first:
         write_plan(out, plan, overwrite=overwrite)
         # The last call may have been interrupted between a run's end and the table's, or have had another baseline.
@@ -129,23 +125,41 @@ def compare(
     durations: list[float] = []
     for index, (name, seed) in enumerate(pending):
         left = len(pending) - index
+        place = RunOfSeveral(len(recipes) - left, len(recipes))
         if console is not None:
-            done = len(recipes) - left
-            heading = f"{_bar(done / len(recipes))} run {done + 1} of {len(recipes)}: {name}, seed {seed}"
-            console.print(heading + _time_left(durations, left), style="bold", highlight=False, markup=False)
+            heading = _heading(place, name, seed) + _time_left(durations, left)
+            console.print(heading, style="bold", highlight=False, markup=False)
         started = time.monotonic()
-        folder = _folder(out, name, seed)
-        # Also where there is nothing to resume: a folder without a checkpoint has its run started again.
-        place = RunOfSeveral(len(recipes) - left, len(recipes)) if progress else False
-        train(loaded, recipe=recipes[name, seed], out=folder.path, resume=True, progress=place)
+        _run_one(train, loaded, recipes[name, seed], _folder(out, name, seed), place if progress else False)
         durations.append(time.monotonic() - started)
         if first:
-            if not folder.results.exists():
-                raise FileNotFoundError(f"Expected argument `train` to write {folder.results}, but it is not there.")
             comparison = _write_tables(out, plan, recipes, baseline, command)
             if console is not None and left > 1 and pending[index + 1][1] != seed:
                 console.print(terminal_table(comparison))
     return out
+
+
+def _recipes(plan: Plan, recipe: Recipe, split: str, baseline: str) -> dict[tuple[str, int], Recipe]:
+    """Return the recipe of every run by method and seed, in the order of the runs: seed by seed, the baseline first."""
+    return {
+        (name, seed): recipe.with_values(
+            {**plan.methods[name], "seed": seed, "data.evaluate": split}, source=f"method {name}"
+        )
+        for seed in plan.seeds
+        for name in sorted(plan.methods, key=lambda method: method != baseline)
+    }
+
+
+def _run_one(
+    train: Train, data: DetectionData, recipe: Recipe, folder: RunFolder, progress: bool | RunOfSeveral
+) -> None:
+    """Train one method with one seed, or go on with an interrupted run of it."""
+    from torchghm.training.loop.processes import is_first
+
+    # Also where there is nothing to resume: a folder without a checkpoint has its run started again.
+    train(data, recipe=recipe, out=folder.path, resume=True, progress=progress)
+    if is_first() and not folder.results.exists():
+        raise FileNotFoundError(f"Expected argument `train` to write {folder.results}, but it is not there.")
 
 
 def _check(methods: Mapping[str, Recipe], data: DetectionData) -> None:
@@ -168,6 +182,11 @@ def _check(methods: Mapping[str, Recipe], data: DetectionData) -> None:
 
 def _folder(out: Path, name: str, seed: int) -> RunFolder:
     return RunFolder(ComparisonFiles(out).run(name, seed))
+
+
+def _heading(place: RunOfSeveral, name: str, seed: int) -> str:
+    bar = _bar(place.finished / place.runs)
+    return f"{bar} run {place.finished + 1} of {place.runs}: {name}, seed {seed}"
 
 
 def _bar(done: float, width: int = 20) -> str:
@@ -222,19 +241,3 @@ def _read_results(folder: RunFolder, recipe: Recipe) -> RunResults:
         if value is not None and not math.isfinite(value):
             raise ValueError(f"Expected `{metric}` in {folder.results} to be a finite number or null, but got {value}.")
     return results
-
-
-def _call(plan: Plan, recipe: Recipe, out: Path, baseline: str) -> str:
-    """Return the call that makes this comparison again, to be copied from the table."""
-    usual = flattened(Recipe().plain())
-    values = {key: value for key, value in flattened(recipe.plain()).items() if usual.get(key) != value}
-    arguments = {
-        "methods": plan.methods,
-        "seeds": list(plan.seeds),
-        "split": plan.split,
-        "out": out.as_posix(),
-        "baseline": baseline,
-    }
-    lines = [f"{plan.data!r},", *(f"{name}={value!r}," for name, value in arguments.items())]
-    lines.append(f"recipe=Recipe().with_values({values!r}),")
-    return "\n".join(["compare(", *(f"    {line}" for line in lines), ")"])

@@ -67,6 +67,9 @@ def export(
         out: the file; by default detector.onnx, detector.ts or detector.pt2 beside the checkpoint.
         overwrite: replace the file.
 
+    Returns:
+        The file, and how far its detections are from the checkpoint's.
+
     Raises:
         FileNotFoundError: no such checkpoint or data.
         FileExistsError: the file is there and may not be replaced.

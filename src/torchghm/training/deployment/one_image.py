@@ -72,7 +72,7 @@ class SymbolicLabelsFromZero(SymbolicTransform, LabelsFromZero):
 
 @contextmanager
 def symbolic(model: OneImageDetector) -> Iterator[None]:
-    """Within the block, let a model be one that `torch.export` can follow for all sizes."""
+    """Let `torch.export` follow a model for all sizes, within the block."""
     transform: Any = model.detector.transform
     kind, suppression = type(transform), box_ops.batched_nms
     transform.__class__ = SymbolicLabelsFromZero if kind is LabelsFromZero else SymbolicTransform

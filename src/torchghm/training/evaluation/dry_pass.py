@@ -16,7 +16,7 @@ from torchghm.detection import detection_examples
 from torchghm.detection.backbones.feature_pyramids import backbone_body
 from torchghm.training.evaluation.gradient_norms import classification_counts
 from torchghm.training.initial_weights import load_initial_weights
-from torchghm.training.loop.datamodule import Batch, to_floats
+from torchghm.training.loop.datamodule import Batch, on_device
 from torchghm.training.loop.module import DetectorModule
 from torchghm.training.loop.recipe_data import with_boxes
 from torchghm.training.recipes.optimizer import build_optimizer, build_schedule, clip_grad_norm_
@@ -125,10 +125,4 @@ def _batches(loader: DataLoader[Any], device: torch.device) -> Iterator[Batch]:
     """Yield batches without end, on the device."""
     while True:
         for images, targets in loader:
-            yield (
-                to_floats([image.to(device) for image in images]),
-                [
-                    {name: target[name].to(device) for name in ("boxes", "labels", "ignored_boxes")}
-                    for target in targets
-                ],
-            )
+            yield on_device(images, targets, device)

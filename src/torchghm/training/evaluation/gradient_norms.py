@@ -14,7 +14,7 @@ from torchghm.atomic_files import replaced
 from torchghm.data import DetectionDataset, Records, collate, evaluation_transforms
 from torchghm.detection import DetectionExamples, detection_examples
 from torchghm.losses import FocalLoss
-from torchghm.training.loop.datamodule import to_floats
+from torchghm.training.loop.datamodule import on_device
 from torchghm.training.loop.module import DetectorModule
 
 CELLS = 1000
@@ -42,14 +42,7 @@ def write_gradient_norms(path: Path, module: DetectorModule, records: Records) -
     dataset = DetectionDataset(chosen, module.classes, evaluation_transforms(), training=True)
     for start in range(0, len(dataset), BATCH):
         images, targets = collate([dataset[index] for index in range(start, min(start + BATCH, len(dataset)))])
-        examples = detection_examples(
-            module.detector,
-            to_floats([image.to(module.device) for image in images]),
-            [
-                {name: target[name].to(module.device) for name in ("boxes", "labels", "ignored_boxes")}
-                for target in targets
-            ],
-        )
+        examples = detection_examples(module.detector, *on_device(images, targets, module.device))
         of_positives, of_negatives = classification_counts(examples)
         positive += of_positives.cpu()
         negative += of_negatives.cpu()

@@ -56,7 +56,7 @@ def review(
     """
     out = Path(out)
     with new_folder(out, None, "a review") as made:
-        records, classes, detections, memory = run_comparison(run, data, device=device)
+        records, classes, detections, memory = labels_and_detections(run, data, device=device)
         findings = find_wrong_labels(records, gather_evidence(records, detections, memory), memory)
         write_csv(made / CSV_FILE, findings, records, classes)
         write_coco_findings(made / JSON_FILE, findings, records, classes)
@@ -67,10 +67,10 @@ def review(
     return findings
 
 
-def run_comparison(
+def labels_and_detections(
     run: str | Path, data: str | Path | None = None, *, device: str | torch.device | None = None
 ) -> tuple[Records, tuple[str, ...], list[Detections], Memory | None]:
-    """Return what is to be compared: the training labels of a run, what its model sees, and what the training saw.
+    """Return the training labels of a run, what its model detects in their images, and what the training remembers.
 
     Arguments:
         run: folder of the run, or a checkpoint.

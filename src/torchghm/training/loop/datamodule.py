@@ -155,6 +155,15 @@ def to_floats(images: list[Tensor]) -> list[Tensor]:
     return [image.float().div_(255) for image in images]
 
 
+def on_device(images: list[Tensor], targets: list[Target], device: torch.device) -> Batch:
+    """Return a batch of uint8 images and their targets on a device, the images as floats in [0, 1]."""
+    names = ("boxes", "labels", "ignored_boxes")
+    return (
+        to_floats([image.to(device) for image in images]),
+        [{name: target[name].to(device) for name in names} for target in targets],
+    )
+
+
 def leave_interrupts_to_the_parent(worker: int) -> None:
     """Ignore Ctrl-C in a worker process: the terminal sends it to all, and the training process ends the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -182,3 +182,8 @@ class DetectorModule(LightningModule):
             if schedule.get("total_steps", self.total_steps) != self.total_steps:  # one_cycle's own
                 del schedule["total_steps"], schedule["_schedule_phases"]
         self.means.load_state_dict(checkpoint.get(MEANS_KEY, {}), first=self.trainer.is_global_zero)
+
+
+def is_loss_state(name: str) -> bool:
+    """Return whether an entry of a detector's state dict belongs to one of its losses."""
+    return not {"cls_loss", "box_loss"}.isdisjoint(name.split("."))

@@ -15,7 +15,15 @@ from torchghm.training.recipes.values import as_yaml, checked, nearest, nested, 
 
 
 def recipe_names() -> list[str]:
-    """Return the names of the recipes that come with the library."""
+    """Return the names of the recipes that come with the library.
+
+    Returns:
+        Names in alphabetical order, as `load_recipe` takes them.
+
+    Examples:
+        >>> "finetune" in recipe_names()
+        True
+    """
     return packaged_names()
 
 
@@ -25,6 +33,9 @@ def load_recipe(recipe: Recipe | str | Path | None = None, values: Mapping[str, 
     Arguments:
         recipe: the name of one that comes with the library, a YAML file, or a recipe; None is "default".
         values: changes by dotted key, for example ``{"optimizer.lr": 1e-3}``.
+
+    Returns:
+        The recipe, checked.
 
     Raises:
         FileNotFoundError: no such name or file.

@@ -220,7 +220,7 @@ def _sentence(model: type[BaseModel], problem: ErrorDetails) -> str:
         example = _example(model, path)
         message = "should be a list" if example is None else f"should be a list such as {as_yaml(example)}"
     message = message.replace("'", "").replace("True", "true").replace("False", "false").replace("None", "null")
-    return f"{'.'.join(path)}: {message}, got {as_yaml(problem['input'])}"
+    return f"{'.'.join(path)}: {message}, but got {as_yaml(problem['input'])}"
 
 
 def _example(model: type[BaseModel], path: list[str]) -> Any:
