@@ -67,6 +67,9 @@ KINDS: dict[str, Kind] = {
     "path-outside": _error("a name leads out of the data folder", "put the file into the data folder"),
     "unknown-category": _error("an object has a category that is not defined", "define it, or count from 0"),
     "duplicate-category": _error("two categories share an id", "give each an id of its own"),
+    "class-lists-contradict": _error(
+        "two statements of the class names give a class different numbers", "delete the wrong one, or write both alike"
+    ),
     "duplicate-split": _error("two lists of images are of one split", "join them, or rename one"),
     "duplicate-image-id": _error("two images share an id", "give each an id of its own"),
     "missing-labels": _error(
@@ -129,6 +132,10 @@ KINDS: dict[str, Kind] = {
     ),
     "other-filename": _warning(
         "files whose <filename> is that of another image, taken by their own name", "write the right <filename>"
+    ),
+    "class-lists-differ": _warning(
+        "class lists with different names, of which settings and what lies beside the label files are followed",
+        "delete those that are left over",
     ),
     "ids-of-other-type": _note("ids of different types, equal as numbers"),
     "repeated-category-name": _warning("categories of the same name are taken as one class", "rename one"),
