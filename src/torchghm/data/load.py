@@ -24,6 +24,7 @@ from torchghm.data.problems import FileError, Problem, refuse
 from torchghm.data.reading import LAYOUTS
 from torchghm.data.records import Records
 from torchghm.data.splitting.splits import check_splits, in_split_order, split_by_seed, to_divide
+from torchghm.data.splitting.stated_splits import by_folders
 
 LEFT_OUT = ("image-left-out", "images-of-one-name", "unlisted-annotations", "unlabelled-split")
 """Kinds of problems that have named images which are not read."""
@@ -157,6 +158,8 @@ def read_data(
         folder.shards_at = shards_at
     problems: list[Problem] = []
     classes, splits = LAYOUTS[found_layout].read(folder, assumptions or Assumptions(), problems)
+    if found_layout != "shards":
+        splits = by_folders(splits, problems)
     problems += [
         Problem(str(folder.root), "malformed-annotations", f"the class name {name!a} is no text")
         for name in classes

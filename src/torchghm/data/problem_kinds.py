@@ -70,6 +70,7 @@ KINDS: dict[str, Kind] = {
     "class-lists-contradict": _error(
         "two statements of the class names give a class different numbers", "delete the wrong one, or write both alike"
     ),
+    "splits-contradict": _error("two statements put an image into different splits", "remove one of them"),
     "duplicate-split": _error("two lists of images are of one split", "join them, or rename one"),
     "duplicate-image-id": _error("two images share an id", "give each an id of its own"),
     "missing-labels": _error(
@@ -103,6 +104,14 @@ KINDS: dict[str, Kind] = {
     # Splits and images
     "no-boxes": _warning("a split has no box at all: AP cannot be measured on it", "see the other problems"),
     "absent-split": _warning("a split that is named is not there, left out", "add it, or strike it off"),
+    "splits-differ": _warning(
+        "images whose file or folder is called after another split than the stated one, which is followed",
+        "none, if that is so",
+    ),
+    "split-of-the-rest": _warning(
+        "images in no folder of a split, where others are in one for validation, taken to train with",
+        "move them into train/",
+    ),
     "split-by-other-name": _note("a folder of a less usual name is taken for the split for validation"),
     "unlabelled-split": _warning("a split without any label file, left out", "add the label files"),
     "unread-files": _warning("lists or folders that look like splits are not read", "name them as the layout does"),

@@ -19,6 +19,7 @@ from torchghm.data.reading.coco_places import coco_files, may_be_of
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.repairing.coco_boxes import mask_box
+from torchghm.data.splitting.stated_splits import SPLIT_KEYS, StatedSplits
 
 LARGEST_INSTANCES = 4 * 2**30  # COCO's own have half a GB; parsing takes several times as much memory
 COMPARED = 500
@@ -34,17 +35,23 @@ def read_coco(
     later files have follow.
     """
     classes: dict[str, int] = {}
-    splits = {}
-    for split, (file, image_folders) in coco_files(folder).items():
+    splits: dict[str, Records] = {}
+    files = coco_files(folder)
+    for split, (file, image_folders) in files.items():
         with reported(problems, file):
             data = _parse(folder.read(file, LARGEST_INSTANCES))
             categories, labels = _categories(data, file, classes, problems)
             annotations = Annotations(folder.root, "annotation id", ("xywh", "pixels"), assumptions)
             ids, images = _images(data["images"], file, split, image_folders, folder, annotations, problems)
             Objects(file, ids, images, categories, labels).add_to(annotations, data["annotations"], problems)
+            stated = StatedSplits(file)
+            for index, entry in zip(images, data["images"], strict=True):
+                if index >= 0:
+                    stated.add(annotations.names[index], next((entry[key] for key in SPLIT_KEYS if key in entry), None))
             del data
-            records = annotations.records(problems)
-            splits[split] = annotations.remaining(records)
+            records = annotations.remaining(annotations.records(problems))
+            names = {name: name for name in stated.by_image}
+            splits |= stated.divide(split, records, alone=len(files) == 1, names=names, problems=problems)
     return tuple(classes), splits
 
 

@@ -17,6 +17,7 @@ from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.splitting.split_names import is_within, split_of, split_of_path
 from torchghm.data.splitting.splits import in_split_order
+from torchghm.data.splitting.stated_splits import SPLIT_KEYS
 
 LOOKED_FOR = "CSV files with the columns filename, class, xmin, ymin, xmax, ymax, or of lines image,x1,y1,x2,y2,class"
 LARGEST_TABLE = 256 * 2**20
@@ -31,6 +32,7 @@ ALIASES = {
     "width": ("width",),
     "height": ("height",),
     "crowd": ("isgroupof",),
+    "split": SPLIT_KEYS,
 }
 OPEN_IMAGES = {"imageid", "labelname"}
 """Columns of Open Images: its corners are fractions, its images are named without `.jpg`, its groups are crowds."""
@@ -102,6 +104,7 @@ def _listed(folder: DataFolder, split: str, table: Table) -> ListedObjects:
         if image not in listed.sizes:
             width, height = (_number(_cell(cells, columns.get(side))) for side in ("width", "height"))
             listed.sizes[image] = (width, height)
+        listed.stated.add(image, _cell(cells, columns.get("split")))
         corners = [_number(_cell(cells, columns[corner])) for corner in CORNERS]
         known = sum(corner == corner for corner in corners)
         if not name and not known:

@@ -16,6 +16,7 @@ from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.repairing.coco_boxes import read_bbox
 from torchghm.data.splitting.split_names import is_within, split_of_path
 from torchghm.data.splitting.splits import in_split_order
+from torchghm.data.splitting.stated_splits import SPLIT_KEYS
 
 NAME = "metadata.jsonl"
 LOOKED_FOR = f"{NAME} beside the images, with file_name and objects (bbox and categories) in each line"
@@ -75,6 +76,7 @@ def _listed(folder: DataFolder, file: str) -> ListedObjects:
         if image in listed.sizes:
             listed.note("repeated-image", f"{image!r} in line {number}")
         listed.sizes.setdefault(image, (entry.get("width"), entry.get("height")))
+        listed.stated.add(image, next((entry[key] for key in SPLIT_KEYS if key in entry), None))
         for bbox, category, crowd in _objects(entry.get("objects"), number):
             box, how = read_bbox(bbox)
             if how:

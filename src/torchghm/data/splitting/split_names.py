@@ -42,6 +42,12 @@ def split_of_path(path: str) -> str | None:
     return None
 
 
+def is_split(part: str) -> bool:
+    """Whether a folder is called after a split and nothing else: `train2017`, `Test Set`, but not `test_tubes`."""
+    words = [word for word in re.split(r"[^a-z]+", part.casefold()) if word]
+    return split_of(part) is not None and all(word in PLACES or word in SPLIT_NAMES or word == "set" for word in words)
+
+
 def is_within(path: str) -> bool:
     """Whether a folder, relative to that of a data set, is a part of it: all of its names are places or splits."""
     return all(_is_place(part) for part in path.split("/")) if path else True
@@ -49,4 +55,4 @@ def is_within(path: str) -> bool:
 
 def _is_place(part: str) -> bool:
     words = [word for word in re.split(r"[^a-z]+", part.casefold()) if word]
-    return bool(words) and all(word in PLACES or word in SPLIT_NAMES for word in words)
+    return is_split(part) or (bool(words) and all(word in PLACES or word in SPLIT_NAMES for word in words))
