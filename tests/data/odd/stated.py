@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.data.odd.converted import cvat_set
+from tests.data.odd.converted import cvat, cvat_image, cvat_set
 from tests.data.odd.metadata import columns
 from tests.data.odd.names import moved, then
 from tests.data.odd.sets import (
@@ -25,6 +25,7 @@ from tests.data.odd.sets import (
     reads,
     text,
     write,
+    write_coco,
     write_voc,
     write_yolo,
 )
@@ -181,6 +182,37 @@ COCO: list[Odd] = [
 ]
 
 
+def same_names(file: str, content: str, other: str = "r") -> Make:
+    """Two folders with pictures of the same names, and a list of bare names."""
+
+    def make(root: Path) -> None:
+        for stem in ALL:
+            picture(root / f"train/{stem}.jpg")
+            picture(root / f"val/{stem}.jpg", other or stem)
+        write(root / file, content)
+
+    return make
+
+
+AMBIGUOUS = Refused("ambiguous-image", "'p.jpg' can be train/p.jpg or val/p.jpg")
+COCO += [
+    ("two folders with other pictures of the same names", same_names("all.json", json.dumps(coco(ALL))), AMBIGUOUS),
+    (
+        "two folders with other pictures of the same names, one called after the split",
+        then(write_coco, lambda root: [picture(root / f"images/{stem}.jpg", "z") for stem in ALL]),
+        reads(),
+    ),
+    (
+        "pictures beside the file, and others of the same names",
+        then(
+            lambda root: write_coco(root, None, "images/all.json", "images", splits={"x": ALL}),
+            lambda root: [picture(root / f"train/{stem}.jpg", "z") for stem in ALL],
+        ),
+        reads("unread-files", whole=True),
+    ),
+]
+
+
 def with_column(line: str, values: dict[str, str], column: str = "split") -> Make:
     def make(root: Path) -> None:
         for stem in ALL:
@@ -192,6 +224,7 @@ def with_column(line: str, values: dict[str, str], column: str = "split") -> Mak
 
 
 CSV: list[Odd] = [
+    ("two folders with other pictures of the same names", same_names("all.csv", HEADER + lines(ALL)), AMBIGUOUS),
     ("splits in one table, by folders", lambda root: table_in_folders(root), reads()),
     ("splits in one table, by a column", with_column("{}.jpg", SPLIT_OF), reads()),
     ("a column of another name", with_column("{}.jpg", SPLIT_OF, "Subset"), reads()),
@@ -241,6 +274,11 @@ VOC: list[Odd] = [
     ),
 ]
 CVAT: list[Odd] = [
+    (
+        "two folders with other pictures of the same names",
+        same_names("all.xml", cvat("".join(cvat_image(stem, number) for number, stem in enumerate(ALL)))),
+        AMBIGUOUS,
+    ),
     (
         "splits in names alone",
         then(

@@ -15,7 +15,7 @@ from torchghm.data.folders.folder import DataFolder
 from torchghm.data.problems import FileError, Problem, examples, reported
 from torchghm.data.reading.coco_ids import Ids
 from torchghm.data.reading.coco_objects import MASK_BOX, Entries, Objects
-from torchghm.data.reading.coco_places import coco_files, may_be_of
+from torchghm.data.reading.coco_places import alike, coco_files, may_be_of
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.repairing.coco_boxes import mask_box
@@ -125,9 +125,9 @@ def _images(
         if not isinstance(entry.get("file_name"), str):
             got = type(entry["file_name"]).__name__ if "file_name" in entry else "no such key"
             raise FileError(f"expected a file_name for image {entry['id']}, but got {got}")
-    found = FoundFiles(
-        folder, (entry["file_name"] for entry in entries), image_folders, lambda name: may_be_of(split, name)
-    )
+    names = (entry["file_name"] for entry in entries)
+    equals = alike(folder, split, file)
+    found = FoundFiles(folder, names, image_folders, lambda name: may_be_of(split, name), equals)
     if not found.by_name and not found.outside and entries and split not in ("train", "val", "trainval", "all"):
         raise FileError(
             f"none of the {len(entries)} images of {split!r} is there: {examples(found.missing)}", "absent-split"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from torchghm.data.folders.finding import FoundFiles
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.problems import Problem, examples
-from torchghm.data.reading.coco_places import may_be_of
+from torchghm.data.reading.coco_places import alike, may_be_of
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.splitting.stated_splits import StatedSplits
@@ -93,7 +93,8 @@ def _add(
     problems: list[Problem],
 ) -> dict[str, str]:
     """Add the images and objects of a file, and return the image file of each name that has one."""
-    found = FoundFiles(folder, listed.sizes, tuple(listed.starts), lambda name: may_be_of(split, name))
+    equals = alike(folder, split, listed.file)
+    found = FoundFiles(folder, listed.sizes, tuple(listed.starts), lambda name: may_be_of(split, name), equals)
     found.report(listed.file, f"of {split!r}", problems)
     indices: dict[str, int] = {}
     for name, size in listed.sizes.items():

@@ -12,7 +12,7 @@ from torchghm.data.assumptions import Assumptions
 from torchghm.data.folders.finding import FoundFiles
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.problems import FileError, Problem, examples, reported
-from torchghm.data.reading.coco_places import image_folders, may_be_of
+from torchghm.data.reading.coco_places import alike, image_folders, may_be_of
 from torchghm.data.reading.foreign.converted_files import Annotated, read_file
 from torchghm.data.reading.foreign.converted_places import annotation_files, split_of_file
 from torchghm.data.records import Records
@@ -74,7 +74,8 @@ def _add(
     label_of = {name: number for number, name in enumerate(classes)}
     starts = tuple(dict.fromkeys((place, posixpath.join(place, "images"), *image_folders(folder, split), "")))
     names = [image.name for _, image in images if isinstance(image.name, str)]
-    found = FoundFiles(folder, names, starts, lambda name: may_be_of(split, posixpath.dirname(name)))
+    equals = alike(folder, split, images[0][0])
+    found = FoundFiles(folder, names, starts, lambda name: may_be_of(split, posixpath.dirname(name)), equals)
     found.report(images[0][0], f"of {split!r}", problems)
     indices = {name: index for index, name in enumerate(annotations.names)}
     for file, image in images:
