@@ -72,6 +72,9 @@ KINDS: dict[str, Kind] = {
     ),
     "splits-contradict": _error("two statements put an image into different splits", "remove one of them"),
     "duplicate-split": _error("two lists of images are of one split", "join them, or rename one"),
+    "duplicate-annotations": _error(
+        "two annotation files are of one image, with different objects", "remove the one that is not right"
+    ),
     "duplicate-image-id": _error("two images share an id", "give each an id of its own"),
     "missing-labels": _error(
         "more than a few images have no label file: nobody has said that there is nothing to see in them",
@@ -140,7 +143,8 @@ KINDS: dict[str, Kind] = {
         "label files in another folder than the usual one, taken", "none, if they are the right ones"
     ),
     "other-filename": _warning(
-        "files whose <filename> is that of another image, taken by their own name", "write the right <filename>"
+        "files whose <filename> or imagePath is that of another image, taken by their own name",
+        "write the right name, or rename the file",
     ),
     "class-lists-differ": _warning(
         "class lists with different names, of which settings and what lies beside the label files are followed",
