@@ -117,7 +117,9 @@ KINDS: dict[str, Kind] = {
     ),
     "split-by-other-name": _note("a folder of a less usual name is taken for the split for validation"),
     "unlabelled-split": _warning("a split without any label file, left out", "add the label files"),
-    "unread-files": _warning("lists or folders that look like splits are not read", "name them as the layout does"),
+    "unread-files": _warning(
+        "lists or folders that look like splits, or like parts of one, are not read", "name them as the layout does"
+    ),
     "shared-image": _warning("an image is in more than one split", "take it out of one of them"),
     "repeated-image": _warning(
         "an image is listed twice in one split, taken once with all its objects", "list it once"
@@ -134,7 +136,11 @@ KINDS: dict[str, Kind] = {
     ),
     "shared-labels": _warning("images of one name and different kinds share their labels", "rename all but one"),
     "annotation-without-image": _warning("objects of an image that is not listed, dropped", "add the image"),
-    "unlisted-annotations": _warning("annotation files that no list of a split names, left out", "list them"),
+    "unlisted-annotations": _warning(
+        "annotation files that no list of a split names, or in a folder of a free name and of no image, or of one that "
+        "has another already, left out",
+        "list them, or delete them",
+    ),
     "unlisted-image": _note("images that no annotation and no list names, left out", "annotate them, or nothing"),
     "unusual-suffix": _note("images whose names end in a way that some tools do not know, read all the same"),
     # Names

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.images import SUFFIXES
 from torchghm.data.problems import FileError
-from torchghm.data.splitting.split_names import SPLIT_NAMES, is_within, split_of, split_of_path
+from torchghm.data.splitting.split_names import SPLIT_NAMES, split_of, split_of_path
 from torchghm.data.splitting.splits import in_split_order
 
 LOOKED_FOR = (
@@ -61,8 +61,8 @@ def other_coco_files(folder: DataFolder) -> dict[str, CocoFile]:
     """Return the files that are COCO's by their keys, whatever they are called."""
     by_split: dict[str, list[str]] = {}
     for place in folder.tree():
-        for file in folder.files(place, (".json",)) if is_within(place) else ():
-            if _has_keys(folder, file):
+        for file in folder.files(place, (".json",)) if folder.holds(place) else ():
+            if has_keys(folder, file):
                 split = split_of(posixpath.basename(file)[: -len(".json")]) or split_of_path(place) or "all"
                 by_split.setdefault(split, []).append(file)
     found = {}
@@ -93,7 +93,7 @@ def image_folders(folder: DataFolder, split: str) -> list[str]:
     fitting = [
         place
         for place, names in folder.tree().items()
-        if is_within(place) and may_be_of(split, place) and any(_is_image(name) for name in names)
+        if folder.holds(place) and may_be_of(split, place) and any(_is_image(name) for name in names)
     ]
     return sorted(fitting, key=lambda place: split_of_path(place) is None)
 
@@ -120,7 +120,7 @@ def _is_image(name: str) -> bool:
     return posixpath.splitext(name)[1].lower() in SUFFIXES
 
 
-def _has_keys(folder: DataFolder, file: str) -> bool:
+def has_keys(folder: DataFolder, file: str) -> bool:
     """Whether a JSON file has COCO's keys: it is looked through, not parsed, for it may be large."""
     missing = set(KEYS)
     try:

@@ -15,7 +15,7 @@ from torchghm.data.reading.coco_places import image_folders
 from torchghm.data.reading.listed_objects import ListedObject, ListedObjects, listed_records
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
-from torchghm.data.splitting.split_names import is_within, split_of, split_of_path
+from torchghm.data.splitting.split_names import split_of, split_of_path
 from torchghm.data.splitting.splits import in_split_order
 from torchghm.data.splitting.stated_splits import SPLIT_KEYS
 
@@ -66,8 +66,8 @@ def csv_tables(folder: DataFolder) -> dict[str, Table]:
     """
     by_split: dict[str, list[Table]] = {}
     for place in folder.tree():
-        for file in folder.files(place, (".csv",)) if is_within(place) else ():
-            if (table := _table(folder, file)) is not None:
+        for file in folder.files(place, (".csv",)) if folder.holds(place) else ():
+            if (table := table_of(folder, file)) is not None:
                 split = split_of(posixpath.basename(file)) or split_of_path(place) or "all"
                 by_split.setdefault(split, []).append(table)
     for split, tables in by_split.items():
@@ -117,7 +117,7 @@ def _listed(folder: DataFolder, split: str, table: Table) -> ListedObjects:
     return listed
 
 
-def _table(folder: DataFolder, file: str) -> Table | None:
+def table_of(folder: DataFolder, file: str) -> Table | None:
     """Return what a CSV file is, None if it is no table of boxes."""
     try:
         found = folder.file(file)

@@ -11,13 +11,12 @@ from collections.abc import Callable, Sequence
 from torchghm.data.folders.file_names import loose_name
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.problems import FileError, Problem, common_place, examples
+from torchghm.data.splitting.split_names import OF_RUNS
 
 FEW = 0.05
 """Share of a split's images that may lack a label file before somebody has to say what that means."""
 NOT_LABELS = ("classes", "obj", "labels", "train", "val", "valid", "test", "readme", "notes", "requirements", "license")
 """Text files that lie among label files and are none."""
-OF_RUNS = ("runs", "predictions", "predict", "detect", "results")
-"""Folders of what a detector found, which is no annotation."""
 
 
 class LabelFiles:

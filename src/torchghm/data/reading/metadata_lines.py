@@ -14,7 +14,7 @@ from torchghm.data.reading.listed_objects import ListedObject, ListedObjects, li
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.repairing.coco_boxes import read_bbox
-from torchghm.data.splitting.split_names import is_within, split_of_path
+from torchghm.data.splitting.split_names import split_of_path
 from torchghm.data.splitting.splits import in_split_order
 from torchghm.data.splitting.stated_splits import SPLIT_KEYS
 
@@ -34,13 +34,18 @@ def metadata_files(folder: DataFolder) -> dict[str, str]:
     found: dict[str, str] = {}
     for place in sorted(folder.tree()):
         file = posixpath.join(place, NAME)
-        head = folder.head(file, HEAD) if is_within(place) else b""
-        if b'"file_name"' in head and b'"objects"' in head:
+        if folder.holds(place) and has_objects(folder, file):
             split = split_of_path(place) or "all"
             if split in found:
                 raise FileError(f"expected one {NAME} of {split!r}, but got {found[split]}, {file}", "duplicate-split")
             found[split] = file
     return in_split_order(found)
+
+
+def has_objects(folder: DataFolder, file: str) -> bool:
+    """Whether a file names images and their objects."""
+    head = folder.head(file, HEAD)
+    return b'"file_name"' in head and b'"objects"' in head
 
 
 def read_metadata(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from array import array
 from itertools import chain
@@ -52,7 +53,8 @@ def read_voc(
     indices: dict[str, int] = {}
     for file in dict.fromkeys(chain.from_iterable(splits.values())):
         with reported(problems, file):
-            indices[file] = images.read(file, problems)
+            if (index := images.read(file, problems)) is not None:
+                indices[file] = index
     problems += [per_file(what, of_kind, "objects") for what, of_kind in images.found.items()]
     annotations.image_ids = array("q", (ids.get(name, at) for at, name in enumerate(annotations.names, start=1)))
     names = order if set(classes) <= set(order) else sorted(classes)
@@ -94,8 +96,8 @@ class _Images:
         self.found: Found = {}
         self._read: dict[str, tuple[int, str, list[Object]]] = {}
 
-    def read(self, file: str, problems: list[Problem]) -> int:
-        """Add an image and its objects and return its index.
+    def read(self, file: str, problems: list[Problem]) -> int | None:
+        """Add an image and its objects and return its index; None of a file in a further folder, of no new image.
 
         Raises:
             FileError: the file or its image is not there, or cannot be used.
@@ -105,6 +107,10 @@ class _Images:
             raise FileError("does not exist, but a split lists it", "missing-annotations")
         root = _parse(self.folder.read(there, LARGEST_XML))
         image = self.files.image(there, root.findtext("filename"), problems)
+        further = posixpath.dirname(there) in self.files.further
+        if image is None and further:
+            self.found.setdefault("unlisted-annotations", []).append((there, "is of no image"))
+            return None
         if image is None:
             stem = file.rpartition("/")[2][: -len(".xml")]
             raise FileError(
@@ -117,12 +123,12 @@ class _Images:
             self._read[image] = (index, there, [])
         index, first, known = self._read[image]
         if first != there:
-            kind = (
-                "duplicate-annotations"
-                if known and objects and sorted(known, key=str) != sorted(objects, key=str)
-                else "repeated-image"
-            )
+            differ = known and objects and sorted(known, key=str) != sorted(objects, key=str)
+            kind = "duplicate-annotations" if differ else "repeated-image"
+            kind = "unlisted-annotations" if further else kind
             self.found.setdefault(kind, []).append((there, f"is of {image}, as is {first}"))
+            if further:
+                return None
         if not known:
             known += objects
             for number, (name, corners, difficult) in enumerate(objects, start=1):

@@ -13,10 +13,10 @@ from typing import Any
 import yaml
 
 from torchghm.data.evidence.class_lists import CLASS_LISTS, class_names, lists_in
-from torchghm.data.folders.folder import DataFolder
+from torchghm.data.folders.folder import DataFolder, is_inside
 from torchghm.data.images import SUFFIXES
 from torchghm.data.problems import FileError
-from torchghm.data.splitting.split_names import SPLIT_NAMES, is_within, split_of_path
+from torchghm.data.splitting.split_names import SPLIT_NAMES, split_of_path
 
 LARGEST_SETTINGS = 2**19  # the parser takes some ten seconds for that
 USUAL = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
@@ -67,7 +67,7 @@ def yolo_source(folder: DataFolder) -> tuple[str, Callable[[DataFolder, str], Yo
             return file, read_darknet
     if not any(_is_label(name) for names in folder.tree().values() for name in names):
         return None
-    for place in ("", *(place for place in folder.tree() if place and is_within(place))):
+    for place in ("", *(place for place in folder.tree() if place and folder.holds(place))):
         if (lists := lists_in(folder, place)) and _image_folders(folder):
             return lists[0], read_class_list
     return None
@@ -126,7 +126,9 @@ def read_class_list(folder: DataFolder, file: str) -> YoloSource:
     """
     places: dict[str, list[str]] = {}
     for place in _image_folders(folder):
-        places.setdefault(split_of_path(place) or "all", []).append(place)
+        of_split = places.setdefault(split_of_path(place) or "all", [])
+        if not any(is_inside(place, above) for above in of_split):  # which are read with the folders in them
+            of_split.append(place)
     if len(places) > 1 and "all" in places:
         raise FileError(f"expected all folders of images to be called after splits, but got {', '.join(places['all'])}")
     return YoloSource(file, class_names(folder, file), places, stated=False)
@@ -136,7 +138,7 @@ def _image_folders(folder: DataFolder) -> list[str]:
     return [
         place
         for place, names in folder.tree().items()
-        if is_within(place) and any(posixpath.splitext(name)[1].lower() in SUFFIXES for name in names)
+        if folder.holds(place) and any(posixpath.splitext(name)[1].lower() in SUFFIXES for name in names)
     ]
 
 

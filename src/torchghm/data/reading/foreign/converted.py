@@ -16,7 +16,7 @@ from torchghm.data.images import SUFFIXES
 from torchghm.data.problems import FileError, Problem, examples, per_file, reported
 from torchghm.data.reading.coco_places import alike, image_folders, may_be_of
 from torchghm.data.reading.foreign.converted_files import Annotated, read_file
-from torchghm.data.reading.foreign.converted_places import annotation_files, split_of_file
+from torchghm.data.reading.foreign.converted_places import annotation_files, further_files, split_of_file
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.splitting.split_names import split_of
@@ -38,7 +38,9 @@ def read_converted(
         problems: so far.
     """
     by_split: dict[str, dict[str, list[tuple[str, Annotated]]]] = {}
-    for file in annotation_files(layout, folder):
+    files = annotation_files(layout, folder)
+    further = further_files(layout, folder)
+    for file in (*files, *further):
         with reported(problems, file):
             for image in read_file(layout, folder, file, problems):
                 split = split_of(image.split) or image.split or split_of_file(layout, file)
@@ -59,6 +61,7 @@ def read_converted(
     splits = {}
     for split, places in by_split.items():
         images = _SplitImages(folder, layout, split, classes, Annotations(folder.root, "object", _BOXES, assumptions))
+        images.further = frozenset(further if files else ())
         for place, of_place in places.items():
             images.add(place, of_place, problems)
         images.report(problems)
@@ -76,16 +79,22 @@ class _SplitImages:
         self.label_of = {name: number for number, name in enumerate(classes)}
         self.by_image: dict[str, tuple[int, str, list[Box]]] = {}
         self.found: dict[str, list[tuple[str, str]]] = {}
+        self.further: frozenset[str] = frozenset()
 
     def add(self, place: str, images: list[tuple[str, Annotated]], problems: list[Problem]) -> None:
         """Add the images that the annotation files of one folder describe."""
         folder, split = self.folder, self.split
-        starts = tuple(dict.fromkeys((place, posixpath.join(place, "images"), *image_folders(folder, split), "")))
+        called_so = [each for each in folder.tree() if place and posixpath.basename(each) == posixpath.basename(place)]
+        called_so = [] if folder.holds(place) else called_so
+        beside = (place, posixpath.join(place, "images"), *called_so)
+        starts = tuple(dict.fromkeys((*beside, *image_folders(folder, split), "")))
         if self.layout == "labelme":
             images = [(file, image._replace(name=self._own_name(file, image.name, starts))) for file, image in images]
         names = [image.name for _, image in images if isinstance(image.name, str)]
         equals = alike(folder, split, images[0][0])
         found = FoundFiles(folder, names, starts, self._is_of_split, equals)
+        of_further = {image.name for file, image in images if file in self.further}
+        found.missing = [name for name in found.missing if name not in of_further]
         found.report(images[0][0], f"of {split!r}", problems)
         for file, image in images:
             with reported(problems, file):
@@ -94,10 +103,15 @@ class _SplitImages:
                 path = found.by_name.get(image.name)
                 if path is not None:
                     self._add_image(path, file, image)
+                elif file in self.further:
+                    self._note("unlisted-annotations", file, f"is of {image.name}, which is not there")
 
     def report(self, problems: list[Problem]) -> None:
         """Report what is wrong with names, and images that several files describe."""
         problems += [per_file(what, of_kind) for what, of_kind in self.found.items()]
+
+    def _note(self, kind: str, file: str, words: str) -> None:
+        self.found.setdefault(kind, []).append((file, words))
 
     def _is_of_split(self, name: str) -> bool:
         return may_be_of(self.split, posixpath.dirname(name))
@@ -118,7 +132,7 @@ class _SplitImages:
         if len(own) != 1:
             return stated
         kind = "other-filename" if there else "file-by-other-name"
-        self.found.setdefault(kind, []).append((file, f"is of {own[0]}, though imagePath is {stated}"))
+        self._note(kind, file, f"is of {own[0]}, though imagePath is {stated}")
         return posixpath.relpath(own[0], posixpath.dirname(file) or ".")
 
     def _images_called(self, stem: str, place: str) -> list[str]:
@@ -132,8 +146,8 @@ class _SplitImages:
         if first != file:
             differ = boxes and image.boxes and sorted(boxes, key=str) != sorted(image.boxes, key=str)
             kind = "duplicate-annotations" if differ else "repeated-image"
-            self.found.setdefault(kind, []).append((file, f"is of {path}, as is {first}"))
-            if boxes:
+            self._note("unlisted-annotations" if file in self.further else kind, file, f"is of {path}, as is {first}")
+            if boxes or file in self.further:
                 return
         boxes += image.boxes
         for number, (label, corners) in enumerate(image.boxes, start=1):
