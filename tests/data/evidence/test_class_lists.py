@@ -47,3 +47,11 @@ def test_a_further_class_counts_once_it_is_used(tmp_path):
     assert lists.own("a/1.txt", "a/1.jpg") is None
     assert lists.classes(1) == ("cat", "dog")
     assert lists.classes(2) == ("cat", "dog", "emu")
+
+
+def test_the_labels_of_an_image_called_classes_are_no_list(tmp_path):
+    write(tmp_path / "labels/classes.txt", "0 0.5 0.5 0.1 0.1\n")
+    lists, problems = ClassLists(DataFolder(tmp_path), "data.yaml", ("cat",), stated=True), []
+    lists.compare([("labels/classes.txt", "images/classes.jpg")])
+    lists.report(problems)
+    assert not problems

@@ -83,11 +83,13 @@ class ClassLists:
 
     def compare(self, label_files: Sequence[Pair]) -> None:
         """Find and compare the lists of all label files, each with its image."""
+        of_images = {labels for labels, _ in label_files}  # an image may be called classes.jpg
         folders = dict.fromkeys((posixpath.dirname(labels), posixpath.dirname(image)) for labels, image in label_files)
         for pair in folders:
             self._chosen[pair] = self.file
             around = [(listed, place) for place in _around(*pair) for listed in lists_in(self.folder, place)]
-            known = [(listed, self._strong(listed, place in pair)) for listed, place in around if self._names(listed)]
+            around = [(listed, place) for listed, place in around if listed not in of_images and self._names(listed)]
+            known = [(listed, self._strong(listed, place in pair)) for listed, place in around]
             if not self.stated:
                 self._chosen[pair] = next((listed for listed, strong in known if strong), self.file)
             undecided = not self.stated and not any(strong for _, strong in known)
