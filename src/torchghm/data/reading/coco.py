@@ -155,10 +155,10 @@ def _images(
 
 
 def _is_plain(bbox: Any) -> bool:
-    """Whether a box is four numbers, NaN not among them."""
+    """Whether a box is four numbers, NaN not among them, with an area."""
     try:
         x, y, width, height = bbox
         total = x + y + width + height
     except (TypeError, ValueError):
         return False
-    return type(total) in (float, int) and total == total
+    return type(total) in (float, int) and total == total and width > 0 and height > 0

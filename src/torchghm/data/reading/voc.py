@@ -157,13 +157,16 @@ def _objects(root: Element) -> list[Element]:
     """Return the objects of an image.
 
     Raises:
-        FileError: an object that is called or placed otherwise and would become background.
+        FileError: an object that is called or placed otherwise, or is rotated, and would become background.
     """
     objects = root.findall("object")
     for item in root:
         if item.tag not in USUAL and any(inner.tag.casefold() in ("bndbox", "object") for inner in item.iter()):
             raise FileError(f"expected objects as <object> in <annotation>, but got some in <{item.tag}>")
-    return objects
+    if turned := sum(1 for item in objects if item.find("robndbox") is not None):
+        raise FileError(f"{turned} of {len(objects)}: {turned} of 'robndbox'", "shapes-not-read")
+    # LabelMe's web tool keeps what was struck off.
+    return [item for item in objects if (item.findtext("deleted") or "").strip() != "1"]
 
 
 def _corners(item: Element) -> tuple[list[float | None], str, str]:
