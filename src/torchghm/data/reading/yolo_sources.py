@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from torchghm.data.evidence.class_lists import CLASS_LISTS, class_names, lists_in
+from torchghm.data.evidence.other_tools import HEAD, lists_boxes
 from torchghm.data.folders.folder import DataFolder, is_inside
 from torchghm.data.images import SUFFIXES
 from torchghm.data.problems import FileError
@@ -65,7 +66,8 @@ def yolo_source(folder: DataFolder) -> tuple[str, Callable[[DataFolder, str], Yo
     for file in folder.files("", (".data",)):
         if _has_keys(folder, file, r"names\s*=", r"train\s*="):
             return file, read_darknet
-    if not any(_is_label(name) for names in folder.tree().values() for name in names):
+    texts = (posixpath.join(place, name) for place, names in folder.tree().items() for name in names if _is_label(name))
+    if not any(not lists_boxes(folder.head(file, HEAD)) for file in texts):
         return None
     for place in ("", *(place for place in folder.tree() if place and folder.holds(place))):
         if (lists := lists_in(folder, place)) and _image_folders(folder):
