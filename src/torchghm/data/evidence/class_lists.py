@@ -76,7 +76,7 @@ class ClassLists:
         self.base = tuple(classes)
         self.names = list(classes)
         self._by_list: dict[str, tuple[str, ...]] = {file: self.base}
-        self._own: dict[str, OwnClasses] = {}
+        self._own: dict[str, OwnClasses | None] = {}
         self._chosen: dict[Pair, str] = {}
         self._refused: dict[Pair, str] = {}
         self._warned: dict[Pair, str] = {}
@@ -113,17 +113,17 @@ class ClassLists:
     def own(self, label_file: str, image: str) -> OwnClasses | None:
         """Return the classes that a label file counts by, None if they are those of the data."""
         listed = self._chosen.get((posixpath.dirname(label_file), posixpath.dirname(image)), self.file)
-        names = self._by_list[listed]
+        if listed not in self._own:
+            self._own[listed] = self._counted_by(self._by_list[listed])
+        return self._own[listed]
+
+    def _counted_by(self, names: tuple[str, ...]) -> OwnClasses | None:
         if not _differ(names, self.base) and len(names) <= len(self.base):
             return None
-        if listed not in self._own:
-            exact = {name: number for number, name in enumerate(self.names)}
-            plain = {_plain(name): number for number, name in reversed(list(enumerate(self.names)))}
-            numbers: dict[float, int] = {
-                number: exact.get(name, plain[_plain(name)]) for number, name in enumerate(names)
-            }
-            self._own[listed] = OwnClasses(names, numbers)
-        return self._own[listed]
+        exact = {name: number for number, name in enumerate(self.names)}
+        plain = {_plain(name): number for number, name in reversed(list(enumerate(self.names)))}
+        numbers = ((float(number), exact.get(name, plain[_plain(name)])) for number, name in enumerate(names))
+        return OwnClasses(names, dict(numbers))
 
     def classes(self, highest: int) -> tuple[str, ...]:
         """Return the classes of the data, and of those that only further lists have as many as the highest label."""

@@ -144,8 +144,8 @@ def table_of(folder: DataFolder, file: str) -> Table | None:
         if found is None:
             return None
         with (folder.root / found).open("rb") as content:
-            lines = [content.readline(4096).decode("utf-8-sig").strip() for _ in range(FIRST_LINES)]
-    except (FileError, OSError, UnicodeDecodeError):
+            lines = [content.readline(4096).decode("utf-8-sig", "replace").strip() for _ in range(FIRST_LINES)]
+    except (FileError, OSError):
         return None
     # The first images may have no objects.
     first = next((line for line in lines if not re.fullmatch(r"[^,;\t]*([,;\t])\1*", line)), lines[0])

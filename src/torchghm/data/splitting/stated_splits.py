@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from torchghm.data.problems import Problem, common_place, examples
 from torchghm.data.records import Records
@@ -84,13 +85,17 @@ def by_folders(splits: Mapping[str, Records], problems: list[Problem]) -> dict[s
     only = next(iter(splits), "")
     if len(splits) != 1 or only not in UNSTATED:
         return dict(splits)
-    return _divided(only, splits[only], [_told_by_folders(name) for name in splits[only].names()], problems)
+    return _divided(only, splits[only], list(map(_told_by_folders, splits[only].names())), problems)
 
 
 def _told_by_folders(image: str) -> str | None:
     """Return the split that one of an image's folders is called after, whatever else lies between."""
-    folders = reversed(posixpath.dirname(image).split("/"))
-    return next((split_of(part) for part in folders if is_split(part)), None)
+    return _told(posixpath.dirname(image))
+
+
+@lru_cache(maxsize=1024)
+def _told(folder: str) -> str | None:
+    return next((split_of(part) for part in reversed(folder.split("/")) if is_split(part)), None)
 
 
 def _divided(split: str, records: Records, told: Sequence[str | None], problems: list[Problem]) -> dict[str, Records]:

@@ -80,6 +80,7 @@ class _SplitImages:
         self.by_image: dict[str, tuple[int, str, list[Box]]] = {}
         self.found: dict[str, list[tuple[str, str]]] = {}
         self.further: frozenset[str] = frozenset()
+        self._by_stem: dict[str, dict[str, list[str]]] = {}
 
     def add(self, place: str, images: list[tuple[str, Annotated]], problems: list[Problem]) -> None:
         """Add the images that the annotation files of one folder describe."""
@@ -136,7 +137,11 @@ class _SplitImages:
         return posixpath.relpath(own[0], posixpath.dirname(file) or ".")
 
     def _images_called(self, stem: str, place: str) -> list[str]:
-        return [image for image in self.folder.files(place, SUFFIXES) if _stem(image) == stem]
+        if place not in self._by_stem:
+            by_stem = self._by_stem.setdefault(place, {})
+            for image in self.folder.files(place, SUFFIXES):
+                by_stem.setdefault(_stem(image), []).append(image)
+        return self._by_stem[place].get(stem, [])
 
     def _add_image(self, path: str, file: str, image: Annotated) -> None:
         if path not in self.by_image:
