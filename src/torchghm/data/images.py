@@ -18,10 +18,16 @@ if TYPE_CHECKING:
 
 # Only these decoders are run on data. Pillow knows more, and EPS among them starts another program.
 FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
-SUFFIXES = (".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+SUFFIXES = (
+    *(".bmp", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif"),
+    *(".tiff", ".webp"),
+)
 UNUSUAL = (".jfif", ".jpe")
 """Suffixes of JPEG files that some tools do not know."""
-UNDECODED = (".arw", ".avif", ".cr2", ".dng", ".exr", ".hdr", ".heic", ".heif", ".jxl", ".nef", ".psd", ".raw", ".svg")
+UNDECODED = (
+    *(".arw", ".avif", ".cr2", ".dcm", ".dib", ".dng", ".exr", ".hdr", ".heic", ".heif", ".jxl", ".nef", ".psd"),
+    *(".raw", ".svg", ".tga"),
+)
 """Suffixes of images that are not decoded: convert them."""
 
 PIXEL_LIMIT = 1024 * 1024 * 1024 // 4 // 3

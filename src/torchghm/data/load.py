@@ -13,6 +13,7 @@ from torchghm.data.evidence.other_tools import other_tool
 from torchghm.data.evidence.seen import what_is_there
 from torchghm.data.evidence.sets import (
     class_problems,
+    further_problems,
     split_problems,
     suffix_problems,
     unlisted_problems,
@@ -24,6 +25,7 @@ from torchghm.data.problems import FileError, Problem, refuse
 from torchghm.data.reading import LAYOUTS
 from torchghm.data.records import Records
 from torchghm.data.splitting.splits import check_splits, in_split_order, split_by_seed, to_divide
+from torchghm.data.splitting.stated_splits import by_folders
 
 LEFT_OUT = ("image-left-out", "images-of-one-name", "unlisted-annotations", "unlabelled-split")
 """Kinds of problems that have named images which are not read."""
@@ -157,6 +159,8 @@ def read_data(
         folder.shards_at = shards_at
     problems: list[Problem] = []
     classes, splits = LAYOUTS[found_layout].read(folder, assumptions or Assumptions(), problems)
+    if found_layout != "shards":
+        splits = by_folders(splits, problems)
     problems += [
         Problem(str(folder.root), "malformed-annotations", f"the class name {name!a} is no text")
         for name in classes
@@ -166,6 +170,8 @@ def read_data(
     if found_layout != "shards" and not any(problem.fatal for problem in problems):
         left_out = sum(problem.count for problem in problems if problem.what in LEFT_OUT)
         problems += unlisted_problems(folder, splits, left_out)
+    if (lists := LAYOUTS[found_layout].lists) is not None:
+        problems += further_problems(folder, *lists)
     divided = to_divide(splits)
     if divided:
         problems += unread_problems(folder, splits)
@@ -187,18 +193,18 @@ def _recognise(root: Path, layout: str | None) -> tuple[DataFolder, str]:
     if not root.is_dir():
         raise refuse(root, [Problem(str(root), "unusable-folder", "expected a folder, but got a file")])
     wanted = [layout] if layout else list(LAYOUTS)
-    places = [root]
-    for level in range(3):  # archives are often unpacked into a folder of their name, or two
-        found: list[tuple[DataFolder, str]] = []
-        for evidence in ("usual", "like", "other"):
-            found = found or [match for place in places for match in _layouts(place, wanted, evidence)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            several = ", ".join(f"{name} in {folder.root}" for folder, name in found)
-            detail = f"expected one data set, but got several: {several}; name the folder, or the layout"
-            raise refuse(root, [Problem(str(root), "unusable-folder", detail)])
-        places = [inner for place in places for inner in _inner_folders(place)] if level < 2 else []
+    level, found = _search(root, wanted, deep=False)
+    if level > 0 and not any(LAYOUTS[name].usual(folder) for folder, name in found):
+        # Annotations that lie in folders of free names would be taken for a data set without images.
+        above, in_all = _search(root, wanted, deep=True)
+        if len(in_all) == 1 and (above < level or not found):
+            found = in_all
+    if len(found) == 1:
+        return found[0]
+    if found:
+        several = ", ".join(f"{name} in {folder.root}" for folder, name in found)
+        detail = f"expected one data set, but got several: {several}; name the folder, or the layout"
+        raise refuse(root, [Problem(str(root), "unusable-folder", detail)])
     looked_for = "; ".join(f"{name}: {LAYOUTS[name].looked_for}" for name in wanted)
     folder = DataFolder(root)
     detail = (
@@ -209,14 +215,26 @@ def _recognise(root: Path, layout: str | None) -> tuple[DataFolder, str]:
     raise refuse(root, [Problem(str(root), "unusable-folder", detail)])
 
 
+def _search(root: Path, wanted: list[str], *, deep: bool) -> tuple[int, list[tuple[DataFolder, str]]]:
+    """Return the layouts that are found at the first level that has any, and the level."""
+    places = [root]
+    for level in range(3):  # archives are often unpacked into a folder of their name, or two
+        for evidence in ("usual", "like", "other"):
+            if found := [match for place in places for match in _layouts(place, wanted, evidence, deep)]:
+                return level, found
+        places = [inner for place in places for inner in _inner_folders(place)] if level < 2 else []
+    return 3, []
+
+
 def _inner_folders(place: Path) -> list[Path]:
     return sorted(
         path for path in place.iterdir() if path.is_dir() and not path.is_symlink() and not is_hidden(path.name)
     )
 
 
-def _layouts(root: Path, wanted: list[str], evidence: str) -> list[tuple[DataFolder, str]]:
+def _layouts(root: Path, wanted: list[str], evidence: str, deep: bool) -> list[tuple[DataFolder, str]]:
     folder = DataFolder(root)
+    folder.deep = deep
     try:
         return [(folder, name) for name in wanted if getattr(LAYOUTS[name], evidence)(folder)]
     except FileError as error:

@@ -67,7 +67,14 @@ KINDS: dict[str, Kind] = {
     "path-outside": _error("a name leads out of the data folder", "put the file into the data folder"),
     "unknown-category": _error("an object has a category that is not defined", "define it, or count from 0"),
     "duplicate-category": _error("two categories share an id", "give each an id of its own"),
+    "class-lists-contradict": _error(
+        "two statements of the class names give a class different numbers", "delete the wrong one, or write both alike"
+    ),
+    "splits-contradict": _error("two statements put an image into different splits", "remove one of them"),
     "duplicate-split": _error("two lists of images are of one split", "join them, or rename one"),
+    "duplicate-annotations": _error(
+        "two annotation files are of one image, with different objects", "remove the one that is not right"
+    ),
     "duplicate-image-id": _error("two images share an id", "give each an id of its own"),
     "missing-labels": _error(
         "more than a few images have no label file: nobody has said that there is nothing to see in them",
@@ -100,9 +107,19 @@ KINDS: dict[str, Kind] = {
     # Splits and images
     "no-boxes": _warning("a split has no box at all: AP cannot be measured on it", "see the other problems"),
     "absent-split": _warning("a split that is named is not there, left out", "add it, or strike it off"),
+    "splits-differ": _warning(
+        "images whose file or folder is called after another split than the stated one, which is followed",
+        "none, if that is so",
+    ),
+    "split-of-the-rest": _warning(
+        "images in no folder of a split, where others are in one for validation, taken to train with",
+        "move them into train/",
+    ),
     "split-by-other-name": _note("a folder of a less usual name is taken for the split for validation"),
     "unlabelled-split": _warning("a split without any label file, left out", "add the label files"),
-    "unread-files": _warning("lists or folders that look like splits are not read", "name them as the layout does"),
+    "unread-files": _warning(
+        "lists or folders that look like splits, or like parts of one, are not read", "name them as the layout does"
+    ),
     "shared-image": _warning("an image is in more than one split", "take it out of one of them"),
     "repeated-image": _warning(
         "an image is listed twice in one split, taken once with all its objects", "list it once"
@@ -119,7 +136,11 @@ KINDS: dict[str, Kind] = {
     ),
     "shared-labels": _warning("images of one name and different kinds share their labels", "rename all but one"),
     "annotation-without-image": _warning("objects of an image that is not listed, dropped", "add the image"),
-    "unlisted-annotations": _warning("annotation files that no list of a split names, left out", "list them"),
+    "unlisted-annotations": _warning(
+        "annotation files that no list of a split names, or in a folder of a free name and of no image, or of one that "
+        "has another already, left out",
+        "list them, or delete them",
+    ),
     "unlisted-image": _note("images that no annotation and no list names, left out", "annotate them, or nothing"),
     "unusual-suffix": _note("images whose names end in a way that some tools do not know, read all the same"),
     # Names
@@ -128,7 +149,12 @@ KINDS: dict[str, Kind] = {
         "label files in another folder than the usual one, taken", "none, if they are the right ones"
     ),
     "other-filename": _warning(
-        "files whose <filename> is that of another image, taken by their own name", "write the right <filename>"
+        "files whose <filename> or imagePath is that of another image, taken by their own name",
+        "write the right name, or rename the file",
+    ),
+    "class-lists-differ": _warning(
+        "class lists with different names, of which settings and what lies beside the label files are followed",
+        "delete those that are left over",
     ),
     "ids-of-other-type": _note("ids of different types, equal as numbers"),
     "repeated-category-name": _warning("categories of the same name are taken as one class", "rename one"),

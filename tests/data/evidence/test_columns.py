@@ -87,3 +87,18 @@ def test_stated_key_points_are_believed():
     lines = np.concatenate([boxes, np.full((5, 6), 7.0)], axis=1)
     assert tell(lines, key_points=6, alone=False).usual
     assert tell(lines, key_points=9, alone=True).boxes is None
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("count", [1, 4, 40])
+def test_rotated_boxes_in_the_middle_of_the_image_are_no_boxes_with_points(seed, count):
+    """Their numbers are all about 0.5, so that the first four could be a box around the others."""
+    rng = np.random.default_rng(seed)
+    sides, angle = rng.uniform(0.02, 0.1, (count, 2)), rng.uniform(0, np.pi, count)
+    across = np.stack([np.cos(angle), np.sin(angle)], axis=1) * sides[:, :1] / 2
+    along = np.stack([-np.sin(angle), np.cos(angle)], axis=1) * sides[:, 1:] / 2
+    centres = rng.normal(0.5, 0.05, (count, 2))
+    corners = [centres + a * across + b * along for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+    found = tell(np.concatenate(corners, axis=1), key_points=0, alone=True)
+    assert "a polygon of 4 points" in found.words
+    np.testing.assert_allclose(found.boxes[:, :2], centres, atol=1e-9)

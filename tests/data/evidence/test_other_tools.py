@@ -2,6 +2,7 @@ import json
 import re
 
 import pytest
+from tests.data.odd.sets import picture, write
 
 from torchghm.data import check_data
 from torchghm.data.evidence.other_tools import other_tool
@@ -33,6 +34,7 @@ RECORD = (500).to_bytes(8, "little") + bytes(4) + b"\x0a\x13\x0a\x0dimage/encode
         ("det_train.json", json.dumps(BDD), "BDD100K"),
         ("train.tfrecord", RECORD, "TFRecord"),
         ("train.parquet", b"PAR1....", "Parquet"),
+        ("train/_annotations.txt", "a.jpg 10,10,40,50,0 50,20,90,70,1\nb.jpg\n", "a list of images with boxes"),
     ],
 )
 def test_a_layout_of_another_tool_is_named_with_a_remedy(tmp_path, name, content, told):
@@ -42,6 +44,14 @@ def test_a_layout_of_another_tool_is_named_with_a_remedy(tmp_path, name, content
     (problem,) = check_data(tmp_path).problems
     assert problem.what == "unusable-folder"
     assert re.search(told, problem.detail), problem.detail
+
+
+def test_lists_with_boxes_are_no_label_files(tmp_path):
+    write(tmp_path / "classes.txt", "cat\n")
+    write(tmp_path / "train.txt", "images/a.jpg 10,10,40,50,0\n")
+    picture(tmp_path / "images/a.jpg")
+    (problem,) = check_data(tmp_path).problems
+    assert "a list of images with boxes" in problem.detail
 
 
 @pytest.mark.parametrize(

@@ -46,3 +46,18 @@ def test_names_that_lead_out_are_reported_where_nothing_inside_fits(folder, tmp_
     problems: list[Problem] = []
     found.report("list.txt", "of 'train'", problems)
     assert [(problem.what, problem.count) for problem in problems] == [("path-outside", 2), ("file-by-other-name", 1)]
+
+
+def test_names_that_folders_none_of_which_is_likelier_have_with_different_contents(folder, tmp_path):
+    for place, content in (("train", b"1"), ("val", b"2"), ("test", b"1")):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "a.jpg").write_bytes(content)
+    starts = ("train", "val", "test")
+    assert not FoundFiles(folder, ["a.jpg"], starts).ambiguous
+    assert not FoundFiles(folder, ["a.jpg"], starts, alike=[("train", "test"), ("val",)]).ambiguous
+    assert not FoundFiles(folder, ["a.jpg"], ("train", "test"), alike=[starts]).ambiguous
+    found = FoundFiles(folder, ["a.jpg"], starts, alike=[starts])
+    assert found.ambiguous == {"a.jpg": ("train/a.jpg", "val/a.jpg")}
+    problems: list[Problem] = []
+    found.report("all.json", "of 'all'", problems)
+    assert [problem.what for problem in problems] == ["ambiguous-image"]

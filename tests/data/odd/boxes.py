@@ -227,6 +227,11 @@ def of_first_class(**values: Any) -> Any:
 
 FIRST_LOST = {"p": TRUTH["p"][1:], "s": TRUTH["s"][1:]}
 COCO: list[Odd] = [
+    (
+        "masks beside boxes of zeros",
+        coco_set(in_turn(of_all("annotations", segmentation=around), of_all("annotations", bbox=[0, 0, 0, 0]))),
+        reads("box-from-mask"),
+    ),
     ("corners", coco_set(of_all("annotations", bbox=as_corners)), Refused("boxes-look-like-corners")),
     ("corners of one class", coco_set(of_first_class(bbox=as_corners)), Refused("boxes-look-like-corners")),
     (
@@ -302,6 +307,18 @@ def voc(objects: Any) -> Make:
 SIDES = Refused("boxes-look-like-sides")
 SECOND = {stem: objects[1:] for stem, objects in TRUTH.items()}
 VOC: list[Odd] = [
+    (
+        "objects that were struck off",
+        voc(
+            lambda s, n, b, i: xml_object(n, b) + xml_object("emu", b).replace("</name>", "</name><deleted>1</deleted>")
+        ),
+        reads(),
+    ),
+    (
+        "rotated boxes",
+        voc(lambda s, n, b, i: xml_object(n, b).replace("bndbox", "robndbox") if i else xml_object(n, b)),
+        Refused("shapes-not-read", "1 of 2: 1 of 'robndbox'"),
+    ),
     (
         "exchanged corners of one object",
         voc(lambda s, n, b, i: xml_object(n, (b[2], b[1], b[0], b[3]) if i else b)),

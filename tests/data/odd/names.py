@@ -219,6 +219,23 @@ YOLO: list[Odd] = [
         ),
         reads("undecoded-image", objects={"q": None}),
     ),
+    *(
+        (
+            f"pictures beside their labels, one called {name}",
+            then(
+                lambda root: write_yolo(
+                    root, YAML.replace("images/", ""), images="{split}/{}.jpg", places="{split}/{}.txt"
+                ),
+                moved("train/q.jpg", f"train/{name}"),
+            ),
+            reads(kind, objects={"q": None}),
+        )
+        for name, kind in (
+            ("q", "annotation-without-image"),
+            ("q.xyz", "annotation-without-image"),
+            ("q.tga", "undecoded-image"),
+        )
+    ),
     (
         "JPEG by another name",
         then(write_yolo, moved("images/train/q.jpg", "images/train/q.jfif")),

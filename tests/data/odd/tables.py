@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.data.odd.names import NAME
@@ -51,7 +53,73 @@ OPEN_IMAGES = (
     "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf,IsDepiction,IsInside\n"
 )
 
+
+def class_first(name: str, label: str, box: tuple[float, ...]) -> str:
+    return ",".join(map(str, (name, label, *box)))
+
+
+def commas(name: str, label: str, box: tuple[float, ...]) -> str:
+    return ";".join((name, *(f"{side:.1f}".replace(".", ",") for side in box), label))
+
+
+def numbered(name: str, label: str, box: tuple[float, ...]) -> str:
+    return f"{('hen', 'owl').index(label)},{keras(name, label, box)}"
+
+
+def reversed_cells(text: str) -> str:
+    """Class, corners and image: the other way about, with blanks."""
+    cells = [line.split(",") for line in text.splitlines()]
+    return "".join(f"{label}, {', '.join(box)}, {image}\n" for image, *box, label in cells)
+
+
+FORM = "line-in-other-form"
+
+
+def without_objects(line: str) -> Callable[[str], str]:
+    """An image without objects, in the first line behind the header."""
+    return lambda text: re.sub(r"(?m)^(?=p\.jpg)", f"{line}\n", text, count=1)
+
+
+def with_negative(header: str, line: str, **how: object) -> Make:
+    """All images, q without objects."""
+    objects = {"q.jpg,"}
+
+    def change(text: str) -> str:
+        kept = [each for each in text.splitlines() if not any(name in each for name in objects)]
+        return without_objects(line)("\n".join(kept) + "\n")
+
+    return one(header, change, **how)
+
+
 CSV: list[Odd] = [
+    ("the class after the image", one("", form=class_first), reads(FORM, whole=True)),
+    ("commas in numbers", one("image;x1;y1;x2;y2;class\n", form=commas), reads("box-in-other-form", whole=True)),
+    ("commas in numbers, no header", one("", form=commas), reads("box-in-other-form", whole=True)),
+    ("numbers and names of classes", one("class,image,x1,y1,x2,y2,label\n", form=numbered), reads(whole=True)),
+    ("blanks after commas", one(HEADER, lambda text: text.replace(",", ", ")), reads(whole=True)),
+    (
+        "blanks after commas, before the image",
+        one("", lambda text: "label, x1, y1, x2, y2, image\n" + reversed_cells(text), form=keras),
+        reads(whole=True),
+    ),
+    *(
+        (f"no objects as {line}", with_negative(header, line, form=form), reads(objects={"q": []}, whole=True))
+        for header, line, form in (
+            ("", "q.jpg,,,,,", keras),
+            (HEADER, "q.jpg,120,90,nan,nan,nan,nan,nan", tensorflow),
+            (HEADER, "q.jpg,120,90,background,0,0,0,0", tensorflow),
+        )
+    ),
+    (
+        "Open Images' names of PNG files",
+        tables("{}-annotations-bbox.csv", "{split}/{}.png", OPEN_IMAGES, form=open_images, name="{}"),
+        reads(objects={"p": TRUTH["p"][:1]}, crowds=1),
+    ),
+    (
+        "Open Images' names with a suffix",
+        tables("{}-annotations-bbox.csv", "{split}/{}.jpg", OPEN_IMAGES, form=open_images),
+        reads(crowds=0),
+    ),
     ("TensorFlow's", tables("{}_labels.csv", "images/{}.jpg"), reads()),
     ("a table in each folder", tables("{}/_annotations.csv", "{split}/{}.jpg"), reads()),
     (

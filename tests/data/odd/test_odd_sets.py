@@ -3,14 +3,38 @@
 from __future__ import annotations
 
 import pytest
-from tests.data.odd import boxes, converted, flags, metadata, names, places, tables
+from tests.data.odd import (
+    boxes,
+    class_lists,
+    converted,
+    flags,
+    metadata,
+    names,
+    places,
+    second_files,
+    stated,
+    sub_folders,
+    tables,
+)
 from tests.data.odd.sets import CLASSES, SPLITS, TRUTH, Reads, Refused
 
 from torchghm.data import DataError, check_data, load_data
 
 SETS = {
     f"{layout}: {name}": (make, outcome)
-    for kind in (boxes, converted, flags, metadata, names, places, tables)
+    for kind in (
+        boxes,
+        class_lists,
+        converted,
+        flags,
+        metadata,
+        names,
+        places,
+        second_files,
+        stated,
+        sub_folders,
+        tables,
+    )
     for layout, sets in kind.SETS.items()
     for name, make, outcome in sets
 }

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from torchghm.data.splitting.split_names import is_within, split_of, split_of_path
+from torchghm.data.splitting.split_names import is_part, is_split, is_within, split_of, split_of_path, split_of_place
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,30 @@ def test_folders_of_one_data_set(place):
 @pytest.mark.parametrize("place", ["birds", "VOC2007/Annotations", "images/birds", "2017", "one/two"])
 def test_folders_of_another_data_set(place):
     assert not is_within(place)
+
+
+@pytest.mark.parametrize("part", ["train2017", "val_images", "Test Set", "VALID", "obj_train_data"])
+def test_folders_that_are_called_after_a_split(part):
+    assert is_split(part)
+
+
+@pytest.mark.parametrize("part", ["test_tubes", "images", "dataset", "train_val", "training shoes", ""])
+def test_folders_that_are_called_otherwise(part):
+    assert not is_split(part)
+
+
+@pytest.mark.parametrize(
+    "place", ["", "images", "train/day 2", "Annotations/DET/train", "data/train/cam1/x", "images/birds"]
+)
+def test_folders_that_lie_below_those_of_a_data_set(place):
+    assert is_part(place)
+
+
+@pytest.mark.parametrize("place", ["birds", "data/birds", "birds/images", "train/runs/detect", "images/@eaDir/a.jpg"])
+def test_folders_that_do_not(place):
+    assert not is_part(place)
+
+
+def test_free_names_tell_no_split():
+    assert split_of_place("train/test day") == "train"
+    assert split_of_place("Annotations/day 1") is None

@@ -5,8 +5,10 @@ from xml.etree.ElementTree import parse
 import pytest
 from tests.data.layouts import CLASSES, write_coco
 
-from torchghm.data import load_data
+from torchghm.data import Records, load_data
 from torchghm.data.writing.voc_writing import write_voc
+
+COLUMNS = ("widths", "heights", "image_ids", "offsets", "boxes", "labels", "crowd", "area")
 
 
 def test_objects_lists_and_images(tmp_path):
@@ -31,4 +33,18 @@ def test_what_voc_has_no_name_for_is_refused(tmp_path):
     for name in (" ant", "a\x00nt"):
         with pytest.raises(ValueError, match="class names that XML can hold"):
             write_voc(tmp_path / "voc", data.splits, (name, "bee", "cow"))
+    assert not (tmp_path / "voc").exists()
+
+
+@pytest.mark.parametrize("name", [" a.png", "a\nb.png", "a\udce9.png"])
+def test_a_name_of_an_image_that_no_list_can_hold_is_refused(tmp_path, name):
+    data = load_data(write_coco(tmp_path / "data"))
+    records = data.splits["train"]
+    odd = Records(
+        records.root,
+        [name, *records.names()[1:]],
+        **{column: getattr(records, column) for column in COLUMNS},
+    )
+    with pytest.raises(ValueError, match="names of images that VOC's lists and XML can hold"):
+        write_voc(tmp_path / "voc", {"train": odd}, CLASSES)
     assert not (tmp_path / "voc").exists()

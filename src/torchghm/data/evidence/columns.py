@@ -52,7 +52,8 @@ def tell(lines: Floats, *, key_points: int, alone: bool) -> Columns:
         return Columns(lines[:, :4], "a box and a confidence")
     if has_box and count == 6 and _between(rest[:, :1], 0, 1) and _whole(rest[:, 1:]) and (rest[:, 1] >= 0).all():
         return Columns(lines[:, :4], "a box, a confidence and the number of a track")
-    if has_box and alone and count >= 6:
+    four_corners = count == 8 and not key_points and _share(_are_convex(lines)) >= ALMOST_ALL
+    if has_box and alone and count >= 6 and not four_corners:
         for dimensions in (3, 2):
             if rest.shape[1] % dimensions == 0 and _are_key_points(lines[:, :4], rest, dimensions):
                 points = rest.shape[1] // dimensions
@@ -88,6 +89,15 @@ def _are_key_points(boxes: Floats, rest: Floats, dimensions: int) -> bool:
         return False
     # A polygon near the middle of an image may look so by chance, several hardly ever.
     return bool(len(boxes) >= (1 if sure else 4) and (inside | unlabelled).mean() >= MOST_POINTS)
+
+
+def _are_convex(lines: Floats) -> NDArray[np.bool_]:
+    """Whether four points go round a region without a dent: corners of a rotated box do, other points hardly."""
+    points = lines.reshape(len(lines), 4, 2)
+    sides = np.roll(points, -1, axis=1) - points
+    following = np.roll(sides, -1, axis=1)
+    turns = sides[:, :, 0] * following[:, :, 1] - sides[:, :, 1] * following[:, :, 0]
+    return np.asarray((turns > 0).all(axis=1) | (turns < 0).all(axis=1))
 
 
 def _around(polygons: Floats) -> Floats:

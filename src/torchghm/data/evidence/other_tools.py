@@ -17,6 +17,9 @@ _NUMBER = rb"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?"
 _KITTI = re.compile(rb"[^\s,]+(?: " + _NUMBER + rb"){14,15}\s*$")
 
 
+_BOXES = re.compile(rb"\S.*\.[A-Za-z]{3,4}(?: [0-9.]+,[0-9.]+,[0-9.]+,[0-9.]+,[0-9]+)+\s*$")
+
+
 class OtherTool(NamedTuple):
     """A layout that is not read.
 
@@ -42,6 +45,12 @@ def _is_kitti(head: bytes) -> bool:
     return bool(lines) and all(_KITTI.match(line) for line in lines)
 
 
+def lists_boxes(head: bytes) -> bool:
+    """Whether a text file is a list of images, each with its boxes behind it: `a.jpg 10,10,40,50,0 50,20,90,70,1`."""
+    lines = [line for line in head.splitlines()[:-1] or head.splitlines() if line.strip()]
+    return any(map(_BOXES.match, lines)) and all(_BOXES.match(line) or b"," not in line for line in lines)
+
+
 def _is_record(head: bytes) -> bool:
     # A record begins with its length in eight bytes; the names of its features follow soon.
     return head[4:8] == bytes(4) and (b"image/encoded" in head or b"image/object/bbox" in head or len(head) == HEAD)
@@ -50,6 +59,7 @@ def _is_record(head: bytes) -> bool:
 _DATUMARO = "with Datumaro: datum convert -i DIR -if {} -f coco_instances -o OUT -- --save-media"
 OTHER_TOOLS = (
     OtherTool("KITTI's label files", ".txt", _is_kitti, _DATUMARO.format("kitti_detection")),
+    OtherTool("a list of images with boxes (YOLOv3 in Keras, YOLOv4)", ".txt", lists_boxes, "by exporting COCO or VOC"),
     OtherTool("Datumaro's own JSON", ".json", _has(b"categories", b"items"), _DATUMARO.format("datumaro")),
     OtherTool("Create ML's JSON", ".json", _has(b"coordinates", b"label", b"image"), "by exporting COCO or VOC"),
     OtherTool(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from torchghm.data.folders.folder import DataFolder
 from torchghm.data.images import SUFFIXES, UNUSUAL
 from torchghm.data.problems import Problem, common_place, examples
 from torchghm.data.records import Records
-from torchghm.data.splitting.split_names import split_of
+from torchghm.data.splitting.split_names import is_part, split_of
 
 LISTS = (".txt", ".csv", ".json", ".xml")
 
@@ -101,6 +101,23 @@ def unread_problems(folder: DataFolder, splits: Mapping[str, Records]) -> list[P
     drawn = ", ".join(repr(name) for name in splits)
     detail = f"{len(unread)}: {examples(unread)}; splits are drawn at random from {drawn}"
     return [Problem(".", "unread-files", detail, len(unread))]
+
+
+def further_problems(folder: DataFolder, suffix: str, is_list: Callable[[DataFolder, str], object]) -> list[Problem]:
+    """Return lists of annotations below folders of a split, images or annotations that are not read.
+
+    Arguments:
+        folder: the data.
+        suffix: of such lists.
+        is_list: whether a file is one.
+    """
+    below = [place for place in sorted(folder.tree()) if not folder.holds(place) and is_part(place)]
+    files = [file for place in below for file in folder.files(place, (suffix,)) if file not in folder.read_names]
+    unread = [file for file in files if is_list(folder, file)]
+    if not unread:
+        return []
+    detail = f"{len(unread)} in folders of free names: {examples(unread)}"
+    return [Problem(common_place(unread), "unread-files", detail, len(unread))]
 
 
 def _images(names: Sequence[str]) -> int:

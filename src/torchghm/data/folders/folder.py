@@ -10,14 +10,19 @@ from pathlib import Path
 from torchghm.data.folders.confined_folder import ConfinedFolder
 from torchghm.data.folders.file_names import is_hidden, loose_name, tails, with_slashes
 from torchghm.data.problems import FileError
-from torchghm.data.splitting.split_names import SPLIT_NAMES
+from torchghm.data.splitting.split_names import SPLIT_NAMES, is_part, is_within
 
 
 class DataFolder(ConfinedFolder):
-    """The files under a data folder, also by names that are not quite theirs; see `ConfinedFolder`."""
+    """The files under a data folder, also by names that are not quite theirs; see `ConfinedFolder`.
+
+    Attributes:
+        deep: folders of any name, below those of a split, of images or of annotations, are looked through, too.
+    """
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
+        self.deep = False
         self._loose: dict[tuple[str, bool], dict[str, list[str]]] = {}
         self._tree: dict[str, list[str]] | None = None
         self._by_leaf: dict[str, list[str]] | None = None
@@ -60,6 +65,10 @@ class DataFolder(ConfinedFolder):
                 inner[:] = sorted(name for name in inner if not is_hidden(name))
                 self._tree[place] = [name for name in files if not is_hidden(name)]
         return self._tree
+
+    def holds(self, place: str) -> bool:
+        """Whether a folder is a part of the data set, by its name."""
+        return is_within(place) or (self.deep and is_part(place))
 
     def named(
         self, name: str, starts: Sequence[str] = ("",), anywhere: Callable[[str], bool] | None = None

@@ -39,6 +39,7 @@ class Layout(NamedTuple):
         read: returns classes and splits, and adds to the problems.
         looked_for: in words.
         other: whether a folder without any of the others is in the format of another tool.
+        lists: where one file lists many images, the suffix of such files and whether a file is one.
     """
 
     usual: Callable[[DataFolder], object]
@@ -46,6 +47,7 @@ class Layout(NamedTuple):
     read: Reader
     looked_for: str
     other: Callable[[DataFolder], object] = _never
+    lists: tuple[str, Callable[[DataFolder, str], object]] | None = None
 
 
 def _converted(name: str) -> Layout:
@@ -59,12 +61,28 @@ def _converted(name: str) -> Layout:
 
 
 LAYOUTS: dict[str, Layout] = {
-    "coco": Layout(coco_places.usual_coco_files, coco_places.other_coco_files, coco.read_coco, coco_places.LOOKED_FOR),
+    "coco": Layout(
+        coco_places.usual_coco_files,
+        coco_places.other_coco_files,
+        coco.read_coco,
+        coco_places.LOOKED_FOR,
+        lists=(".json", coco_places.has_keys),
+    ),
     "voc": Layout(voc_places.is_usual_voc, voc_places.xml_folders, voc.read_voc, voc_places.LOOKED_FOR),
     "yolo": Layout(yolo_sources.usual_settings, yolo_sources.yolo_source, yolo.read_yolo, yolo.LOOKED_FOR),
-    "csv": Layout(_never, csv_tables.csv_tables, csv_tables.read_csv, csv_tables.LOOKED_FOR),
+    "csv": Layout(
+        _never,
+        csv_tables.csv_tables,
+        csv_tables.read_csv,
+        csv_tables.LOOKED_FOR,
+        lists=(".csv", csv_tables.table_of),
+    ),
     "imagefolder": Layout(
-        _never, metadata_lines.metadata_files, metadata_lines.read_metadata, metadata_lines.LOOKED_FOR
+        _never,
+        metadata_lines.metadata_files,
+        metadata_lines.read_metadata,
+        metadata_lines.LOOKED_FOR,
+        lists=(metadata_lines.NAME, metadata_lines.has_objects),
     ),
     **{name: _converted(name) for name in converted_places.LOOKED_FOR},
     "shards": Layout(shard_reading.is_sharded, _never, shard_reading.read_shards, shard_reading.LOOKED_FOR),

@@ -15,10 +15,11 @@ from torchghm.data.folders.folder import DataFolder
 from torchghm.data.problems import FileError, Problem, examples, reported
 from torchghm.data.reading.coco_ids import Ids
 from torchghm.data.reading.coco_objects import MASK_BOX, Entries, Objects
-from torchghm.data.reading.coco_places import coco_files, may_be_of
+from torchghm.data.reading.coco_places import alike, coco_files, may_be_of
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.repairing.coco_boxes import mask_box
+from torchghm.data.splitting.stated_splits import SPLIT_KEYS, StatedSplits
 
 LARGEST_INSTANCES = 4 * 2**30  # COCO's own have half a GB; parsing takes several times as much memory
 COMPARED = 500
@@ -34,17 +35,23 @@ def read_coco(
     later files have follow.
     """
     classes: dict[str, int] = {}
-    splits = {}
-    for split, (file, image_folders) in coco_files(folder).items():
+    splits: dict[str, Records] = {}
+    files = coco_files(folder)
+    for split, (file, image_folders) in files.items():
         with reported(problems, file):
             data = _parse(folder.read(file, LARGEST_INSTANCES))
             categories, labels = _categories(data, file, classes, problems)
             annotations = Annotations(folder.root, "annotation id", ("xywh", "pixels"), assumptions)
             ids, images = _images(data["images"], file, split, image_folders, folder, annotations, problems)
             Objects(file, ids, images, categories, labels).add_to(annotations, data["annotations"], problems)
+            stated = StatedSplits(file)
+            for index, entry in zip(images, data["images"], strict=True):
+                if index >= 0:
+                    stated.add(annotations.names[index], next((entry[key] for key in SPLIT_KEYS if key in entry), None))
             del data
-            records = annotations.records(problems)
-            splits[split] = annotations.remaining(records)
+            records = annotations.remaining(annotations.records(problems))
+            names = {name: name for name in stated.by_image}
+            splits |= stated.divide(split, records, alone=len(files) == 1, names=names, problems=problems)
     return tuple(classes), splits
 
 
@@ -118,9 +125,9 @@ def _images(
         if not isinstance(entry.get("file_name"), str):
             got = type(entry["file_name"]).__name__ if "file_name" in entry else "no such key"
             raise FileError(f"expected a file_name for image {entry['id']}, but got {got}")
-    found = FoundFiles(
-        folder, (entry["file_name"] for entry in entries), image_folders, lambda name: may_be_of(split, name)
-    )
+    names = (entry["file_name"] for entry in entries)
+    equals = alike(folder, split, file)
+    found = FoundFiles(folder, names, image_folders, lambda name: may_be_of(split, name), equals)
     if not found.by_name and not found.outside and entries and split not in ("train", "val", "trainval", "all"):
         raise FileError(
             f"none of the {len(entries)} images of {split!r} is there: {examples(found.missing)}", "absent-split"
@@ -148,10 +155,10 @@ def _images(
 
 
 def _is_plain(bbox: Any) -> bool:
-    """Whether a box is four numbers, NaN not among them."""
+    """Whether a box is four numbers, NaN not among them, with an area."""
     try:
         x, y, width, height = bbox
         total = x + y + width + height
     except (TypeError, ValueError):
         return False
-    return type(total) in (float, int) and total == total
+    return type(total) in (float, int) and total == total and width > 0 and height > 0

@@ -70,7 +70,7 @@ class Objects:
             )
         box, how = read_bbox(entry.get("bbox"))
         of_mask = entry.get(MASK_BOX)
-        if of_mask is not None and (box is None or not all(map(_is_finite, box))):
+        if of_mask is not None and (box is None or not all(map(_is_finite, box)) or box[2] == box[3] == 0):
             self._note("box-from-mask", entry)
             box = of_mask
             if annotations.form == "xyxy":

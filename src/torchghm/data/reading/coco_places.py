@@ -9,7 +9,7 @@ from typing import NamedTuple
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.images import SUFFIXES
 from torchghm.data.problems import FileError
-from torchghm.data.splitting.split_names import SPLIT_NAMES, is_within, split_of, split_of_path
+from torchghm.data.splitting.split_names import SPLIT_NAMES, split_of, split_of_path
 from torchghm.data.splitting.splits import in_split_order
 
 LOOKED_FOR = (
@@ -61,8 +61,8 @@ def other_coco_files(folder: DataFolder) -> dict[str, CocoFile]:
     """Return the files that are COCO's by their keys, whatever they are called."""
     by_split: dict[str, list[str]] = {}
     for place in folder.tree():
-        for file in folder.files(place, (".json",)) if is_within(place) else ():
-            if _has_keys(folder, file):
+        for file in folder.files(place, (".json",)) if folder.holds(place) else ():
+            if has_keys(folder, file):
                 split = split_of(posixpath.basename(file)[: -len(".json")]) or split_of_path(place) or "all"
                 by_split.setdefault(split, []).append(file)
     found = {}
@@ -73,7 +73,10 @@ def other_coco_files(folder: DataFolder) -> dict[str, CocoFile]:
             raise FileError(f"expected one COCO file of {split!r}, but got {', '.join(files)}", "duplicate-split")
         inner = posixpath.dirname(files[0])
         beside = (inner, posixpath.join(inner, "images"), posixpath.join(inner, "data"))
-        found[split] = CocoFile(files[0], tuple(dict.fromkeys((*image_folders(folder, split), *beside, "images", ""))))
+        called_so = image_folders(folder, split)
+        # A file of all images knows those beside it first; one of a split those of the split.
+        likely = (inner, *called_so) if split == "all" else called_so
+        found[split] = CocoFile(files[0], tuple(dict.fromkeys((*likely, *beside, "images", ""))))
     if len(found) > 1 and "all" in found:
         raise FileError(f"expected all COCO files to be called after splits, but got {found['all'].file}")
     return in_split_order(found)
@@ -90,16 +93,34 @@ def image_folders(folder: DataFolder, split: str) -> list[str]:
     fitting = [
         place
         for place, names in folder.tree().items()
-        if is_within(place) and may_be_of(split, place) and any(_is_image(name) for name in names)
+        if folder.holds(place) and may_be_of(split, place) and any(_is_image(name) for name in names)
     ]
     return sorted(fitting, key=lambda place: split_of_path(place) is None)
+
+
+def alike(folder: DataFolder, split: str, annotations: str) -> list[list[str]]:
+    """Return folders of images of a split that are equally likely: called after the file, after the split, or not.
+
+    Arguments:
+        folder: the data.
+        split: "all" if nothing is known of it.
+        annotations: the file that names the images; those beside it are likelier than others.
+    """
+    beside, file = posixpath.split(annotations.casefold())
+    groups: dict[tuple[bool, bool], list[str]] = {}
+    for place in image_folders(folder, split):
+        told = split_of(split) is not None and split_of_path(place) is not None
+        name = posixpath.basename(place.casefold())
+        if place.casefold() != beside:
+            groups.setdefault((told, told and name in file), []).append(place)  # train2014 of instances_train2014.json
+    return list(groups.values())
 
 
 def _is_image(name: str) -> bool:
     return posixpath.splitext(name)[1].lower() in SUFFIXES
 
 
-def _has_keys(folder: DataFolder, file: str) -> bool:
+def has_keys(folder: DataFolder, file: str) -> bool:
     """Whether a JSON file has COCO's keys: it is looked through, not parsed, for it may be large."""
     missing = set(KEYS)
     try:

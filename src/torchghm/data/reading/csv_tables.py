@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import csv
 import posixpath
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from math import nan
 from typing import NamedTuple
 
 from torchghm.data.assumptions import Assumptions
+from torchghm.data.evidence.table_columns import CLASS_FIRST, KERAS, class_column, number_of, without_header
 from torchghm.data.folders.folder import DataFolder
+from torchghm.data.images import SUFFIXES
 from torchghm.data.problems import FileError, Problem, reported
 from torchghm.data.reading.coco_places import image_folders
 from torchghm.data.reading.listed_objects import ListedObject, ListedObjects, listed_records
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
-from torchghm.data.splitting.split_names import is_within, split_of, split_of_path
+from torchghm.data.splitting.split_names import split_of, split_of_path
 from torchghm.data.splitting.splits import in_split_order
+from torchghm.data.splitting.stated_splits import SPLIT_KEYS
 
 LOOKED_FOR = "CSV files with the columns filename, class, xmin, ymin, xmax, ymax, or of lines image,x1,y1,x2,y2,class"
 LARGEST_TABLE = 256 * 2**20
@@ -31,11 +35,19 @@ ALIASES = {
     "width": ("width",),
     "height": ("height",),
     "crowd": ("isgroupof",),
+    "split": SPLIT_KEYS,
 }
 OPEN_IMAGES = {"imageid", "labelname"}
 """Columns of Open Images: its corners are fractions, its images are named without `.jpg`, its groups are crowds."""
-KERAS = {"image": 0, "xmin": 1, "ymin": 2, "xmax": 3, "ymax": 4, "class": 5}
 TENSORFLOW = {"image": 0, "width": 1, "height": 2, "class": 3, "xmin": 4, "ymin": 5, "xmax": 6, "ymax": 7}
+
+
+FIRST_LINES = 20
+"""Lines that are looked at for one with an object."""
+NOTHING = ("", "nan", "none", "null")
+"""Classes in lines without an object."""
+NEGATIVE = ("background", "negative", *NOTHING)
+"""Classes in lines of zeros for an image without objects."""
 
 
 class Table(NamedTuple):
@@ -47,6 +59,7 @@ class Table(NamedTuple):
         delimiter: what stands between columns.
         has_header: whether the first line names the columns.
         unit: of the corners, "pixels" or "fractions" of the image's sides.
+        classes: all columns that may be the class.
     """
 
     file: str
@@ -54,6 +67,7 @@ class Table(NamedTuple):
     delimiter: str
     has_header: bool
     unit: str = "pixels"
+    classes: tuple[int, ...] = ()
 
 
 def csv_tables(folder: DataFolder) -> dict[str, Table]:
@@ -64,8 +78,8 @@ def csv_tables(folder: DataFolder) -> dict[str, Table]:
     """
     by_split: dict[str, list[Table]] = {}
     for place in folder.tree():
-        for file in folder.files(place, (".csv",)) if is_within(place) else ():
-            if (table := _table(folder, file)) is not None:
+        for file in folder.files(place, (".csv",)) if folder.holds(place) else ():
+            if (table := table_of(folder, file)) is not None:
                 split = split_of(posixpath.basename(file)) or split_of_path(place) or "all"
                 by_split.setdefault(split, []).append(table)
     for split, tables in by_split.items():
@@ -93,19 +107,28 @@ def read_csv(
 
 def _listed(folder: DataFolder, split: str, table: Table) -> ListedObjects:
     """Return the images and objects of a table."""
-    columns = table.columns
+    rows = list(_lines(folder, table))
+    columns = _told_by_all(table, [cells for _, cells in rows])
     inner = posixpath.dirname(table.file)
     starts = dict.fromkeys((inner, posixpath.join(inner, "images"), *image_folders(folder, split), ""))
     listed = ListedObjects(table.file, tuple(starts))
-    for number, cells in _lines(folder, table):
+    if columns is CLASS_FIRST:
+        listed.note("line-in-other-form", f"all {len(rows)} lines are taken for image, class, x1, y1, x2, y2")
+    of_stem = _images_by_stem(folder, starts) if table.unit == "fractions" else {}
+    for number, cells in rows:
         image, name = cells[columns["image"]], _cell(cells, columns["class"])
+        if table.unit == "fractions":
+            image = image if image.lower().endswith(SUFFIXES) else of_stem.get(image, f"{image}.jpg")
         if image not in listed.sizes:
-            width, height = (_number(_cell(cells, columns.get(side))) for side in ("width", "height"))
+            width, height = (number_of(_cell(cells, columns.get(side))) for side in ("width", "height"))
             listed.sizes[image] = (width, height)
-        corners = [_number(_cell(cells, columns[corner])) for corner in CORNERS]
+        listed.stated.add(image, _cell(cells, columns.get("split")))
+        corners = [number_of(_cell(cells, columns[corner])) for corner in CORNERS]
         known = sum(corner == corner for corner in corners)
-        if not name and not known:
+        if (not known and name.casefold() in NOTHING) or (name.casefold() in NEGATIVE and not any(corners)):
             continue
+        if any("," in _cell(cells, columns[corner]) for corner in CORNERS):
+            listed.note("box-in-other-form", f"line {number} {table.delimiter.join(cells)[:60]!r}")
         if known < 4 or not name:
             listed.note("box-incomplete", f"line {number} {','.join(cells)[:60]!r}")
         crowd = _cell(cells, columns.get("crowd")) == "1"
@@ -114,16 +137,18 @@ def _listed(folder: DataFolder, split: str, table: Table) -> ListedObjects:
     return listed
 
 
-def _table(folder: DataFolder, file: str) -> Table | None:
+def table_of(folder: DataFolder, file: str) -> Table | None:
     """Return what a CSV file is, None if it is no table of boxes."""
     try:
         found = folder.file(file)
         if found is None:
             return None
         with (folder.root / found).open("rb") as content:
-            first = content.readline(4096).decode("utf-8-sig").strip()
-    except (FileError, OSError, UnicodeDecodeError):
+            lines = [content.readline(4096).decode("utf-8-sig", "replace").strip() for _ in range(FIRST_LINES)]
+    except (FileError, OSError):
         return None
+    # The first images may have no objects.
+    first = next((line for line in lines if not re.fullmatch(r"[^,;\t]*([,;\t])\1*", line)), lines[0])
     delimiter = max(",;\t", key=first.count)
     cells = [cell.strip().strip('"') for cell in first.split(delimiter)]
     names = [cell.casefold() for cell in cells]
@@ -133,26 +158,43 @@ def _table(folder: DataFolder, file: str) -> Table | None:
         if any(alias in names for alias in aliases)
     }
     if {"image", "class", *CORNERS} <= set(columns):
-        return Table(file, columns, delimiter, True, "fractions" if set(names) >= OPEN_IMAGES else "pixels")
-    for known in (KERAS, TENSORFLOW):
-        numbers = [_number(cells[known[corner]]) if len(cells) == len(known) else nan for corner in CORNERS]
+        classes = tuple(names.index(alias) for alias in ALIASES["class"] if alias in names)
+        unit = "fractions" if set(names) >= OPEN_IMAGES else "pixels"
+        return Table(file, columns, delimiter, True, unit, classes)
+    for known in (KERAS, CLASS_FIRST, TENSORFLOW):
+        numbers = [number_of(cells[known[corner]]) if len(cells) == len(known) else nan for corner in CORNERS]
         if all(number == number for number in numbers):
             return Table(file, known, delimiter, False)
     return None
 
 
+def _told_by_all(table: Table, rows: list[list[str]]) -> dict[str, int]:
+    """Return which column is what, as far as all lines tell more than the first."""
+    if table.columns in (KERAS, CLASS_FIRST) and not table.has_header:
+        return without_header(rows)
+    if len(table.classes) > 1:
+        return table.columns | {"class": class_column(rows, table.classes)}
+    return table.columns
+
+
+def _images_by_stem(folder: DataFolder, starts: Iterable[str]) -> dict[str, str]:
+    """Return the names of images by what Open Images calls them."""
+    files = [file for start in starts for file in folder.files(start, SUFFIXES)]
+    return {posixpath.splitext(posixpath.basename(file))[0]: posixpath.basename(file) for file in reversed(files)}
+
+
 def _lines(folder: DataFolder, table: Table) -> Iterator[tuple[int, list[str]]]:
     """Yield the lines of a table that name an image, and their numbers."""
     text = folder.read_text(table.file, LARGEST_TABLE)
-    reader = csv.reader(text.splitlines(), delimiter=table.delimiter)
+    lines = text.splitlines()
+    spaced = f"{table.delimiter} " in "".join(lines[:1])
+    reader = csv.reader(lines, delimiter=table.delimiter, skipinitialspace=spaced)
     try:
         for number, cells in enumerate(reader, start=1):
             if number == 1 and table.has_header:
                 continue
             column = table.columns["image"]
             if len(cells) > column and cells[column].strip():
-                if table.unit == "fractions":
-                    cells[column] += ".jpg"
                 yield number, cells
     except csv.Error as error:
         raise FileError(f"is not CSV that can be read: {error}") from error
@@ -160,11 +202,3 @@ def _lines(folder: DataFolder, table: Table) -> Iterator[tuple[int, list[str]]]:
 
 def _cell(cells: list[str], column: int | None) -> str:
     return "" if column is None or column >= len(cells) else cells[column].strip()
-
-
-def _number(text: str) -> float:
-    """Return the number that a text is, NaN if it is none."""
-    try:
-        return nan if "_" in text else float(text)
-    except ValueError:
-        return nan

@@ -6,18 +6,21 @@ An empty file says that there is nothing to see, a missing one says nothing.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Callable, Sequence
 
 from torchghm.data.folders.file_names import loose_name
 from torchghm.data.folders.folder import DataFolder
+from torchghm.data.images import SUFFIXES, UNDECODED
 from torchghm.data.problems import FileError, Problem, common_place, examples
+from torchghm.data.splitting.split_names import OF_RUNS
 
+HEAD = 4096
+"""Bytes that tell whether a file has boxes."""
 FEW = 0.05
 """Share of a split's images that may lack a label file before somebody has to say what that means."""
 NOT_LABELS = ("classes", "obj", "labels", "train", "val", "valid", "test", "readme", "notes", "requirements", "license")
 """Text files that lie among label files and are none."""
-OF_RUNS = ("runs", "predictions", "predict", "detect", "results")
-"""Folders of what a detector found, which is no annotation."""
 
 
 class LabelFiles:
@@ -131,12 +134,16 @@ class LabelFiles:
         """Report label files without an image, in the folders that hold the labels of images."""
         pictures = {posixpath.dirname(image) for image in self.images}
         places = {posixpath.dirname(usual_label_file(image)) for image in self.images}
-        for place in sorted(places - pictures):  # lists and notes lie among images, too
+        for place in sorted(places):
             orphans = [
                 file
                 for file in self.folder.files(place, (".txt",))
                 if file not in taken and _stem(file) not in NOT_LABELS
             ]
+            if place in pictures:  # lists and notes lie among images, too
+                known = {_stem(image) for image in self.folder.files(place, (*SUFFIXES, *UNDECODED))}
+                orphans = [file for file in orphans if _stem(file) not in known]
+                orphans = [file for file in orphans if _has_boxes(self.folder.head(file, HEAD))]
             if orphans:
                 found = f"{len(orphans)} files: {examples(posixpath.basename(file) for file in orphans)}"
                 problems.append(Problem(place or ".", "annotation-without-image", found, len(orphans)))
@@ -150,6 +157,12 @@ def usual_label_file(image: str) -> str:
         last = len(folders) - 1 - folders[::-1].index("images")
         parts[last] = "labels"
     return "/".join(parts) + ".txt"
+
+
+def _has_boxes(head: bytes) -> bool:
+    """Whether a file begins with a class and a box."""
+    words = next((line.split() for line in head.splitlines() if line.strip()), [])
+    return len(words) >= 5 and all(re.fullmatch(rb"[-+]?[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?", word) for word in words)
 
 
 def _stem(file: str) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from math import nan
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from torchghm.data.evidence.box_forms import doubts
+from torchghm.data.evidence.class_lists import OwnClasses
 from torchghm.data.evidence.columns import tell
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.problems import Problem, per_file
@@ -44,17 +46,26 @@ class LabelLines:
         self.classes = classes
         self._by_length: dict[int, _Lines] = {}
         self._files: dict[int, str] = {}
+        self._own: dict[int, Sequence[str]] = {}
         self._strange: list[tuple[int, int]] = []
         self._repaired: dict[str, list[tuple[int, int]]] = {}
 
-    def read(self, image: int, file: str) -> None:
+    def read(self, image: int, file: str, own: OwnClasses | None = None) -> None:
         """Read the label file of an image.
+
+        Arguments:
+            image: its index.
+            file: its label file.
+            own: the classes that its lines count by, if they are not those of the data.
 
         Raises:
             FileError: it cannot be read.
         """
         content = self.folder.read_text(file, LARGEST_LABELS)
         self._files[image] = file
+        if own is not None:
+            self._own[image] = own.names
+        names = self._own.get(image, self.classes)
         doubtful = "_" in content  # Python would take 1_0 for 10
         for number, line in enumerate(content.splitlines(), start=1):
             words = line.split()
@@ -65,13 +76,15 @@ class LabelLines:
                 if doubtful and "_" in line:
                     raise ValueError
             except ValueError:
-                repaired = numbers_of(line, self.classes)
+                repaired = numbers_of(line, names)
                 if repaired is None:
                     if not line.lstrip().startswith("#"):
                         self._strange.append((image, number))
                     continue
                 values, how = repaired
                 self._repaired.setdefault(how, []).append((image, number))
+            if own is not None:
+                values[0] = own.numbers.get(values[0], nan)
             lines = self._by_length.get(len(values))
             if lines is None:
                 lines = self._by_length[len(values)] = _Lines()
@@ -146,11 +159,11 @@ class LabelLines:
         problems.append(Problem(problem.file, what, words + problem.detail, problem.count))
 
     def _report_classes(self, images: NDArray[np.int64], numbers: NDArray[np.int64], problems: list[Problem]) -> None:
-        count = len(self.classes)
         texts: list[tuple[str, str]] = []
         for image, number in zip(images.tolist(), numbers.tolist(), strict=True):
             text = ""
             if len(texts) < SHOWN:
+                count = len(self._own.get(image, self.classes))
                 token = self._line(image, number).replace(",", " ").split()[0][:20]
                 text = f"line {number} has class {token} of {count} (classes count from 0 to {count - 1})"
             texts.append((self._files[image], text))

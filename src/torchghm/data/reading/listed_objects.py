@@ -8,9 +8,10 @@ from typing import NamedTuple
 from torchghm.data.folders.finding import FoundFiles
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.problems import Problem, examples
-from torchghm.data.reading.coco_places import may_be_of
+from torchghm.data.reading.coco_places import alike, may_be_of
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
+from torchghm.data.splitting.stated_splits import StatedSplits
 
 
 class ListedObject(NamedTuple):
@@ -43,6 +44,7 @@ class ListedObjects:
     Attributes:
         sizes: the width and height of each image, as the file states them.
         objects: in the order of the file.
+        stated: the splits that the file states of single images.
         wrong: descriptions of the objects of which something is wrong, by kind.
     """
 
@@ -50,6 +52,7 @@ class ListedObjects:
         self.file, self.starts = file, starts
         self.sizes: dict[str, tuple[object, object]] = {}
         self.objects: list[ListedObject] = []
+        self.stated = StatedSplits(file)
         self.wrong: dict[str, list[str]] = {}
 
     def note(self, kind: str, what: str) -> None:
@@ -72,10 +75,12 @@ def listed_records(
         problems: so far.
     """
     classes = sorted({each.name for of_split in listed.values() for each in of_split.objects} - {""})
-    splits = {}
+    labels = {name: label for label, name in enumerate(classes)}
+    splits: dict[str, Records] = {}
     for split, of_split in listed.items():
-        _add(folder, split, of_split, {name: label for label, name in enumerate(classes)}, annotations[split], problems)
-        splits[split] = annotations[split].remaining(annotations[split].records(problems))
+        names = _add(folder, split, of_split, labels, annotations[split], problems)
+        records = annotations[split].remaining(annotations[split].records(problems))
+        splits |= of_split.stated.divide(split, records, alone=len(listed) == 1, names=names, problems=problems)
     return tuple(classes), splits
 
 
@@ -86,8 +91,10 @@ def _add(
     labels: dict[str, int],
     annotations: Annotations,
     problems: list[Problem],
-) -> None:
-    found = FoundFiles(folder, listed.sizes, tuple(listed.starts), lambda name: may_be_of(split, name))
+) -> dict[str, str]:
+    """Add the images and objects of a file, and return the image file of each name that has one."""
+    equals = alike(folder, split, listed.file)
+    found = FoundFiles(folder, listed.sizes, tuple(listed.starts), lambda name: may_be_of(split, name), equals)
     found.report(listed.file, f"of {split!r}", problems)
     indices: dict[str, int] = {}
     for name, size in listed.sizes.items():
@@ -104,3 +111,4 @@ def _add(
             annotations.add_box(index, each.box, labels[each.name], each.reference, each.crowd, partly=each.partly)
     for kind, shown in listed.wrong.items():
         problems.append(Problem(listed.file, kind, f"{len(shown)}: {examples(shown)}", len(shown)))
+    return found.by_name

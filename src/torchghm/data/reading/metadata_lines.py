@@ -14,8 +14,9 @@ from torchghm.data.reading.listed_objects import ListedObject, ListedObjects, li
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.repairing.coco_boxes import read_bbox
-from torchghm.data.splitting.split_names import is_within, split_of_path
+from torchghm.data.splitting.split_names import split_of_path
 from torchghm.data.splitting.splits import in_split_order
+from torchghm.data.splitting.stated_splits import SPLIT_KEYS
 
 NAME = "metadata.jsonl"
 LOOKED_FOR = f"{NAME} beside the images, with file_name and objects (bbox and categories) in each line"
@@ -33,13 +34,18 @@ def metadata_files(folder: DataFolder) -> dict[str, str]:
     found: dict[str, str] = {}
     for place in sorted(folder.tree()):
         file = posixpath.join(place, NAME)
-        head = folder.head(file, HEAD) if is_within(place) else b""
-        if b'"file_name"' in head and b'"objects"' in head:
+        if folder.holds(place) and has_objects(folder, file):
             split = split_of_path(place) or "all"
             if split in found:
                 raise FileError(f"expected one {NAME} of {split!r}, but got {found[split]}, {file}", "duplicate-split")
             found[split] = file
     return in_split_order(found)
+
+
+def has_objects(folder: DataFolder, file: str) -> bool:
+    """Whether a file names images and their objects."""
+    head = folder.head(file, HEAD)
+    return b'"file_name"' in head and b'"objects"' in head
 
 
 def read_metadata(
@@ -75,6 +81,7 @@ def _listed(folder: DataFolder, file: str) -> ListedObjects:
         if image in listed.sizes:
             listed.note("repeated-image", f"{image!r} in line {number}")
         listed.sizes.setdefault(image, (entry.get("width"), entry.get("height")))
+        listed.stated.add(image, next((entry[key] for key in SPLIT_KEYS if key in entry), None))
         for bbox, category, crowd in _objects(entry.get("objects"), number):
             box, how = read_bbox(bbox)
             if how:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from array import array
 from itertools import chain
@@ -24,6 +25,8 @@ CORNERS = ("xmin", "ymin", "xmax", "ymax")
 USUAL = frozenset(("object", "folder", "filename", "path", "source", "size", "segmented", "owner"))
 """Elements in <annotation>."""
 
+Object = tuple[str, list[float | None], bool]
+"""Name, corners, and whether it is difficult."""
 Found = dict[str, list[tuple[str, str]]]
 """Kind of problem, and of each object that has it the file and words."""
 
@@ -46,19 +49,20 @@ def read_voc(
     with reported(problems, KEPT_FILE):
         order, ids = read_kept(folder)
     # Every image is read once, however many splits list it.
+    images = _Images(folder, files, annotations, classes)
     indices: dict[str, int] = {}
-    found: Found = {}
     for file in dict.fromkeys(chain.from_iterable(splits.values())):
         with reported(problems, file):
-            indices[file] = _read_image(folder, files, file, classes, annotations, found, problems)
-    problems += [per_file(what, of_kind, "objects") for what, of_kind in found.items()]
+            if (index := images.read(file, problems)) is not None:
+                indices[file] = index
+    problems += [per_file(what, of_kind, "objects") for what, of_kind in images.found.items()]
     annotations.image_ids = array("q", (ids.get(name, at) for at, name in enumerate(annotations.names, start=1)))
     names = order if set(classes) <= set(order) else sorted(classes)
     rank = {classes[name]: position for position, name in enumerate(names) if name in classes}
     annotations.labels = array("q", (rank[label] for label in annotations.labels))
     records = annotations.records(problems)
     of_split = {
-        split: records.take(annotations.taken([indices[file] for file in listed if file in indices]))
+        split: records.take(annotations.taken(list(dict.fromkeys(indices[f] for f in listed if f in indices))))
         for split, listed in splits.items()
     }
     return tuple(names), in_split_order(of_split)
@@ -74,53 +78,95 @@ def _leave_out_absent(folder: DataFolder, splits: dict[str, list[str]], problems
             problems.append(Problem(split, "absent-split", detail))
 
 
-def _read_image(
-    folder: DataFolder,
-    files: VocFiles,
-    file: str,
-    classes: dict[str, int],
-    annotations: Annotations,
-    found: Found,
-    problems: list[Problem],
-) -> int:
-    """Add an image and its objects and return its index; new class names join the classes."""
-    there = folder.file(file)
-    if there is None:
-        raise FileError("does not exist, but a split lists it", "missing-annotations")
-    root = _parse(folder.read(there, LARGEST_XML))
-    image = files.image(there, root.findtext("filename"), problems)
-    if image is None:
-        stem = file.rpartition("/")[2][: -len(".xml")]
-        raise FileError(f"there is no image {stem!r} in {' or '.join(files.image_places()[:4])}", "missing-image")
-    size = [_number(root.findtext(f"size/{side}"))[0] for side in ("width", "height")]
-    index = annotations.add_image(image, there, len(annotations.names) + 1, *size)
-    for number, item in enumerate(_objects(root), start=1):
+class _Images:
+    """The images that XML files describe.
+
+    Arguments:
+        folder: the data.
+        files: its XML files and images.
+        annotations: they join these.
+        classes: numbers by name, which new names join.
+
+    Attributes:
+        found: what is wrong with objects, by kind.
+    """
+
+    def __init__(self, folder: DataFolder, files: VocFiles, annotations: Annotations, classes: dict[str, int]) -> None:
+        self.folder, self.files, self.annotations, self.classes = folder, files, annotations, classes
+        self.found: Found = {}
+        self._read: dict[str, tuple[int, str, list[Object]]] = {}
+
+    def read(self, file: str, problems: list[Problem]) -> int | None:
+        """Add an image and its objects and return its index; None of a file in a further folder, of no new image.
+
+        Raises:
+            FileError: the file or its image is not there, or cannot be used.
+        """
+        there = self.folder.file(file)
+        if there is None:
+            raise FileError("does not exist, but a split lists it", "missing-annotations")
+        root = _parse(self.folder.read(there, LARGEST_XML))
+        image = self.files.image(there, root.findtext("filename"), problems)
+        further = posixpath.dirname(there) in self.files.further
+        if image is None and further:
+            self.found.setdefault("unlisted-annotations", []).append((there, "is of no image"))
+            return None
+        if image is None:
+            stem = file.rpartition("/")[2][: -len(".xml")]
+            raise FileError(
+                f"there is no image {stem!r} in {' or '.join(self.files.image_places()[:4])}", "missing-image"
+            )
+        objects = [self._object(there, number, item) for number, item in enumerate(_objects(root), start=1)]
+        if image not in self._read:
+            size = [_number(root.findtext(f"size/{side}"))[0] for side in ("width", "height")]
+            index = self.annotations.add_image(image, there, len(self.annotations.names) + 1, *size)
+            self._read[image] = (index, there, [])
+        index, first, known = self._read[image]
+        if first != there:
+            differ = known and objects and sorted(known, key=str) != sorted(objects, key=str)
+            kind = "duplicate-annotations" if differ else "repeated-image"
+            kind = "unlisted-annotations" if further else kind
+            self.found.setdefault(kind, []).append((there, f"is of {image}, as is {first}"))
+            if further:
+                return None
+        if not known:
+            known += objects
+            for number, (name, corners, difficult) in enumerate(objects, start=1):
+                self._add(index, number, name, corners, difficult)
+        return index
+
+    def _object(self, file: str, number: int, item: Element) -> Object:
         name = (item.findtext("name") or "").strip()
         if not name:
             raise FileError(f"expected a <name> in object {number}, but got none")
         corners, what, words = _corners(item)
         if what:
-            found.setdefault(what, []).append((there, f"object {number}{words}"))
+            self.found.setdefault(what, []).append((file, f"object {number}{words}"))
+        return name, corners, (item.findtext("difficult") or "").strip().casefold() in ("1", "true")
+
+    def _add(self, index: int, number: int, name: str, corners: list[float | None], difficult: bool) -> None:
         if all(corner is None for corner in corners):
-            annotations.add_lost(index)
-            continue
-        difficult = (item.findtext("difficult") or "").strip().casefold() in ("1", "true")
-        label = classes.setdefault(name, len(classes))
-        annotations.add_box(index, incomplete(corners), label, number, crowd=difficult, partly=None in corners)
-    return index
+            self.annotations.add_lost(index)
+            return
+        label = self.classes.setdefault(name, len(self.classes))
+        partly = None in corners
+        self.annotations.add_box(index, incomplete(corners), label, number, crowd=difficult, partly=partly)
 
 
 def _objects(root: Element) -> list[Element]:
     """Return the objects of an image.
 
     Raises:
-        FileError: an object that is called or placed otherwise and would become background.
+        FileError: an object that is called or placed otherwise, or is rotated, and would become background.
     """
     objects = root.findall("object")
     for item in root:
         if item.tag not in USUAL and any(inner.tag.casefold() in ("bndbox", "object") for inner in item.iter()):
             raise FileError(f"expected objects as <object> in <annotation>, but got some in <{item.tag}>")
-    return objects
+    if turned := sum(1 for item in objects if item.find("robndbox") is not None):
+        raise FileError(f"{turned} of {len(objects)}: {turned} of 'robndbox'", "shapes-not-read")
+    # LabelMe's web tool keeps what was struck off.
+    return [item for item in objects if (item.findtext("deleted") or "").strip() != "1"]
 
 
 def _corners(item: Element) -> tuple[list[float | None], str, str]:

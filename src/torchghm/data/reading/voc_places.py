@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import posixpath
 import re
+from itertools import takewhile
 
 from torchghm.data.folders.file_names import loose_name, normal_name
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.images import SUFFIXES
 from torchghm.data.problems import FileError, Problem, examples, reported
-from torchghm.data.splitting.split_names import SPLIT_NAMES, is_within, split_of_path
+from torchghm.data.splitting.split_names import SPLIT_NAMES, is_part, is_within, split_of_path, split_of_place
 
 LOOKED_FOR = "Annotations/ and JPEGImages/, or XML files beside images or in a folder of their own"
 LARGEST_LIST = 256 * 2**20
@@ -19,11 +20,14 @@ LIST_FOLDERS = ("imagesets/main", "imagesets", "imagesets/layout", "splits")
 
 def xml_folders(folder: DataFolder) -> list[str]:
     """Return the folders of XML files that are VOC's."""
+    return _with_xml(folder, [place for place in folder.tree() if folder.holds(place)])
+
+
+def _with_xml(folder: DataFolder, places: list[str]) -> list[str]:
     return [
         place
-        for place, names in folder.tree().items()
-        if is_within(place)
-        and any(name[-4:].casefold() == ".xml" for name in names)
+        for place in places
+        if any(name[-4:].casefold() == ".xml" for name in folder.tree()[place])
         and any(_is_voc(folder, file) for file in folder.files(place, (".xml",))[:3])
     ]
 
@@ -52,17 +56,23 @@ class VocFiles:
         folder: the data.
 
     Attributes:
-        places: the folders of XML files.
+        places: the folders of XML files, those of free names last.
+        further: those of free names, where there are others.
     """
 
     def __init__(self, folder: DataFolder) -> None:
         self.folder = folder
-        self.places = xml_folders(folder) or ["Annotations"]
+        own = xml_folders(folder)
+        below = _with_xml(folder, [place for place in folder.tree() if not folder.holds(place) and is_part(place)])
+        self.places = [*own, *below] or ["Annotations"]
+        self.further = frozenset(below) if own else frozenset()
         self._places: list[str] = []
         self._images: dict[str, list[str]] = {}
+        self._elsewhere: dict[str, list[str]] = {}
         for place in dict.fromkeys((*folder.tree(), "JPEGImages")):  # which may be a link
-            for image in folder.files(place, SUFFIXES) if is_within(place) else ():
-                self._images.setdefault(_stem(image), []).append(image)
+            images = self._images if folder.holds(place) else self._elsewhere
+            for image in folder.files(place, SUFFIXES):
+                images.setdefault(_stem(image), []).append(image)
 
     def splits(self, problems: list[Problem]) -> dict[str, list[str]]:
         """Return the XML files of each split: by its list, or by the folder that they are in, or all as one."""
@@ -73,7 +83,7 @@ class VocFiles:
             return lists
         splits: dict[str, list[str]] = {}
         for file in files:
-            splits.setdefault(split_of_path(posixpath.dirname(file)) or "all", []).append(file)
+            splits.setdefault(split_of_place(posixpath.dirname(file)) or "all", []).append(file)
         if len(splits) > 1 and "all" in splits:
             unread = splits.pop("all")
             detail = f"{len(unread)} files: {examples(unread)}"
@@ -87,7 +97,10 @@ class VocFiles:
             FileError: several fit, or the stated name leads out of the folder.
         """
         inner = posixpath.dirname(file)
-        split = split_of_path(inner)
+        split = split_of_place(inner)
+        name = posixpath.basename(stated.replace("\\", "/")) if stated else ""
+        if not is_within(inner) and (image := self._in_like_folder(file, split, name)):
+            return image
         fitting = [
             image
             for image in self._images.get(_stem(file), [])
@@ -98,7 +111,6 @@ class VocFiles:
             detail = f"1: the image is {fitting[0]}"
             problems.append(Problem(file, "file-by-other-name", detail))
         fitting = exact or fitting
-        name = posixpath.basename(stated.replace("\\", "/")) if stated else ""
         if len(fitting) > 1:
             near = [image for image in fitting if posixpath.dirname(image) == inner]
             near = near or [image for image in fitting if _parent(image) == posixpath.dirname(inner)]
@@ -116,9 +128,34 @@ class VocFiles:
                 detail = f"1: the image is {fitting[0]}, but <filename> is {name}, which is there too"
                 problems.append(Problem(file, "other-filename", detail))
             return self.folder.file(fitting[0])  # which may be a link that leads out
-        if not stated:
+        found = self.folder.named(stated, self.image_places())[0] if stated else None
+        return found or self._in_like_folder(file, split, name, called_so=False)
+
+    def _in_like_folder(self, file: str, split: str | None, stated: str, *, called_so: bool = True) -> str | None:
+        """Return the image of an XML file in this folder, in one that is called so, too, or else in any of a free name.
+
+        Raises:
+            FileError: there are several.
+        """
+        inner = posixpath.dirname(file)
+        stem = normal_name(_plain_stem(file))
+        alike: dict[tuple[int, bool], list[str]] = {}
+        for image in (*self._images.get(_stem(file), ()), *self._elsewhere.get(_stem(file), ())):
+            place = posixpath.dirname(image)
+            told = split_of_place(place)
+            if told in (None, split or told) and normal_name(_plain_stem(image)) == stem:
+                shared = len(file) if place == inner else _shared_end(place, inner)
+                likely = is_part(place) or not re.search("mask|segm", place.casefold())
+                alike.setdefault((shared, is_part(place)) if likely else (0, False), []).append(image)
+        best = max(alike, default=(0, False))
+        if not best[0] and (called_so or not best[1]):
             return None
-        return self.folder.named(stated, self.image_places())[0]
+        fitting = alike.get(best, [])
+        if len(fitting) > 1:
+            fitting = [image for image in fitting if posixpath.basename(image) == stated] or fitting
+        if len(fitting) > 1:
+            raise FileError(f"several images could be its own: {', '.join(fitting[:4])}", "ambiguous-image")
+        return self.folder.file(fitting[0]) if fitting else None
 
     def image_places(self) -> list[str]:
         """Return the folders of images."""
@@ -153,8 +190,9 @@ class VocFiles:
         names = [f"{line}.xml"]
         if suffix.lower() in (*SUFFIXES, ".xml"):
             names += [f"{stem}.xml", f"{posixpath.basename(stem)}.xml"]
+        above = dict.fromkeys(posixpath.dirname(place) for place in self.places if not is_within(place))
         for name in names:
-            for place in self.places:
+            for place in (*self.places, *above):
                 try:
                     found = self.folder.file(name, place) or self.folder.loosely(name, place)
                 except FileError:
@@ -182,6 +220,12 @@ def _plain_stem(file: str) -> str:
         inner, _, suffix = stem.rpartition(".")
         return inner if f".{suffix.lower()}" in SUFFIXES else stem
     return stem or name
+
+
+def _shared_end(first: str, second: str) -> int:
+    """Return how many of the last folders of two paths are called alike."""
+    pairs = zip(reversed(first.casefold().split("/")), reversed(second.casefold().split("/")), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _parent(image: str) -> str:

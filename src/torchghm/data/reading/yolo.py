@@ -10,6 +10,7 @@ from __future__ import annotations
 import posixpath
 
 from torchghm.data.assumptions import Assumptions
+from torchghm.data.evidence.class_lists import ClassLists
 from torchghm.data.folders.finding import FoundFiles
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.images import SUFFIXES, UNDECODED
@@ -17,7 +18,7 @@ from torchghm.data.problems import FileError, Problem, Sample, common_place, exa
 from torchghm.data.reading.coco_places import may_be_of
 from torchghm.data.reading.label_files import FEW, LabelFiles, usual_label_file
 from torchghm.data.reading.label_lines import LabelLines
-from torchghm.data.reading.yolo_sources import YoloSource, yolo_source
+from torchghm.data.reading.yolo_sources import YoloSource, other_settings, yolo_source
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.splitting.split_names import SPLIT_NAMES
@@ -45,7 +46,8 @@ def read_yolo(folder: DataFolder, assumptions: Assumptions, problems: list[Probl
     labels = LabelFiles(folder, images)
     splits = _judged(splits, labels, assumptions, problems)
     annotations = Annotations(folder.root, "line", ("cxcywh", "fractions"), assumptions)
-    lines = LabelLines(folder, source.classes)
+    lists = _class_lists(folder, source, labels, problems)
+    lines = LabelLines(folder, lists.names)
     indices: dict[str, int] = {}
     ids: dict[str, int] = {}
     with reported(problems, KEPT_FILE):
@@ -57,22 +59,34 @@ def read_yolo(folder: DataFolder, assumptions: Assumptions, problems: list[Probl
             if image in labels.broken:
                 raise labels.broken[image]
             if image in labels.by_image:
-                lines.read(indices[image], label_file)
+                lines.read(indices[image], label_file, lists.own(label_file, image))
     lines.add_to(annotations, source.key_points, problems)
     if images:
         labels.report(problems)
     if not source.places and not problems:
         problems.append(Problem(file, "malformed-annotations", "expected images under the key 'train', but got none"))
     records = annotations.records(problems)
-    if 0 not in records.labels and len(set(records.labels.tolist())) == len(source.classes) - 1 > 0:
-        detail = f"no line has class 0 ({source.classes[0]!r}), lines have all others: do they count from 1?"
+    classes = lists.classes(int(records.labels.max(initial=-1)))
+    if 0 not in records.labels and len(set(records.labels.tolist())) == len(classes) - 1 > 0:
+        detail = f"no line has class 0 ({classes[0]!r}), lines have all others: do they count from 1?"
         problems.append(Problem(file, "first-class-unused", detail))
-    return source.classes, in_split_order(
+    return classes, in_split_order(
         {
             split: records.take(annotations.taken([indices[image] for image in of_split]))
             for split, of_split in splits.items()
         }
     )
+
+
+def _class_lists(folder: DataFolder, source: YoloSource, labels: LabelFiles, problems: list[Problem]) -> ClassLists:
+    """Return the class lists that label files are read by; those that contradict each other join the problems."""
+    lists = ClassLists(folder, source.file, source.classes, stated=source.stated)
+    if source.classes:
+        for file, names in other_settings(folder, source.file).items():
+            lists.compare_settings(file, names)
+        lists.compare([(file, image) for image, file in labels.by_image.items()])
+        lists.report(problems)
+    return lists
 
 
 def _splits(folder: DataFolder, source: YoloSource, problems: list[Problem]) -> dict[str, list[str]]:

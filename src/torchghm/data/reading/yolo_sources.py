@@ -5,21 +5,22 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from reprlib import repr as brief
 from typing import Any
 
 import yaml
 
-from torchghm.data.folders.folder import DataFolder
+from torchghm.data.evidence.class_lists import CLASS_LISTS, class_names, lists_in
+from torchghm.data.evidence.other_tools import HEAD, lists_boxes
+from torchghm.data.folders.folder import DataFolder, is_inside
 from torchghm.data.images import SUFFIXES
 from torchghm.data.problems import FileError
-from torchghm.data.splitting.split_names import SPLIT_NAMES, is_within, split_of_path
+from torchghm.data.splitting.split_names import SPLIT_NAMES, split_of_path
 
 LARGEST_SETTINGS = 2**19  # the parser takes some ten seconds for that
 USUAL = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
-CLASS_LISTS = ("classes.txt", "predefined_classes.txt", "names.txt", "_classes.txt")
-CLASS_SUFFIXES = (".names", ".labels")
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class YoloSource:
         places: the key of each split, and its folders or lists of images.
         base: the folder that they start from.
         key_points: how many numbers follow the box on a line of a pose data set, 0 for any other.
+        stated: settings name the classes, not a list of them alone.
     """
 
     file: str
@@ -39,6 +41,7 @@ class YoloSource:
     places: dict[str, list[str]]
     base: str = ""
     key_points: int = 0
+    stated: bool = True
 
 
 def usual_settings(folder: DataFolder) -> str | None:
@@ -63,14 +66,23 @@ def yolo_source(folder: DataFolder) -> tuple[str, Callable[[DataFolder, str], Yo
     for file in folder.files("", (".data",)):
         if _has_keys(folder, file, r"names\s*=", r"train\s*="):
             return file, read_darknet
-    if not any(_is_label(name) for names in folder.tree().values() for name in names):
+    texts = (posixpath.join(place, name) for place, names in folder.tree().items() for name in names if _is_label(name))
+    if not any(not lists_boxes(folder.head(file, HEAD)) for file in texts):
         return None
-    for place in ("", *(place for place in folder.tree() if place and is_within(place))):
-        lists = [listed for name in CLASS_LISTS if (listed := folder.loosely(name, place))]
-        lists += folder.files(place, CLASS_SUFFIXES)
-        if lists and _image_folders(folder):
+    for place in ("", *(place for place in folder.tree() if place and folder.holds(place))):
+        if (lists := lists_in(folder, place)) and _image_folders(folder):
             return lists[0], read_class_list
     return None
+
+
+def other_settings(folder: DataFolder, file: str) -> dict[str, tuple[str, ...]]:
+    """Return the classes of settings beside those that are read, as far as they have any."""
+    found = {}
+    for other in folder.files("", (".yaml", ".yml")):
+        if other != file and _has_keys(folder, other, r"names\s*:", r"(train|val|valid|test)\s*:"):
+            with suppress(FileError):
+                found[other] = _classes(_parse(folder.read_text(other, LARGEST_SETTINGS)))
+    return found
 
 
 def read_yaml(folder: DataFolder, file: str) -> YoloSource:
@@ -99,7 +111,7 @@ def read_darknet(folder: DataFolder, file: str) -> YoloSource:
     names, _ = folder.named(settings.get("names", ""), (posixpath.dirname(file), ""))
     if names is None:
         raise FileError(f"expected a file of class names under the key 'names', but got {settings.get('names')!r}")
-    classes = _class_list(folder, names)
+    classes = class_names(folder, names)
     if settings.get("classes", str(len(classes))) != str(len(classes)):
         raise FileError(
             f"expected {len(classes)}, the lines of {names}, under 'classes', but got {settings['classes']!r}"
@@ -116,17 +128,19 @@ def read_class_list(folder: DataFolder, file: str) -> YoloSource:
     """
     places: dict[str, list[str]] = {}
     for place in _image_folders(folder):
-        places.setdefault(split_of_path(place) or "all", []).append(place)
+        of_split = places.setdefault(split_of_path(place) or "all", [])
+        if not any(is_inside(place, above) for above in of_split):  # which are read with the folders in them
+            of_split.append(place)
     if len(places) > 1 and "all" in places:
         raise FileError(f"expected all folders of images to be called after splits, but got {', '.join(places['all'])}")
-    return YoloSource(file, _class_list(folder, file), places)
+    return YoloSource(file, class_names(folder, file), places, stated=False)
 
 
 def _image_folders(folder: DataFolder) -> list[str]:
     return [
         place
         for place, names in folder.tree().items()
-        if is_within(place) and any(posixpath.splitext(name)[1].lower() in SUFFIXES for name in names)
+        if folder.holds(place) and any(posixpath.splitext(name)[1].lower() in SUFFIXES for name in names)
     ]
 
 
@@ -169,15 +183,6 @@ def _classes(settings: dict[str, Any]) -> tuple[str, ...]:
     stated = settings.get("nc", str(len(names)))
     if stated != str(len(names)):
         raise FileError(f"expected {len(names)}, the number of 'names', under the key 'nc', but got {brief(stated)}")
-    return tuple(names)
-
-
-def _class_list(folder: DataFolder, file: str) -> tuple[str, ...]:
-    names = [line.strip() for line in folder.read_text(file, LARGEST_SETTINGS).splitlines()]
-    while names and not names[-1]:
-        names.pop()
-    if not names or not all(names) or len(set(names)) < len(names):
-        raise FileError(f"expected different class names in {file}, one a line")
     return tuple(names)
 
 

@@ -25,6 +25,10 @@ PLACES = frozenset(
     )
 )
 """Names of folders within one data set; a folder of another name is a data set of its own."""
+NEUTRAL = frozenset(("data", "dataset", "default", "obj"))
+"""Those among them that may hold several data sets."""
+OF_RUNS = ("runs", "predictions", "predict", "detect", "results")
+"""Folders of what a detector found, which is no annotation."""
 
 
 def split_of(name: str) -> str | None:
@@ -42,11 +46,37 @@ def split_of_path(path: str) -> str | None:
     return None
 
 
+def is_split(part: str) -> bool:
+    """Whether a folder is called after a split and nothing else: `train2017`, `Test Set`, but not `test_tubes`."""
+    return split_of(part) is not None and _words(part) <= PLACES | SPLIT_NAMES.keys() | {"set"}
+
+
 def is_within(path: str) -> bool:
     """Whether a folder, relative to that of a data set, is a part of it: all of its names are places or splits."""
     return all(_is_place(part) for part in path.split("/")) if path else True
 
 
+def is_part(path: str) -> bool:
+    """Whether a folder is within a data set, or below a folder of a split, of its images or of its annotations."""
+    parts = path.split("/")
+    for number, part in enumerate(parts):
+        if part.casefold() in OF_RUNS or part.startswith("@"):  # a disk station keeps thumbnails in @eaDir
+            return False
+        if path and not _is_place(part):
+            above = parts[:number]
+            return any(is_split(each) or not _words(each) <= NEUTRAL for each in above) and is_part("/".join(above))
+    return True
+
+
+def split_of_place(path: str) -> str | None:
+    """Return the split that a folder's name tells, folders of free names left aside."""
+    return split_of_path("/".join(part for part in path.split("/") if _is_place(part)))
+
+
+def _words(part: str) -> set[str]:
+    return {word for word in re.split(r"[^a-z]+", part.casefold()) if word}
+
+
 def _is_place(part: str) -> bool:
-    words = [word for word in re.split(r"[^a-z]+", part.casefold()) if word]
-    return bool(words) and all(word in PLACES or word in SPLIT_NAMES for word in words)
+    words = _words(part)
+    return is_split(part) or (bool(words) and words <= PLACES | SPLIT_NAMES.keys())

@@ -19,7 +19,7 @@ def write_voc(folder: Path, splits: Mapping[str, Records], classes: Sequence[str
     The ids of images and the order of classes are kept in a file of ours.
 
     Raises:
-        ValueError: a split or class that VOC has no name for.
+        ValueError: a split, class or image that VOC has no name for.
     """
     if unknown := [split for split in splits if split not in (*SPLIT_NAMES.values(), "all")]:
         raise ValueError(
@@ -28,9 +28,12 @@ def write_voc(folder: Path, splits: Mapping[str, Records], classes: Sequence[str
     for name in classes:
         if name != name.strip() or not name.isprintable():
             raise ValueError(f"Expected class names that XML can hold, but got {name!r}")
+    names = flat_names(name for records in splits.values() for name in records.names())
+    for name in names.values():
+        if name != name.strip() or not name.isprintable():
+            raise ValueError(f"Expected names of images that VOC's lists and XML can hold, but got {name!r}")
     for place in ("Annotations", "JPEGImages", "ImageSets/Main"):
         (folder / place).mkdir(parents=True)
-    names = flat_names(name for records in splits.values() for name in records.names())
     places = {split: [f"JPEGImages/{names[name]}" for name in records.names()] for split, records in splits.items()}
     write_kept(folder, splits, classes, places)
     for split, records in splits.items():

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.images import SUFFIXES
-from torchghm.data.splitting.split_names import is_within, split_of, split_of_path
+from torchghm.data.splitting.split_names import is_part, split_of, split_of_place
 
 LOOKED_FOR = {
     "cvat": "an XML file of CVAT for images",
@@ -19,14 +19,24 @@ HEAD = 2**16
 
 
 def annotation_files(layout: str, folder: DataFolder) -> list[str]:
-    """Return the annotation files of a layout, sorted by folder and name; empty if there is none.
+    """Return the annotation files of a layout, sorted by folder and name; empty if there is none."""
+    return _files(layout, folder, [place for place in folder.tree() if folder.holds(place)])
+
+
+def further_files(layout: str, folder: DataFolder) -> list[str]:
+    """Return those in folders of free names below the folders of a split or of annotations."""
+    return _files(layout, folder, [place for place in folder.tree() if not folder.holds(place) and is_part(place)])
+
+
+def _files(layout: str, folder: DataFolder, places: list[str]) -> list[str]:
+    """Return the annotation files in some folders.
 
     A JSON file that has the name of an image is labelme's where any other in its folder is: it may be damaged.
     """
     suffix = ".xml" if layout == "cvat" else ".json"
     found = []
-    for place, names in sorted(folder.tree().items()):
-        files = folder.files(place, (suffix,)) if is_within(place) else []
+    for place in sorted(places):
+        names, files = folder.tree()[place], folder.files(place, (suffix,))
         told = [file for file in files if _TOLD_BY[layout](folder.head(file, HEAD))]
         if told and layout == "labelme":
             images = {posixpath.splitext(name)[0] for name in names if posixpath.splitext(name)[1].lower() in SUFFIXES}
@@ -39,7 +49,7 @@ def split_of_file(layout: str, file: str) -> str:
     """Return the split that the name of a file, or of a folder above it, tells; "all" if none does."""
     place, name = posixpath.split(file)
     told = None if layout == "labelme" else split_of(posixpath.splitext(name)[0])  # labelme's have names of images
-    return told or split_of_path(place) or "all"
+    return told or split_of_place(place) or "all"
 
 
 def _is_cvat(head: bytes) -> bool:
