@@ -33,7 +33,16 @@ def test_a_split_with_a_name_is_kept(split):
     assert divided("val/1.jpg", "train/2.jpg", split=split)[0] == {split: ["val/1.jpg", "train/2.jpg"]}
 
 
-@pytest.mark.parametrize("names", [("a/1.jpg", "2.jpg"), ("train/1.jpg", "2.jpg"), ("test_tubes/1.jpg", "2.jpg")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("a/1.jpg", "2.jpg"),
+        ("train/1.jpg", "2.jpg"),
+        ("test_tubes/1.jpg", "2.jpg"),
+        ("val2017/1.jpg", "val2017/2.jpg"),
+        ("test/1.jpg", "test/x/2.jpg"),
+    ],
+)
 def test_folders_that_do_not_divide_the_images(names):
     assert divided(*names) == ({"all": list(names)}, [])
 

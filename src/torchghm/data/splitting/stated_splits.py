@@ -85,7 +85,9 @@ def by_folders(splits: Mapping[str, Records], problems: list[Problem]) -> dict[s
     only = next(iter(splits), "")
     if len(splits) != 1 or only not in UNSTATED:
         return dict(splits)
-    return _divided(only, splits[only], list(map(_told_by_folders, splits[only].names())), problems)
+    told = list(map(_told_by_folders, splits[only].names()))
+    # Folders divide nothing where all images are in one: people train on what they have of a set, its val2017/, say.
+    return dict(splits) if len({*told}) == 1 and "train" not in told else _divided(only, splits[only], told, problems)
 
 
 def _told_by_folders(image: str) -> str | None:
