@@ -109,7 +109,7 @@ def check_scope(cls_loss: nn.Module | None, box_loss: nn.Module | None, scope: S
                 f"but got {reduction!r}."
             )
     if scope != "batch" and not reference | harmonized:
-        names = " and ".join(type(loss).__name__ for loss in losses.values() if loss is not None)
+        names = " and ".join(type(loss).__name__ for loss in losses.values() if loss is not None) or "none"
         raise ValueError(f"Expected a loss that has a density for scope={scope!r}, but got {names}.")
 
 
