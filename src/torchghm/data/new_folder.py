@@ -60,7 +60,7 @@ def new_folder(folder: Path, marker: str | None, kind: str, *, overwrite: bool =
 
 
 def _of_writing(error: OSError, place: Path, aside: str) -> bool:
-    """Whether an error is of this folder: other files are read meanwhile, and a full disk's error names none."""
+    """Return whether an error is of this folder: other files are read meanwhile, and a full disk's error names none."""
     if error.errno is None:  # raised by ourselves, with words of its own
         return False
     if error.filename is None or not aside:

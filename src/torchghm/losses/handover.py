@@ -77,8 +77,8 @@ class HandoverLoss(Unscriptable):
         """
         share = self.share
         if torch.compiler.is_compiling():
-            # A compiled backward computes what is cheap once more, by then from the next call's number. A running sum
-            # is kept.
+            # A compiled backward computes cheap values again, after `calls` has moved on. The result of a running sum
+            # is saved for it instead.
             share = share[None].cumsum(0)[0]
         if self.training:
             self.calls += 1

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from torchghm.detection.detectors.harmonized import HarmonizedDetector
-from torchghm.detection.examples.batch_examples import DetectionExamples
+from torchghm.detection.examples.batch_examples import IGNORED, DetectionExamples
 from torchghm.functional.arguments import check_integer
 from torchghm.review.object_figures import ObjectFigures, object_figures
 from torchghm.review.unlabelled_places import UnlabelledPlaces
@@ -20,8 +20,6 @@ POINTS = 8
 """Points of an object's trajectory of g."""
 LARGEST = 2**15 - 1
 """Largest value of a count that is kept in 16 bits."""
-NO_EXAMPLE = -100
-"""The target of a row that is no example, as the losses have it."""
 _EPOCH = ("visits", "matched", "gradient_norm", "residual", "rival", "margin")
 
 
@@ -106,6 +104,7 @@ class LabelMemory:
         if not targets or any("annotations" not in target for target in targets):
             return
         rows = torch.cat([target["annotations"] for target in targets]).to(self._sums.device)
+        _check_range("annotations", rows, self.objects)
         self._add(rows, object_figures(examples, rows.shape[0]))
         if self.places is not None and predicted_boxes is not None:
             self.places.observe(examples, targets, predicted_boxes)
@@ -122,9 +121,10 @@ class LabelMemory:
         Raises:
             ValueError: a class or a place out of range, where looking at it waits for no device.
         """
-        valid = targets != NO_EXAMPLE
+        valid = targets != IGNORED
         targets = targets.where(valid, 0)
         _check_range("targets", targets, logits.shape[1])
+        _check_range("rows", rows, self.objects)
         probability = logits.detach().float().softmax(1)
         own = probability.gather(1, targets[:, None])[:, 0]
         highest, rival = probability.scatter(1, targets[:, None], -1.0).max(dim=1)
@@ -132,7 +132,6 @@ class LabelMemory:
 
     @torch.no_grad()
     def _add(self, rows: Tensor, figures: ObjectFigures, valid: Tensor | None = None) -> None:
-        _check_range("rows" if valid is not None else "annotations", rows, self.objects)
         matched = figures.matched
         rival = (figures.rival + 1) * matched
         columns = (torch.ones_like(matched), matched, figures.gradient_norm, figures.residual, rival, figures.margin)

@@ -11,8 +11,8 @@ from torchghm.detection import HarmonizedDetector
 from torchghm.training.loop.datamodule import to_floats
 from torchghm.training.recipes.recipe import Recipe
 
-MOST = 2
-"""Floats above are no colours in [0, 1]."""
+LARGEST = 2
+"""Largest value of floats that are taken for colours in [0, 1]: interpolation may go a little beyond 1."""
 
 
 class TrainedDetector(nn.Module):
@@ -68,8 +68,7 @@ def _check_image(image: object) -> None:
         raise ValueError(f"Expected argument `images` to be tensors [3, height, width], but got {[*image.shape]}.")
     if image.dtype != torch.uint8 and not image.is_floating_point():
         raise TypeError(f"Expected argument `images` to be uint8 or floats, but got {image.dtype}.")
-    # Interpolation may go a little beyond 1.
-    if image.is_floating_point() and image.is_cpu and image.numel() and image.max() > MOST:
+    if image.is_floating_point() and image.is_cpu and image.numel() and image.max() > LARGEST:
         raise ValueError(
             f"Expected argument `images` to be floats in [0, 1], but got up to {float(image.max()):.4g}: divide by "
             "255, or give uint8."

@@ -95,7 +95,7 @@ def _unit(raw: Floats, sizes: NDArray[np.int64], areas: Floats, form: str, unit:
 
 
 def _corners_for_sides(raw: Floats, sizes: NDArray[np.int64], areas: Floats, form: str, unit: str) -> Answer:
-    """Whether x, y, width, height (or a centre and sides) are two corners."""
+    """Return whether x, y, width, height (or a centre and sides) are two corners."""
     as_corners = to_corners(raw, "xyxy", unit, sizes)
     ordered = (as_corners[:, 2:] > as_corners[:, :2]).all(axis=1)
     limits = np.tile(sizes, 2)
@@ -123,7 +123,7 @@ def _corners_for_sides(raw: Floats, sizes: NDArray[np.int64], areas: Floats, for
 
 
 def _sides_for_corners(raw: Floats, sizes: NDArray[np.int64], areas: Floats, form: str, unit: str) -> Answer:
-    """Whether two corners are x, y, width, height."""
+    """Return whether two corners are x, y, width, height."""
     reversed_ = raw[:, 2:] < raw[:, :2]
     as_sides = to_corners(raw, "xywh", unit, sizes)
     inside = (as_sides <= np.tile(sizes, 2) * (1 + TOLERANCE) + 1).all(axis=1) & (raw >= 0).all(axis=1)
@@ -134,7 +134,7 @@ def _sides_for_corners(raw: Floats, sizes: NDArray[np.int64], areas: Floats, for
 
 
 def _out_of_the_image(raw: Floats, sizes: NDArray[np.int64], areas: Floats, form: str, unit: str) -> Answer:
-    """Whether boxes that stick out of their image for the most part would all fit in another form."""
+    """Return whether boxes that stick out of their image for the most part would all fit in another form."""
     share = 1 - _fit(raw, sizes, form, unit)
     if len(raw) < FEWEST or share < MANY:
         return None

@@ -88,7 +88,7 @@ class ClassLists:
         for pair in folders:
             self._chosen[pair] = self.file
             around = [(listed, place) for place in _around(*pair) for listed in lists_in(self.folder, place)]
-            around = [(listed, place) for listed, place in around if listed not in of_images and self._names(listed)]
+            around = [(listed, place) for listed, place in around if listed not in of_images and self._names_in(listed)]
             known = [(listed, self._strong(listed, place in pair)) for listed, place in around]
             if not self.stated:
                 self._chosen[pair] = next((listed for listed, strong in known if strong), self.file)
@@ -139,7 +139,7 @@ class ClassLists:
             detail = f"it has {names}, {self.file} has {others}; each is followed where it lies"
             problems.append(Problem(listed, "class-lists-differ", detail))
 
-    def _names(self, listed: str) -> tuple[str, ...]:
+    def _names_in(self, listed: str) -> tuple[str, ...]:
         """Return the names of a list, none of one that cannot be read."""
         if listed not in self._by_list:
             try:
@@ -180,12 +180,12 @@ def _plain(name: str) -> str:
 
 
 def _differ(first: Sequence[str], second: Sequence[str]) -> bool:
-    """Whether a number means other classes: one list may be longer."""
+    """Return whether a number means other classes: one list may be longer."""
     return any(_plain(a) != _plain(b) for a, b in zip(first, second, strict=False))
 
 
 def _moves(first: Sequence[str], second: Sequence[str]) -> bool:
-    """Whether a class has another number."""
+    """Return whether a class has another number."""
     numbers = {_plain(name): number for number, name in enumerate(first)}
     return any(numbers.get(_plain(name), number) != number for number, name in enumerate(second))
 

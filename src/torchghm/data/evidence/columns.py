@@ -76,7 +76,7 @@ def _is_box(lines: Floats) -> NDArray[np.bool_]:
 
 
 def _are_key_points(boxes: Floats, rest: Floats, dimensions: int) -> bool:
-    """Whether points after a box lie in it; points that are not labelled are 0, 0."""
+    """Return whether points after a box lie in it; points that are not labelled are 0, 0."""
     points = rest.reshape(len(rest), -1, dimensions)
     sure = dimensions == 3 and bool(np.isin(points[:, :, 2], (0, 1, 2)).all())
     if dimensions == 3 and not sure and not _between(points[:, :, 2], 0, 1):
@@ -92,7 +92,7 @@ def _are_key_points(boxes: Floats, rest: Floats, dimensions: int) -> bool:
 
 
 def _are_convex(lines: Floats) -> NDArray[np.bool_]:
-    """Whether four points go round a region without a dent: corners of a rotated box do, other points hardly."""
+    """Return whether four points go round a region without a dent: corners of a rotated box do, other points hardly."""
     points = lines.reshape(len(lines), 4, 2)
     sides = np.roll(points, -1, axis=1) - points
     following = np.roll(sides, -1, axis=1)

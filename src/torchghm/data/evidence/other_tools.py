@@ -15,8 +15,6 @@ LOOKED_AT = 4
 """Files of one kind in one folder."""
 _NUMBER = rb"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?"
 _KITTI = re.compile(rb"[^\s,]+(?: " + _NUMBER + rb"){14,15}\s*$")
-
-
 _BOXES = re.compile(rb"\S.*\.[A-Za-z]{3,4}(?: [0-9.]+,[0-9.]+,[0-9.]+,[0-9.]+,[0-9]+)+\s*$")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from math import nan
+from math import isnan, nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +41,7 @@ def class_column(rows: Rows, columns: Sequence[int]) -> int:
     """Return the column of the classes among several that are called so: the first that has names, not numbers."""
     for column in columns:
         cells = [row[column] for row in rows[:ASKED] if column < len(row) and row[column].strip()]
-        if cells and not all(number_of(cell) == number_of(cell) for cell in cells):
+        if cells and any(isnan(number_of(cell)) for cell in cells):
             return column
     return columns[0]
 

@@ -39,5 +39,5 @@ def tails(name: str) -> Iterator[str]:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder is one that systems leave beside others: `._a.jpg`, `.DS_Store`, `__MACOSX`."""
+    """Return whether a file or folder is one that systems leave beside others: `._a.jpg`, `.DS_Store`, `__MACOSX`."""
     return name.startswith(".") or name == "__MACOSX"

@@ -67,7 +67,7 @@ class DataFolder(ConfinedFolder):
         return self._tree
 
     def holds(self, place: str) -> bool:
-        """Whether a folder is a part of the data set, by its name."""
+        """Return whether a folder is a part of the data set, by its name."""
         return is_within(place) or (self.deep and is_part(place))
 
     def named(
@@ -172,7 +172,7 @@ class DataFolder(ConfinedFolder):
 
 
 def is_there(folder: DataFolder, name: str) -> bool:
-    """Whether a name is that of a file; one that leads out of the folder counts, so that it is reported."""
+    """Return whether a name is that of a file; one that leads out of the folder counts, so that it is reported."""
     try:
         return folder.file(name) is not None
     except FileError:
@@ -180,5 +180,5 @@ def is_there(folder: DataFolder, name: str) -> bool:
 
 
 def is_inside(place: str, folder: str) -> bool:
-    """Whether a folder's name is that of another folder, or of one in it."""
+    """Return whether a folder's name is that of another folder, or of one in it."""
     return folder in ("", ".") or place == folder or place.startswith(f"{folder}/")

@@ -155,7 +155,7 @@ def _images(
 
 
 def _is_plain(bbox: Any) -> bool:
-    """Whether a box is four numbers, NaN not among them, with an area."""
+    """Return whether a box is four numbers, NaN not among them, with an area."""
     try:
         x, y, width, height = bbox
         total = x + y + width + height

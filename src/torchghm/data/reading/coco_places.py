@@ -83,7 +83,7 @@ def other_coco_files(folder: DataFolder) -> dict[str, CocoFile]:
 
 
 def may_be_of(split: str, place: str) -> bool:
-    """Whether a folder's name does not say that its files are of another split."""
+    """Return whether a folder's name does not say that its files are of another split."""
     told = split_of_path(place)
     return told is None or split_of(split) in (None, told)
 
@@ -121,7 +121,7 @@ def _is_image(name: str) -> bool:
 
 
 def has_keys(folder: DataFolder, file: str) -> bool:
-    """Whether a JSON file has COCO's keys: it is looked through, not parsed, for it may be large."""
+    """Return whether a JSON file has COCO's keys: it is looked through, not parsed, for it may be large."""
     missing = set(KEYS)
     try:
         found = folder.file(file)

@@ -160,7 +160,7 @@ def usual_label_file(image: str) -> str:
 
 
 def _has_boxes(head: bytes) -> bool:
-    """Whether a file begins with a class and a box."""
+    """Return whether a file begins with a class and a box."""
     words = next((line.split() for line in head.splitlines() if line.strip()), [])
     return len(words) >= 5 and all(re.fullmatch(rb"[-+]?[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?", word) for word in words)
 

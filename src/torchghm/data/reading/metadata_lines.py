@@ -43,7 +43,7 @@ def metadata_files(folder: DataFolder) -> dict[str, str]:
 
 
 def has_objects(folder: DataFolder, file: str) -> bool:
-    """Whether a file names images and their objects."""
+    """Return whether a file names images and their objects."""
     head = folder.head(file, HEAD)
     return b'"file_name"' in head and b'"objects"' in head
 

@@ -33,7 +33,7 @@ def _with_xml(folder: DataFolder, places: list[str]) -> list[str]:
 
 
 def is_usual_voc(folder: DataFolder) -> bool:
-    """Whether the folder has VOC's two folders."""
+    """Return whether the folder has VOC's two folders."""
     return folder.folder("Annotations") is not None and folder.folder("JPEGImages") is not None
 
 

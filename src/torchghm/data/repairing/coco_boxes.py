@@ -60,7 +60,7 @@ def mask_box(mask: object) -> Box | None:
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether a value is a number that a float can hold: JSON's whole numbers can be larger than any."""
+    """Return whether a value is a number that a float can hold: JSON's whole numbers can be larger than any."""
     return isinstance(value, float) or (type(value) is int and abs(value) < 2**63)
 
 

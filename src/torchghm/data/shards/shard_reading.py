@@ -34,7 +34,7 @@ LONGEST_LINE = 16 * 2**20
 
 
 def is_sharded(folder: DataFolder) -> bool:
-    """Whether the folder has an index of shards."""
+    """Return whether the folder has an index of shards."""
     return folder.file(INDEX_FILE) is not None
 
 

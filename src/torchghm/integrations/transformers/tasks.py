@@ -94,8 +94,11 @@ class TaskLoss:
         loss: Tensor = self.loss(*rows)
         if num_items_in_batch is None:
             return loss
-        # The Trainer counts every pixel but -100, also those of the void label: a mean has the share of all it counted.
-        return loss * (labels != IGNORED).sum() / num_items_in_batch if by_pixels else loss / num_items_in_batch
+        if by_pixels:
+            # The Trainer's items are all pixels but -100, those of the void label too, which are no examples here. So
+            # it can't divide a sum: this batch's mean counts by its part of the items.
+            return loss * (labels != IGNORED).sum() / num_items_in_batch
+        return loss / num_items_in_batch
 
     def _rows(self, logits: Tensor, labels: Tensor) -> Rows:
         if self.task == "segmentation":
@@ -131,9 +134,10 @@ def compute_loss_func(model: nn.Module, cls_loss: nn.Module, task: Task | None =
     """Make the loss function of a Trainer: ``Trainer(model, args, compute_loss_func=compute_loss_func(model, loss))``.
 
     The gradients are those of the joint batch: the histogram is summed over the processes of every forward pass, and
-    the sum of the losses is divided by the number of items in the accumulated batch of all of them. In evaluation
-    nothing is remembered. With gradient accumulation the density is of one forward pass and, by its momentum, of those
-    before. Add ``callbacks=[StateCallback(loss_func)]`` to save it with checkpoints.
+    the sum of the losses is divided by the number of items in the accumulated batch of all of them. Of a segmentation
+    it is the mean of the batches' means, by their pixels. In evaluation nothing is remembered. With gradient
+    accumulation the density is of one forward pass and, by its momentum, of those before. Add
+    ``callbacks=[StateCallback(loss_func)]`` to save it with checkpoints.
 
     Arguments:
         model: a `PreTrainedModel` with ``logits``; a wrapped one's own model.

@@ -162,8 +162,9 @@ class DensityState(Float32Buffers):
                     "with: `published()` reads the states of mmdetection.",
                     stacklevel=2,
                 )
-        if saved is None and self.counts_positives:
-            state.pop(prefix + "positives", None)  # an average over other iterations than the densities
+        if saved is None:  # what is left would be of other iterations than the densities
+            for name, _ in self.named_buffers():
+                state.pop(prefix + name, None)
         super()._load_from_state_dict(state, prefix, *args)
 
     def extra_repr(self) -> str:
