@@ -26,7 +26,8 @@ from torchghm.kernels.cpu.density_step import (
 )
 from torchghm.kernels.cpu.entry_points import Kind, density_step, median, passes_for
 from torchghm.kernels.cpu.gradient_memory import empty_gradient
-from torchghm.kernels.cpu.launch import Arguments, run
+from torchghm.kernels.cpu.kernel import Arguments
+from torchghm.kernels.cpu.launch import run
 from torchghm.kernels.cpu.passes import logit_arguments, residual_arguments
 from torchghm.kernels.cpu.simd.loads_and_stores import STORAGE
 from torchghm.losses.state.density_state import DensityEstimate, DensityState

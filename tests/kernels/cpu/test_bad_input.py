@@ -22,7 +22,7 @@ from tests.oracles import passes as oracle
 
 from torchghm.functional.examples import Examples
 from torchghm.kernels import ops
-from torchghm.kernels.cpu import entry_points, launch
+from torchghm.kernels.cpu import entry_points, kernel
 from torchghm.kernels.cpu import passes as cpu
 from torchghm.kernels.cpu.simd.loads_and_stores import FLOAT32
 
@@ -184,7 +184,7 @@ def run_last_chunk(function, sums_width, *, logits, targets, regions, rows_befor
     """Run a kernel on its last chunk; addresses are shifted as if all before it were there."""
     sums = torch.full((sums_width,), NAN, dtype=torch.float64)
     counter = ctypes.c_int64(chunk_before)
-    arguments = launch.Arguments(
+    arguments = kernel.Arguments(
         counter=ctypes.addressof(counter),
         chunks=chunk_before + 1,
         chunk_size=chunk,
@@ -199,14 +199,14 @@ def run_last_chunk(function, sums_width, *, logits, targets, regions, rows_befor
         mu=0.02,
         **more,
     )
-    launch.compile_kernel(function).call(ctypes.addressof(arguments))
+    kernel.compile_kernel(function).call(ctypes.addressof(arguments))
     return sums
 
 
 @pytest.mark.parametrize("kind", ["sigmoid", "softmax", "residual"])
 def test_index_arithmetic_beyond_2_31_numbers(kind):
     torch.manual_seed(0)
-    told = launch.Arguments(target_storage=-1, regions=30, columns=80)
+    told = kernel.Arguments(target_storage=-1, regions=30, columns=80)
     pass_1, pass_2 = entry_points.passes_for(kind, torch.float32, told)
     logits, targets = torch.randn(50, 80), torch.randint(0, 80, (50,))
     table, gradient = torch.rand(30, dtype=torch.float64), torch.full((50, 80), NAN)

@@ -23,7 +23,7 @@ from tests.oracles import passes as oracle
 from torchghm.functional.examples import Examples
 from torchghm.kernels.cpu import passes as cpu
 from torchghm.kernels.cpu.example_tiles import _tiles_as_they_lie
-from torchghm.kernels.cpu.launch import ARGUMENTS, Arguments
+from torchghm.kernels.cpu.kernel import ARGUMENTS, Arguments
 from torchghm.kernels.cpu.region_counts import MOST
 from torchghm.kernels.cpu.simd.loads_and_stores import FLOAT32, STREAMED, TILE
 

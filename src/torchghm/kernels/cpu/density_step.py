@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from torchghm.kernels.cpu.launch import Arguments
+from torchghm.kernels.cpu.kernel import Arguments
 from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Option
 from torchghm.kernels.cpu.simd.compiling import elementwise, scalar, summing, vectorize
 from torchghm.kernels.cpu.simd.intrinsics import array_at

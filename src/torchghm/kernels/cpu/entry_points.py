@@ -12,7 +12,7 @@ from numba.np.numpy_support import carray
 
 from torchghm.kernels.cpu.density_step import set_table
 from torchghm.kernels.cpu.histogram_pass import count_examples
-from torchghm.kernels.cpu.launch import Arguments
+from torchghm.kernels.cpu.kernel import MADE_BY, Arguments
 from torchghm.kernels.cpu.loss_pass import weigh_examples
 from torchghm.kernels.cpu.residual_median import set_mu
 from torchghm.kernels.cpu.simd.annotations import Option, Pointer, Real
@@ -65,6 +65,7 @@ def _compiled_for(*names: str) -> Callable[[Callable[..., EntryPoint]], Callable
             made = make(real, *(option or None for option in options))
             wanted = [name for name, option in zip(names, options, strict=True) if option]
             made.__name__ = "_".join((make.__name__, real.__name__, *wanted))
+            setattr(made, MADE_BY, (make.__name__, (double, *options)))
             return made
 
         return functools.update_wrapper(entry_point, make)

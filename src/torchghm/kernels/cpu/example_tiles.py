@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import types
 
-from torchghm.kernels.cpu.launch import Arguments
+from torchghm.kernels.cpu.kernel import Arguments
 from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Option, Real
 from torchghm.kernels.cpu.simd.compiling import arrays_by_types, by_types, scalar, summing, vectorize
 from torchghm.kernels.cpu.simd.intrinsics import array_at

@@ -16,7 +16,7 @@ from torchghm.kernels.cpu.example_tiles import (
     target_of,
     tiles_in,
 )
-from torchghm.kernels.cpu.launch import Arguments
+from torchghm.kernels.cpu.kernel import Arguments
 from torchghm.kernels.cpu.region_counts import COUNTS_BYTES, MOST, Counts, add_weights, collect, make_counts
 from torchghm.kernels.cpu.simd import delayed_tables
 from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Option, Real

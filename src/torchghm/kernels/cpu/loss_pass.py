@@ -9,7 +9,7 @@ from numba import types
 
 from torchghm.kernels.cpu.example_terms import norm_slope_and_loss, shared_terms
 from torchghm.kernels.cpu.example_tiles import Run, Tiles, count_nonfinite, hide_nonfinite, prepare, target_of, tiles_in
-from torchghm.kernels.cpu.launch import Arguments
+from torchghm.kernels.cpu.kernel import Arguments
 from torchghm.kernels.cpu.simd import delayed_tables, loads_and_stores
 from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Option, Real
 from torchghm.kernels.cpu.simd.arithmetic import Regions, region, regions_of

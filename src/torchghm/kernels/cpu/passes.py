@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -11,7 +12,8 @@ from torchghm.functional.examples import Activation, compute_dtype
 from torchghm.kernels.checks import check_examples, check_residual, check_table
 from torchghm.kernels.cpu.entry_points import Kind, density_step, median, passes_for
 from torchghm.kernels.cpu.gradient_memory import empty_gradient
-from torchghm.kernels.cpu.launch import Arguments, compile_kernel, kernel_sequence, run
+from torchghm.kernels.cpu.kernel import Arguments, compile_kernels
+from torchghm.kernels.cpu.launch import kernel_sequence, run
 from torchghm.kernels.cpu.simd.loads_and_stores import STORAGE, TILE
 from torchghm.kernels.cpu.threads import chunking
 
@@ -72,14 +74,12 @@ def compile_ahead(dtypes: tuple[torch.dtype, ...] = (torch.float32,), regions: i
         regions: that [0, 1] is divided into: `bins`, times `resolution` where there is one.
     """
     kinds: tuple[Kind, ...] = ("sigmoid", "softmax", "residual")
-    for dtype, kind, soft, weight in itertools.product(dtypes, kinds, (-1, 0), (0, 1)):
-        for function in passes_for(kind, dtype, Arguments(target_storage=soft, weight=weight, regions=regions)):
-            compile_kernel(function)
-    for double in (dtype is torch.float64 for dtype in dtypes):
-        compile_kernel(median(double))
-    for following in (False, True):
-        compile_kernel(density_step(True, following))
-    compile_kernel(kernel_sequence)
+    functions: list[Callable[..., None]] = [kernel_sequence, density_step(True, False), density_step(True, True)]
+    for dtype in dtypes:
+        functions.append(median(dtype is torch.float64))
+        for kind, soft, weight in itertools.product(kinds, (-1, 0), (0, 1)):
+            functions += passes_for(kind, dtype, Arguments(target_storage=soft, weight=weight, regions=regions))
+    compile_kernels(dict.fromkeys(functions))
 
 
 def logit_arguments(

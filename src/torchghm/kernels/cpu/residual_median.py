@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from torchghm.kernels.cpu.density_step import add_up, move_average, residual_average
-from torchghm.kernels.cpu.launch import Arguments
+from torchghm.kernels.cpu.kernel import Arguments
 from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Real
 from torchghm.kernels.cpu.simd.arithmetic import log1p_unit
 from torchghm.kernels.cpu.simd.compiling import by_types, elementwise, scalar, vectorize

@@ -15,6 +15,6 @@ Numbers = Any
 Option = Any
 """True or None. Of the code for an option that is None nothing is compiled: Numba sees that by the argument's type."""
 Pointer = Any
-"""A pointer to `torchghm.kernels.cpu.launch.Arguments`."""
+"""A pointer to `torchghm.kernels.cpu.kernel.Arguments`."""
 Llvm = Any
 """A type, value, function or builder of Numba's compiler or of LLVM."""

@@ -12,7 +12,7 @@ import numpy as np
 from numba import types
 
 from torchghm.kernels.cpu.example_tiles import count_outside
-from torchghm.kernels.cpu.launch import Arguments
+from torchghm.kernels.cpu.kernel import Arguments
 from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Real
 from torchghm.kernels.cpu.simd.arithmetic import exp_nonpositive
 from torchghm.kernels.cpu.simd.compiling import by_types, elementwise, scalar, summing, vectorize

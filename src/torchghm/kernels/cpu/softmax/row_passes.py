@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from torchghm.kernels.cpu.example_tiles import count_nonfinite
-from torchghm.kernels.cpu.launch import Arguments
+from torchghm.kernels.cpu.kernel import Arguments
 from torchghm.kernels.cpu.simd.annotations import Numbers, Option, Real
 from torchghm.kernels.cpu.simd.arithmetic import Regions, region, regions_of
 from torchghm.kernels.cpu.simd.compiling import scalar

@@ -13,7 +13,7 @@ import numpy as np
 from numba import types
 
 from torchghm.kernels.cpu.example_tiles import count_nonfinite
-from torchghm.kernels.cpu.launch import Arguments
+from torchghm.kernels.cpu.kernel import Arguments
 from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Option, Real
 from torchghm.kernels.cpu.simd.arithmetic import Regions, exp_nonpositive, log1p_nonnegative, region
 from torchghm.kernels.cpu.simd.compiling import arrays_by_types, elementwise, scalar, vectorize
