@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from torchghm.integrations.queries import check_label_range, class_targets, overlap, quality_targets
+from torchghm.integrations.queries import check_label_range, class_targets, focal_weights, overlap, quality_targets
 
 QUERIES = (torch.tensor([0, 1]), torch.tensor([2, 0]))
 LABELS = torch.tensor([1, 3])
@@ -19,6 +19,14 @@ def test_targets_are_at_the_matched_queries_alone():
     assert found.sum().item() == pytest.approx(1.0)
     assert found[0, 2, 1].item() == pytest.approx(0.3)
     assert found[1, 0, 3].item() == pytest.approx(0.7)
+
+
+def test_focal_weights_are_of_negatives_alone():
+    logits = torch.linspace(-3, 3, 24).reshape(2, 3, 4)
+    found = focal_weights(logits, QUERIES, LABELS, torch.tensor([0.3, 0.7]), alpha=0.75, gamma=1.5)
+    expected = 0.75 * (1 / (1 + torch.exp(-logits))) ** 1.5
+    expected[0, 2, 1], expected[1, 0, 3] = 0.3, 0.7
+    torch.testing.assert_close(found, expected)
 
 
 def literal_overlap(a, b):

@@ -33,6 +33,25 @@ def quality_targets(logits: Tensor, queries: tuple[Tensor, Tensor], labels: Tens
 
 
 @torch.no_grad()
+def focal_weights(
+    logits: Tensor, queries: tuple[Tensor, Tensor], labels: Tensor, matched: Tensor, *, alpha: float, gamma: float
+) -> Tensor:
+    """Weights [B, Q, K] that hosts give their examples: alpha p^gamma, and ``matched`` [P] at a pair's class.
+
+    Varifocal loss (Zhang et al., CVPR 2021) has the overlap for ``matched``.
+
+    Examples:
+        >>> pair = torch.tensor([0]), torch.tensor([1])
+        >>> focal_weights(torch.zeros(1, 2, 1), pair, torch.tensor([0]), torch.tensor([0.8]), alpha=0.75, gamma=2.0)
+        tensor([[[0.1875],
+                 [0.8000]]])
+    """
+    weights = alpha * logits.to(compute_dtype(logits)).sigmoid().pow(gamma)
+    weights[queries[0], queries[1], labels] = matched.to(weights.dtype)
+    return weights
+
+
+@torch.no_grad()
 def overlap(predicted: Tensor, true: Tensor) -> Tensor:
     """Intersection over union of pairs of boxes [P, 4], centre x, centre y, width and height: [P] in [0, 1].
 

@@ -8,12 +8,13 @@ from torchghm.integrations.hosts import check_installed, warn_untested
 
 check_installed("rfdetr", "pip install 'torchghm[rfdetr]'")
 
+import torch  # noqa: E402
 from rfdetr.models.criterion import SetCriterion  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
-from torchghm.integrations.arguments import check_host_losses  # noqa: E402
+from torchghm.integrations.arguments import Weights, check_host_losses, with_host_weights  # noqa: E402
 from torchghm.integrations.branches import BranchLosses  # noqa: E402
-from torchghm.integrations.queries import check_label_range, overlap, quality_targets  # noqa: E402
+from torchghm.integrations.queries import check_label_range, focal_weights, overlap, quality_targets  # noqa: E402
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -21,6 +22,8 @@ COORDINATES = 4
 """The host adds up a box's coordinates, where our losses take their mean."""
 LEAST_TARGET = 0.01
 """The host's least target of a matched query."""
+GAMMA = 2
+"""The host's exponent: a negative of score p weighs p^gamma, a matched query 1."""
 
 
 class HarmonizedSetCriterion(SetCriterion):  # type: ignore[misc]
@@ -28,6 +31,7 @@ class HarmonizedSetCriterion(SetCriterion):  # type: ignore[misc]
 
     cls_losses: BranchLosses | None
     box_losses: BranchLosses | None
+    host_weights: bool
 
     def forward(self, outputs: Any, targets: Any, num_boxes: Any = None) -> Any:
         """Return the host's dictionary of losses, ours among them."""
@@ -65,7 +69,11 @@ class HarmonizedSetCriterion(SetCriterion):  # type: ignore[misc]
             score = logits.detach()[queries[0], queries[1], matched.labels].to(quality.dtype).sigmoid()
             quality = (score**self.focal_alpha * quality ** (1 - self.focal_alpha)).clamp(min=LEAST_TARGET)
         wanted = quality_targets(logits, queries, matched.labels, quality)
-        losses = {"loss_ce": self.cls_losses(self._branch(outputs), logits, wanted, training=self.training)}
+        weights = None
+        if self.host_weights:
+            weights = focal_weights(logits, queries, matched.labels, torch.ones_like(quality), alpha=1, gamma=GAMMA)
+        loss: Tensor = self.cls_losses(self._branch(outputs), logits, wanted, weights, training=self.training)
+        losses = {"loss_ce": loss / num_boxes if self.host_weights else loss}
         if log:
             right = logits.detach()[queries].argmax(-1) == matched.labels
             losses["class_error"] = 100 - 100 * right.float().sum() / max(right.numel(), 1)
@@ -107,17 +115,25 @@ class CheckedModule:
         return super().on_train_batch_end(*args, **kwargs)  # type: ignore[misc]
 
 
-def harmonize(module: Module, cls_loss: nn.Module | None = None, box_loss: nn.Module | None = None) -> Module:
+def harmonize(
+    module: Module,
+    cls_loss: nn.Module | None = None,
+    box_loss: nn.Module | None = None,
+    *,
+    weights: Weights | None = None,
+) -> Module:
     """Give RF-DETR harmonized losses, in place.
 
     The losses are submodules of the criterion: a Lightning checkpoint of the module holds their states.
 
     Arguments:
         module: an `RFDETRModelModule` for boxes, or its criterion, a `SetCriterion`.
-        cls_loss: with ``activation="sigmoid"``; the targets are those of the host's IoU-aware cross entropy, whose
-            weights it replaces. None keeps the host's.
+        cls_loss: with ``activation="sigmoid"``; the targets are those of the host's IoU-aware cross entropy. None
+            keeps the host's.
         box_loss: of matched boxes, centre and size as fractions of the image; None keeps the host's L1. Its mean over
             coordinates times 4, as the host adds them up.
+        weights: of the examples of a `GHMCLoss` with those targets: ``"host"`` (p^2 of a negative, and the number of
+            objects for a divisor) or ``"none"`` (1, and the sum of the targets); None for the host's.
 
     Returns:
         ``module``.
@@ -137,7 +153,9 @@ def harmonize(module: Module, cls_loss: nn.Module | None = None, box_loss: nn.Mo
     check_host_losses(cls_loss, box_loss)
     if not {"labels", "boxes"} <= set(criterion.losses) or {"masks", "keypoints"} & set(criterion.losses):
         raise ValueError(f"Expected a criterion of boxes alone, but got one of {', '.join(criterion.losses)}.")
+    cls_loss, host_weights = with_host_weights(cls_loss, weights, offered=criterion.ia_bce_loss)
     criterion.__class__ = HarmonizedSetCriterion
+    criterion.host_weights = host_weights
     criterion.cls_losses = None if cls_loss is None else BranchLosses(cls_loss)
     criterion.box_losses = None if box_loss is None else BranchLosses(box_loss)
     criterion.names = {}

@@ -75,6 +75,30 @@ def test_one_region_is_the_cross_entropy_of_the_host_by_objects(family):
     assert outputs.loss_dict[key].item() == pytest.approx(entropy.item(), rel=1e-5)
 
 
+@pytest.mark.parametrize("family", BRANCHES)
+def test_one_region_with_the_hosts_weights_is_its_own_varifocal_loss(family):
+    model = build(family)
+    torch.manual_seed(2)  # of the denoising queries
+    own = model(**batch()).loss_dict
+    harmonize(model, torchghm.GHMCLoss(bins=1, normalize="regions", max_weight=None))
+    torch.manual_seed(2)
+    outputs = model(**batch())
+    keys = [key for key in own if "loss_vfl" in key]
+    assert len(keys) == BRANCHES[family]
+    for key in keys:
+        assert outputs.loss_dict[key].item() == pytest.approx(own[key].item(), rel=1e-5)
+
+
+def test_without_the_hosts_weights_the_divisor_is_the_sum_of_overlaps():
+    model = build("RTDetr")
+    loss = torchghm.GHMCLoss(bins=1, normalize="regions", max_weight=None)
+    harmonize(model, loss, weights="none")
+    outputs = model(**batch())
+    last = model.loss_function.cls_losses.branches["last"]
+    entropy = last.diagnostics.plain_loss * 2 * QUERIES * CLASSES
+    assert outputs.loss_dict["loss_vfl"].item() == pytest.approx((entropy / last.last_total).item(), rel=1e-4)
+
+
 def test_one_region_is_detrs_own_cross_entropy():
     model = build("Detr", eos_coefficient=1.0)
     own = model(**batch()).loss_dict
@@ -99,7 +123,7 @@ def test_box_loss_is_on_the_hosts_scale(family):
 def last_histogram(family, images):
     model = build(family, num_denoising=0)
     freeze_batch_norm(model)
-    harmonize(model, losses_for(family)[0])
+    harmonize(model, losses_for(family)[0], weights="none")
     model(**images)
     return model.loss_function.cls_losses.branches["last"].diagnostics.local_histogram
 

@@ -18,9 +18,9 @@ HEADS = ("distributions", "two_branches", "rtdetr")
 ANCHORS = 8 * 8 + 4 * 4 + 2 * 2
 
 
-def harmonized(head, cls_loss=None, box_loss=None, **hyper):
+def harmonized(head, cls_loss=None, box_loss=None, weights="none", **hyper):
     model = build(head, **hyper)
-    losses = TrainingLosses(cls_loss, box_loss)
+    losses = TrainingLosses(cls_loss, box_loss, weights)
     harmonize_criterion(model, losses)
     return model, losses
 
@@ -53,7 +53,7 @@ def test_box_loss_of_tiny_mu_is_the_hosts_own():
 
 def test_rtdetr_has_the_cross_entropy_of_quality_targets():
     """Sum of p* = sum of the matched boxes' overlaps, through which ours divides."""
-    model, losses = harmonized("rtdetr", one_region())
+    model, losses = harmonized("rtdetr", one_region())  # without the host's weights
     ours = items(model, batch())
     assert ours.keys() == {"giou_loss", "cls_loss", "l1_loss"}
     assert ours["giou_loss"] == pytest.approx(items(build("rtdetr"), batch())["giou_loss"], rel=1e-5)
@@ -61,6 +61,13 @@ def test_rtdetr_has_the_cross_entropy_of_quality_targets():
     entropy_sum = diagnostics.plain_loss * 2 * 20 * CLASSES
     quality = losses.cls_losses.branch("last").last_total.clamp(min=1)
     assert ours["cls_loss"] == pytest.approx((entropy_sum / quality).item(), rel=1e-4)
+
+
+def test_one_region_with_the_hosts_weights_is_rtdetrs_own_varifocal_loss():
+    model, _ = harmonized("rtdetr", one_region(), weights="host")
+    own = items(build("rtdetr"), batch())
+    assert own["cls_loss"] > 0
+    assert items(model, batch()) == pytest.approx(own, rel=1e-4)
 
 
 @pytest.mark.parametrize("head", HEADS)

@@ -11,7 +11,7 @@ from transformers.loss.loss_deformable_detr import DeformableDetrImageLoss
 from transformers.loss.loss_for_object_detection import ImageLoss
 from transformers.loss.loss_rt_detr import RTDetrLoss
 
-from torchghm.integrations.queries import class_targets, overlap, quality_targets
+from torchghm.integrations.queries import class_targets, focal_weights, overlap, quality_targets
 from torchghm.losses.state.ranks import rank_count
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class HarmonizedCriterion:
 
     # Of the host's classes:
     num_classes: int
+    alpha: float
+    gamma: float
     _get_source_permutation_idx: Any
 
     def forward(self, outputs: dict[str, Any], targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -61,7 +63,7 @@ class HarmonizedCriterion:
         """Return one term of one branch."""
         harmonized = self.harmonized
         if loss == self.cls_term and harmonized.cls_losses is not None:
-            return {self.cls_key: self._classification(outputs, targets, indices)}
+            return {self.cls_key: self._classification(outputs, targets, indices, num_boxes)}
         losses: dict[str, Tensor] = super().get_loss(loss, outputs, targets, indices, num_boxes)  # type: ignore[misc]
         if loss == "boxes" and harmonized.box_losses is not None:
             queries = self._get_source_permutation_idx(indices)
@@ -77,9 +79,13 @@ class HarmonizedCriterion:
         return self._names.get(id(outputs), "last")
 
     def _classification(
-        self, outputs: dict[str, Any], targets: list[dict[str, Tensor]], indices: list[tuple[Tensor, Tensor]]
+        self,
+        outputs: dict[str, Any],
+        targets: list[dict[str, Tensor]],
+        indices: list[tuple[Tensor, Tensor]],
+        num_boxes: float,
     ) -> Tensor:
-        harmonized, logits = self.harmonized, outputs["logits"]
+        harmonized, logits, weights = self.harmonized, outputs["logits"], None
         queries = self._get_source_permutation_idx(indices)
         labels = _matched("class_labels", targets, indices)
         if self.softmax or harmonized.targets == "class":
@@ -87,9 +93,12 @@ class HarmonizedCriterion:
         else:
             quality = overlap(outputs["pred_boxes"][queries].detach(), _matched("boxes", targets, indices))
             wanted = quality_targets(logits, queries, labels, quality)
+            if harmonized.host_weights:
+                weights = focal_weights(logits, queries, labels, quality, alpha=self.alpha, gamma=self.gamma)
         assert harmonized.cls_losses is not None
-        loss: Tensor = harmonized.cls_losses(self._branch(outputs), logits, wanted, training=harmonized.training)
-        return loss
+        branch, training = self._branch(outputs), harmonized.training
+        loss: Tensor = harmonized.cls_losses(branch, logits, wanted, weights, training=training)
+        return loss / num_boxes if harmonized.host_weights else loss
 
     def _call_empty_branches(self, outputs: dict[str, Any]) -> None:
         """Take part in the sums over ranks for denoising queries that this rank, without an object, does not have."""

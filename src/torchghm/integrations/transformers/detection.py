@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformers.loss.loss_utils import LOSS_MAPPING
 
 from torchghm.functional.arguments import check_choice
-from torchghm.integrations.arguments import check_host_losses
+from torchghm.integrations.arguments import Weights, check_host_losses, with_host_weights
 from torchghm.integrations.branches import BranchLosses
 from torchghm.integrations.queries import check_label_range
 from torchghm.integrations.transformers.criteria import (
@@ -53,11 +53,16 @@ class DetectionLosses:
 
     Arguments:
         model: one of `DETECTORS`.
-        cls_loss, box_loss, targets: those of `harmonize`.
+        cls_loss, box_loss, targets, weights: those of `harmonize`.
     """
 
     def __init__(
-        self, model: nn.Module, cls_loss: nn.Module | None, box_loss: nn.Module | None, targets: Targets | None
+        self,
+        model: nn.Module,
+        cls_loss: nn.Module | None,
+        box_loss: nn.Module | None,
+        targets: Targets | None = None,
+        weights: Weights | None = None,
     ) -> None:
         self.model: Any = model
         self.detector = DETECTORS[type(model).__name__]
@@ -67,6 +72,7 @@ class DetectionLosses:
             targets = self.detector.targets
         check_choice("targets", targets, ("class",) if softmax else ("quality", "class"))
         self.targets: Targets = targets
+        cls_loss, self.host_weights = with_host_weights(cls_loss, weights, offered=targets == "quality")
         self.cls_losses = None if cls_loss is None else BranchLosses(cls_loss)
         self.box_losses = None if box_loss is None else BranchLosses(box_loss)
 

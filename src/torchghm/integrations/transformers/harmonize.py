@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from torchghm.integrations.arguments import Weights
 from torchghm.integrations.hosts import warn_untested
 from torchghm.integrations.transformers.detection import DETECTORS, DetectionLosses, Targets
 from torchghm.integrations.transformers.tasks import TASK_OF_LOSS_TYPE, TaskHook, TaskLoss
@@ -21,6 +22,7 @@ def harmonize(
     box_loss: nn.Module | None = None,
     *,
     targets: Targets | None = None,
+    weights: Weights | None = None,
     probe: dict[str, Any] | None = None,
 ) -> Model:
     """Give a model harmonized losses, in place; `restore` takes them out.
@@ -38,6 +40,8 @@ def harmonize(
             over coordinates times 4, as the host adds them up.
         targets: of a sigmoid ``cls_loss``: ``"quality"`` (the overlap of a matched box with its object, as varifocal
             loss has them) or ``"class"`` (1); None for what the host's own loss has.
+        weights: of the examples of a `GHMCLoss` with those targets: ``"host"`` (varifocal loss's weights, and its
+            divisor, the number of objects) or ``"none"`` (1, and the sum of the targets); None for the host's.
         probe: a batch with labels, for anything but a detector: many heads never ask for ``model.loss_function``, and
             whether this one does is found out by calling it.
 
@@ -63,7 +67,7 @@ def harmonize(
             f"...{', ...'.join(TASK_OF_LOSS_TYPE)}, but got {type(model).__module__}.{type(model).__qualname__}."
         )
     if name in DETECTORS:
-        model.loss_function = DetectionLosses(model, cls_loss, box_loss, targets)
+        model.loss_function = DetectionLosses(model, cls_loss, box_loss, targets, weights)
         return model
     if box_loss is not None or cls_loss is None:
         raise ValueError(f"Expected `cls_loss` and no `box_loss` for a {name}, which has no boxes.")

@@ -11,8 +11,9 @@ from ultralytics.models.utils.loss import RTDETRDetectionLoss
 from ultralytics.utils.loss import BboxLoss, E2ELoss, v8DetectionLoss
 from ultralytics.utils.torch_utils import unwrap_model
 
+from torchghm.integrations.arguments import Weights, with_host_weights
 from torchghm.integrations.branches import BranchLosses
-from torchghm.integrations.queries import class_targets, quality_targets
+from torchghm.integrations.queries import class_targets, focal_weights, quality_targets
 from torchghm.losses.state.ranks import rank_count
 
 COORDINATES = 4
@@ -22,7 +23,10 @@ COORDINATES = 4
 class TrainingLosses:
     """The losses of a trainer, by branch; no module, or the host would average and halve them with the weights."""
 
-    def __init__(self, cls_loss: nn.Module | None, box_loss: nn.Module | None) -> None:
+    def __init__(
+        self, cls_loss: nn.Module | None, box_loss: nn.Module | None, weights: Weights | None = "none"
+    ) -> None:
+        cls_loss, self.host_weights = with_host_weights(cls_loss, weights)
         self.cls_losses = None if cls_loss is None else BranchLosses(cls_loss)
         self.box_losses = None if box_loss is None else BranchLosses(box_loss)
 
@@ -113,7 +117,14 @@ class HarmonizedRTDETRLoss(RTDETRDetectionLoss):  # type: ignore[misc]
             return super()._get_loss_class(pred_scores, targets, gt_scores, num_gts, postfix)
         queries = (targets < self.nc).nonzero(as_tuple=True)
         wanted = quality_targets(pred_scores, queries, targets[queries], gt_scores[queries])
-        loss = losses(self._branch("class", postfix), pred_scores, wanted, training=pred_scores.requires_grad)
+        weights = None
+        if self.harmonized.host_weights:
+            labels, quality = targets[queries], gt_scores[queries]
+            weights = focal_weights(pred_scores, queries, labels, quality, alpha=self.vfl.alpha, gamma=self.vfl.gamma)
+        branch, training = self._branch("class", postfix), pred_scores.requires_grad
+        loss = losses(branch, pred_scores, wanted, weights, training=training)
+        if self.harmonized.host_weights:
+            loss = loss / max(num_gts, 1)
         return {f"loss_class{postfix}": self.loss_gain["class"] * loss}
 
     def _get_loss_bbox(self, pred_bboxes: Tensor, gt_bboxes: Tensor, postfix: str = "") -> Any:

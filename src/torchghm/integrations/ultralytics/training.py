@@ -12,7 +12,7 @@ from ultralytics.models.rtdetr.train import RTDETRTrainer
 from ultralytics.models.yolo.detect import DetectionTrainer
 
 from torchghm.atomic_files import replaced
-from torchghm.integrations.arguments import check_host_losses
+from torchghm.integrations.arguments import Weights, check_host_losses, with_host_weights
 from torchghm.integrations.hosts import warn_untested
 from torchghm.integrations.queries import check_label_range
 from torchghm.integrations.ultralytics.criteria import TrainingLosses, harmonize_criterion
@@ -28,7 +28,7 @@ class HarmonizedTraining:
     validation losses are the host's own, and its checkpoints open without torchghm.
     """
 
-    templates: ClassVar[tuple[nn.Module | None, nn.Module | None]]
+    templates: ClassVar[tuple[nn.Module | None, nn.Module | None, Weights | None]]
     harmonized: TrainingLosses
 
     # Of the host's classes:
@@ -115,22 +115,29 @@ def trainer(cls_loss: nn.Module | None = None, box_loss: nn.Module | None = None
         >>> trainer(GHMCLoss()).__mro__[2].__name__
         'DetectionTrainer'
     """
-    return _trainer(DetectionTrainer, cls_loss, box_loss)
+    return _trainer(DetectionTrainer, cls_loss, box_loss, "none")
 
 
-def rtdetr_trainer(cls_loss: nn.Module | None = None, box_loss: nn.Module | None = None) -> type[Any]:
+def rtdetr_trainer(
+    cls_loss: nn.Module | None = None, box_loss: nn.Module | None = None, *, weights: Weights | None = None
+) -> type[Any]:
     """Make a trainer for Ultralytics' RT-DETR: ``RTDETR("rtdetr-l.yaml").train(data=..., trainer=...)``.
 
     ``cls_loss`` takes the place of varifocal loss, with the overlap of a matched box for its target, ``box_loss`` that
     of L1. Every decoder layer, and every layer of denoising queries, has a state of its own.
 
-    Arguments, returns and raises: as of `trainer`; a ``box_loss`` always has its coordinates.
+    Arguments, returns and raises: as of `trainer`; a ``box_loss`` always has its coordinates. ``weights`` of the
+    examples of a `GHMCLoss` are ``"host"`` (varifocal loss's, and the number of objects for a divisor) or ``"none"``
+    (1, and the sum of the targets); None for the host's.
     """
-    return _trainer(RTDETRTrainer, cls_loss, box_loss)
+    return _trainer(RTDETRTrainer, cls_loss, box_loss, weights)
 
 
-def _trainer(base: type[Any], cls_loss: nn.Module | None, box_loss: nn.Module | None) -> type[Any]:
+def _trainer(
+    base: type[Any], cls_loss: nn.Module | None, box_loss: nn.Module | None, weights: Weights | None
+) -> type[Any]:
     warn_untested("ultralytics")
     check_host_losses(cls_loss, box_loss)
+    with_host_weights(cls_loss, weights)
     # By value: the host pickles the class itself for its other processes.
-    return type(f"Harmonized{base.__name__}", (HarmonizedTraining, base), {"templates": (cls_loss, box_loss)})
+    return type(f"Harmonized{base.__name__}", (HarmonizedTraining, base), {"templates": (cls_loss, box_loss, weights)})
