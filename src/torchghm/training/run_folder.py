@@ -21,8 +21,8 @@ from torchghm.training.recipes.values import as_yaml, flattened, some_of
 _MAY_DIFFER = COMPUTING_KEYS | {"data.evaluate", "trainer.evaluate_checkpoint"}
 """Keys of the recipe that may change when a run is resumed: how it computes, and its final evaluation."""
 
-_MAY_GROW = {"trainer.epochs", "trainer.max_steps"}
-"""Keys that may become larger when a run is resumed: it is extended. No limit of steps is the largest."""
+_MAY_GROW = {"trainer.epochs", "trainer.max_steps", "trainer.patience"}
+"""Keys that may become larger when a run is resumed: it is extended. No limit is the largest."""
 
 PACKAGES = ("torch", "torchvision", "timm", "lightning", "torchmetrics", "faster-coco-eval", "numpy", "numba", "triton")
 """Packages that the numbers of a run depend on; one that is not installed is left out."""
