@@ -178,7 +178,7 @@ def _finished(folder: RunFolder, recipe: Recipe, data: DetectionData, device: to
         return results if first else {}
     if first:
         folder.write_recipe(recipe)
-    return _finish(folder, data, device, results["seconds"])
+    return _finish(folder, data, device, results.get("seconds", 0.0))
 
 
 def _finish(folder: RunFolder, data: DetectionData, device: torch.device, seconds: float) -> dict[str, Any]:
