@@ -38,8 +38,23 @@ def test_compare(place):
         ),
         (["--pairs", "ghmc"], "Expected --pairs to be CLS+BOX, for example ghmc+ghmr, but got 'ghmc'"),
         (["--pairs", "ghmc+ghmr", "--cls", "ce"], "Expected --pairs, or --cls and --box, but got both"),
+        (["--set", "seed=4"], "Expected --seeds N, which trains with the seeds 0 to N - 1, but got --set seed=4"),
         (["--cls", ","], "Expected names joined by commas, but got ','"),
     ],
 )
 def test_compare_says_what_is_wrong(place, options, says):
     assert says in refusal("compare", "--data", place / "data", *options)
+
+
+@pytest.mark.parametrize(("option", "says"), [([], ""), (["--overwrite"], " without --overwrite")])
+def test_an_interrupted_comparison_says_how_to_go_on(place, tmp_path, monkeypatch, option, says):
+    """With --overwrite the same command would remove what was done."""
+
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("torchghm.training.comparison.run.compare", interrupted)
+    options = ("--recipe", place / "tiny.yaml", "--out", tmp_path / "out", *option)
+    result = torchghm("compare", "--data", place / "data", *options)
+    assert result.exit_code == 130
+    assert result.stderr.splitlines()[-1] == f"interrupted; the same command{says} goes on from here"

@@ -7,6 +7,7 @@ import json
 import shutil
 
 import pytest
+from tests.data.layouts import write_yolo
 from tests.training.tiny import TINY, write_tiny_data
 from typer.testing import CliRunner
 
@@ -53,6 +54,28 @@ def test_from_a_run_to_a_corrected_copy(folder, tmp_path):
     assert after == before - 1
 
 
+def test_a_copy_is_made_of_data_that_are_read_as_for_the_training(tmp_path):
+    """Here without label files for most images, which nothing but --unlabelled takes."""
+    data = write_yolo(tmp_path / "data")
+    for file in data.rglob("labels/**/*.txt"):
+        if file.stem != "a":
+            file.unlink()
+    records = load_data(data, unlabelled="background").splits["train"]
+    index = next(index for index, name in enumerate(records.names()) if name.endswith("b.png"))
+    decision = {
+        "finding": "missing", "kind": "missing", "decision": "accept", "image": records.name(index),
+        "suggested_class": "ant", "suggested_box": [2.0, 2.0, 12.0, 12.0],
+    }  # fmt: skip
+    (tmp_path / "d.json").write_text(json.dumps({"torchghm_review": 1, "decisions": [decision]}))
+    apply = ("--apply", tmp_path / "d.json", data, tmp_path / "copy")
+    code, said = call(*apply)
+    assert code == 2, said
+    code, said = call(*apply, "--unlabelled", "background")
+    assert code == 0, said
+    after = load_data(tmp_path / "copy", unlabelled="background").splits["train"]
+    assert len(after.labels) == len(records.labels) + 1
+
+
 def test_a_run_without_a_memory_is_reviewed_from_its_final_model_and_says_so(folder, tmp_path):
     code, said = call(folder / "bare", "--out", tmp_path / "out")
     assert code != 0
@@ -79,6 +102,8 @@ def test_data_that_changed_are_named(folder, tmp_path):
     [
         (["run"], "Expected `torchghm review RUN --out DIR`"),
         (["--apply", "d.json", "data"], "Expected `torchghm review --apply DECISIONS DATA OUT`"),
+        (["--apply", "d.json", "data", "copy", "--device", "cpu"], "no option but --layout"),
+        (["run", "--out", "out", "--boxes", "xyxy"], "Expected --boxes with --apply, but got it for a run"),
         (["--apply", "nothing.json", "data", "copy"], "there is no file of decisions"),
         (["run", "--out", "data"], "nothing is overwritten"),
     ],

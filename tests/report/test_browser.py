@@ -8,11 +8,17 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from tests.results.synthetic_folders import write_run
+from tests.training.evaluation.diagnosis.random_images import random_image, seen
 
+from torchghm.report import write_report
 from torchghm.report.figures.palette import PALETTE
+from torchghm.results.evaluation import Evaluation
+from torchghm.training.evaluation.diagnosis.diagnose import diagnose
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, chromium-browser or google-chrome")
@@ -50,6 +56,7 @@ addEventListener('load', () => {
   for (const line of document.querySelectorAll('#reweighted-cls path[stroke="var(--ghmc)"]'))
     result.colors.push(getComputedStyle(line).stroke);
   result.ground = getComputedStyle(document.body).backgroundColor;
+  result.tables = [...document.querySelectorAll('.scroll')].map(table => table.scrollWidth - table.clientWidth);
   result.overflow = document.documentElement.scrollWidth - innerWidth;
   document.body.dataset.result = JSON.stringify(result);
 });
@@ -115,3 +122,14 @@ def test_a_comparison_with_hostile_names_is_drawn(comparison_page: Path, tmp_pat
     assert set(result["colors"]) == {as_rgb(PALETTE["ghmc"][dark])}
     assert result["ground"] == as_rgb("#101419" if dark else "#f6f7f9")
     assert result["overflow"] <= 0
+
+
+def test_a_long_name_of_a_class_leaves_the_numbers_in_sight(tmp_path: Path):
+    names = ("a" * 300, "bee", "cow")
+    folder = write_run(tmp_path / "run", classes=names)
+    found, _ = diagnose([seen(*random_image(seed)) for seed in range(9)], names, chosen_on="test")
+    evaluation = Evaluation("last.ckpt", "test", 9, names, {"ap": 0.5}, dict.fromkeys(names), found)
+    (folder / "evaluation.json").write_text(json.dumps(asdict(evaluation)))
+    result = measured(write_report(folder), tmp_path, "--window-size=1280,900")
+    assert len(result["tables"]) == 2
+    assert max(*result["tables"], result["overflow"]) <= 0

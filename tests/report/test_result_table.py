@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from tests.results.synthetic_folders import write_comparison
 
-from torchghm.report.result_table import duration, lead, score, table_rows
+from torchghm.report.result_table import duration, lead, more_seeds, score, table_rows
 from torchghm.results.comparison import read_comparison
 
 METHODS = ("ce+smooth_l1", "focal+smooth_l1", "ghmc+ghmr")
@@ -47,3 +47,12 @@ def test_times_and_scores(comparison):
     assert duration((timed[3],)) == "3.3 min"
     assert duration((timed[2],)) == ""
     assert (score(0.12345), score(None)) == ("12.3", "–")
+
+
+def test_more_seeds_keep_the_runs_that_there_are(comparison):
+    def command(made_by):
+        return more_seeds(dataclasses.replace(comparison, command=made_by))
+
+    assert command("torchghm compare --overwrite --data d --seeds 1") == "torchghm compare --data d --seeds 5"
+    assert command("torchghm compare --seeds=1 --data d --overwrite") == "torchghm compare --data d --seeds 5"
+    assert command("compare(...)") == ""

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from tests.data.layouts import CLASSES, write_coco, write_voc, write_yolo
+from tests.data.layouts import CLASSES, Sample, write_coco, write_voc, write_yolo
 
 from torchghm.data import load_data
 from torchghm.review.correcting import LOG_FILE, read_decisions, write_corrected
@@ -137,3 +137,63 @@ def test_files_that_are_no_decisions(tmp_path, content, message):
     (tmp_path / "d.json").write_text(content)
     with pytest.raises(ValueError, match=message):
         read_decisions(tmp_path / "d.json")
+
+
+def test_a_finding_that_is_decided_twice_counts_once(tmp_path):
+    """Files of decisions that were joined may have it twice."""
+    data = load_data(write_coco(tmp_path / "data"), val_fraction=0, test_fraction=0)
+    name, _ = of_image(data, "a")
+    twice = [{"image": name, **ACCEPTED[2]}, {"image": name, **ACCEPTED[2]}]
+    decisions = read_decisions(saved(tmp_path / "d.json", twice))
+    _, after = of_image(load_data(write_corrected(data, decisions, tmp_path / "out")), "a")
+    assert after.labels.tolist().count(2) == 2  # one of them is new
+    twice[1] = {**twice[1], "decision": "reject"}
+    with pytest.raises(ValueError, match="one decision on the finding missing-0 .*'accept' and 'reject'"):
+        read_decisions(saved(tmp_path / "d.json", twice))
+    assert len(read_decisions(saved(tmp_path / "d.json", [twice[0], {**twice[1], "image": "another.png"}]))) == 2
+
+
+def test_each_of_three_labels_that_are_the_same_can_be_removed(tmp_path):
+    """But for a hundredth of a pixel: a reader leaves out exact copies."""
+    boxes = ((1, 2, 11, 12), (1.01, 2, 11, 12), (1, 2, 11.01, 12), (20, 5, 30, 25))
+    labels = (0, 0, 0, 1)
+    samples = (Sample("a.png", "train", boxes, labels), Sample("c.png", "val", ((3, 4, 9, 10),), (2,)))
+    data = load_data(write_coco(tmp_path / "data", samples), val_fraction=0, test_fraction=0)
+    name, before = of_image(data, "a")
+    assert before.labels.tolist() == [0, 0, 0, 1]
+    duplicates = [
+        {**ACCEPTED[1], "image": name, "kind": "duplicate", "finding": f"duplicate-{row}", "class": CLASSES[0],
+         "box": [1.0, 2.0, 11.0, 12.0]}
+        for row in (1, 2)
+    ]  # fmt: skip
+    decisions = read_decisions(saved(tmp_path / "d.json", duplicates))
+    _, after = of_image(load_data(write_corrected(data, decisions, tmp_path / "out")), "a")
+    assert after.labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"kind": "spurious", "suggested_class": None, "suggested_box": None},
+        {"kind": "wrong class", "suggested_class": "cow"},
+    ],
+)
+def test_corrections_of_one_label_have_to_agree(tmp_path, other):
+    data = load_data(write_coco(tmp_path / "data"), val_fraction=0, test_fraction=0)
+    name, _ = of_image(data, "a")
+    two = [{**ACCEPTED[0], "image": name}, {**ACCEPTED[0], "image": name, "finding": "of-another-review", **other}]
+    decisions = read_decisions(saved(tmp_path / "d.json", two))
+    with pytest.raises(ValueError, match="decisions that agree on a label, but got wrong class and .* for of-another"):
+        write_corrected(data, decisions, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_class_and_box_of_one_label_are_both_corrected(tmp_path):
+    data = load_data(write_coco(tmp_path / "data"), val_fraction=0, test_fraction=0)
+    name, _ = of_image(data, "a")
+    two = [{**ACCEPTED[0], "image": name}, {**ACCEPTED[3], "image": name, "decision": "accept"}]
+    decisions = read_decisions(saved(tmp_path / "d.json", two))
+    _, after = of_image(load_data(write_corrected(data, decisions, tmp_path / "out")), "a")
+    assert sorted(zip(after.labels.tolist(), after.boxes.tolist(), strict=True)) == [
+        (1, [2, 2, 9, 9]), (2, [5, 5, 30, 25])
+    ]  # fmt: skip

@@ -24,8 +24,7 @@ FINDINGS = [
 ]
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 # Filters, decides twice by keyboard, and saves; what was saved becomes the text of the page.
-DRIVER = """<script>
-const saved = [];
+DRIVER = """const saved = [];
 URL.createObjectURL = (blob) => { saved.push(blob); return "#"; };
 const press = (key) => document.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
 press("a");
@@ -34,8 +33,25 @@ byId("kind").dispatchEvent(new Event("change"));
 const cards = byId("gallery").children.length;
 press("r");
 byId("save").click();
-saved[0].text().then((text) => { document.body.textContent = JSON.stringify({ cards, title: document.title, text }); });
-</script></html>"""
+const show_ = (text) => { document.body.textContent = JSON.stringify({ cards, title: document.title, text }); };
+saved[0].text().then(show_);"""
+# Opens files of decisions one after the other; after each, what is decided and what the page says.
+OPENER = """(async () => {
+  const said = [];
+  for (const text of %s) {
+    await load({ target: { files: [new File([text], "old.json")] } });
+    said.push([[...decisions], byId("state").textContent]);
+  }
+  await load({ target: { files: [] } });
+  document.body.textContent = JSON.stringify({ said });
+})();"""
+
+# By how much the page and the first card are wider than the window and the card's frame.
+SIZES = """addEventListener("load", () => {
+  const beyond = (part) => part.scrollWidth - part.clientWidth;
+  const said = { page: beyond(document.documentElement), card: beyond(document.querySelector(".card")) };
+  document.body.textContent = JSON.stringify(said);
+});"""
 
 
 @pytest.fixture
@@ -81,15 +97,20 @@ def test_a_hundred_thousand_findings_stay_below_50_megabytes(tmp_path, monkeypat
     assert len(html) < 30e6 / 50
 
 
+def shown_by_a_browser(path, driver):
+    """JSON that a script leaves in the page's body."""
+    path.write_text(path.read_text().replace("</html>", f"<script>\n{driver}\n</script></html>"))
+    options = ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={path.with_name('profile')}")
+    command = [BROWSER, *options, "--virtual-time-budget=5000", "--dump-dom", path.as_uri()]
+    dom = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    return json.loads(re.search(r"<body>(\{.*\})</body>", dom, re.DOTALL)[1].replace("&lt;", "<").replace("&gt;", ">"))
+
+
 @pytest.mark.skipif(BROWSER is None, reason="no browser is installed")
 def test_a_browser_filters_decides_and_saves(tmp_path, records):
     path = tmp_path / "review.html"
     write_page(path, FINDINGS, records, CLASSES, title="set")
-    path.write_text(path.read_text().replace("</html>", DRIVER))
-    options = ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}")
-    command = [BROWSER, *options, "--virtual-time-budget=5000", "--dump-dom", path.as_uri()]
-    dom = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
-    said = json.loads(re.search(r"<body>(\{.*\})</body>", dom, re.DOTALL)[1].replace("&lt;", "<").replace("&gt;", ">"))
+    said = shown_by_a_browser(path, DRIVER)
     assert said["cards"] == 1
     assert said["title"] == "Label review"
     (tmp_path / "decisions.json").write_text(said["text"])
@@ -98,3 +119,35 @@ def test_a_browser_filters_decides_and_saves(tmp_path, records):
     assert (first["image"], first["suggested_class"]) == (records.name(0), "cow")
     assert (second["kind"], second["decision"], second["box"]) == ("missing", "reject", None)
     assert second["suggested_box"] == [3.0, 4.0, 19.0, 14.0]
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no browser is installed")
+def test_decisions_on_other_labels_are_not_taken_over(tmp_path, records):
+    """Names count labels: after another training, or in other data, the same name is that of another label."""
+    path = tmp_path / "review.html"
+    write_page(path, FINDINGS, records, CLASSES, title="set")
+    first = {
+        "finding": "wrong-class-0", "decision": "accept", "kind": "wrong class", "image": records.name(0),
+        "class": MARKUP, "box": [1.0, 2.0, 11.0, 12.0], "suggested_class": "cow",
+        "suggested_box": [1.4, 2.0, 11.0, 12.0],
+    }  # fmt: skip
+    changes = ({"image": records.name(1)}, {"class": "ant"}, {"box": [9.0, 2.0, 11.0, 12.0]}, {"box": None},
+               {"suggested_class": "ant"}, {"decision": "maybe"}, {"finding": "wrong-class-7"})  # fmt: skip
+    others = [{**first, **change} for change in changes]
+    files = [
+        json.dumps({"torchghm_review": 1, "decisions": others}), "{", "[]",
+        json.dumps({"torchghm_review": 1, "decisions": [first]}),
+    ]  # fmt: skip
+    said = shown_by_a_browser(path, OPENER % json.dumps(files).replace("<", "\\u003c"))["said"]
+    assert [decided for decided, _ in said] == [[], [], [], [["wrong-class-0", "accept"]]]
+    assert "7 decisions in old.json are about other findings" in said[0][1]
+    assert "old.json holds no decisions of this page" in said[1][1]
+    assert said[3][1].endswith("skipped 0")
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no browser is installed")
+def test_long_names_stay_in_their_place(tmp_path, records):
+    path = tmp_path / "review.html"
+    write_page(path, FINDINGS, records, ("ant", "b" * 300, "cow"), title="set")
+    said = shown_by_a_browser(path, SIZES)
+    assert said == {"page": 0, "card": 0}

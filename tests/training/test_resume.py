@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+
 import numpy as np
 import pytest
 import torch
@@ -128,6 +130,17 @@ def test_a_complete_run_is_extended_and_an_interruption_of_that_changes_nothing(
     assert_same_run(run_path, tmp_path / "whole")
     with pytest.raises(ValueError, match="trainer.epochs was 2 and is 1"):
         train(tiny_data, recipe=once, out=run_path, resume=True, progress=False)
+
+
+def test_the_schedule_of_an_extended_run_ends_with_it(tiny_data, run_path):
+    """A limit of steps ended the first epoch after three of five: two epochs have eight steps then."""
+    recipe = RECIPE.with_values({"optimizer.schedule": "cosine"})
+    train(tiny_data, recipe=recipe.with_values({"trainer.max_steps": 3}), out=run_path, progress=False)
+    results = train(tiny_data, recipe=recipe, out=run_path, resume=True, progress=False)
+    assert (results["epochs"], results["steps"]) == (2, 8)
+    with RunFolder(run_path).metrics.open() as file:
+        rates = [float(row["lr"]) for row in csv.DictReader(file)]
+    assert rates[-1] == pytest.approx(0.01 * (1 + np.cos(np.pi * 7 / 8)) / 2, rel=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -63,3 +63,11 @@ def test_overwriting_a_run_removes_all_of_it(tmp_path):
         file.write_text("{}")
     folder.prepare(TINY, "cpu")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["recipe.yaml", "versions.json"]
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "{", '{"cls": "ce"}', "[" * 100_000])
+def test_results_that_are_something_else_are_named(tmp_path, content):
+    folder = RunFolder(tmp_path)
+    folder.results.write_text(content)
+    with pytest.raises(ValueError, match=r"results\.json' (can't be read|to hold cls, box, seed, split)"):
+        folder.read_results()

@@ -67,6 +67,10 @@ def compare(
 
     check_place(out)
     settings = [*settings, *(STRICT if strict else [])]
+    if "seed" in (assigned := read_assignments(settings)):
+        raise ValueError(
+            f"Expected --seeds N, which trains with the seeds 0 to N - 1, but got --set seed={assigned['seed']}"
+        )
     methods: Methods | str
     if preset is None:
         values, found = read_settings(settings, recipe)
@@ -74,7 +78,7 @@ def compare(
     elif cls is not None or box is not None or pairs is not None:
         raise ValueError("Expected --preset, or --cls, --box and --pairs, but got both")
     else:
-        values, methods = read_assignments(settings), preset
+        values, methods = assigned, preset
     chosen = choices(data, methods, baseline, recipe, values)
 
     from rich.console import Console
@@ -100,7 +104,8 @@ def compare(
                 command=shlex.join(["torchghm", *sys.argv[1:]]),
             )
     except KeyboardInterrupt:
-        raise KeyboardInterrupt("interrupted; the same command goes on from here") from None
+        same = "the same command without --overwrite" if overwrite else "the same command"
+        raise KeyboardInterrupt(f"interrupted; {same} goes on from here") from None
     if not is_first():
         return
     page = write_report(folder)

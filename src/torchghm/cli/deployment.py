@@ -29,7 +29,14 @@ def export(
     from torchghm.training.deployment.export import export as run
 
     done = run(checkpoint, format_, data=data, out=out, overwrite=overwrite)  # type: ignore[arg-type]
-    typer.echo(
-        f"the same {counted(done.detections, 'detection')} in {counted(done.images, 'image')}: boxes to "
-        f"{done.pixels:.2g} pixels, scores to {done.score:.2g}\nexported: {done.file}"
-    )
+    if done.detections:
+        typer.echo(
+            f"the same {counted(done.detections, 'detection')} in {counted(done.images, 'image')}: boxes to "
+            f"{done.pixels:.2g} pixels, scores to {done.score:.2g}"
+        )
+    else:
+        others = "those of another data set may have more" if data is not None else "name a data set with --data"
+        typer.echo(
+            f"not compared: the checkpoint finds nothing in the {counted(done.images, 'image')}; {others}", err=True
+        )
+    typer.echo(f"exported: {done.file}")

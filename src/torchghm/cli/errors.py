@@ -115,7 +115,8 @@ def as_typed(message: str, command: Callable[..., Any]) -> str:
     hints = get_type_hints(command, include_extras=True)
 
     def option(match: re.Match[str]) -> str:
-        for about in getattr(hints.get(match[1]), "__metadata__", ()):
+        # A name that Python has itself bears an underscore here: `format_`.
+        for about in getattr(hints.get(match[1], hints.get(f"{match[1]}_")), "__metadata__", ()):
             if isinstance(about, OptionInfo):
                 # In an annotation, the first name stands where a default would.
                 return str(about.default).partition("/")[0]

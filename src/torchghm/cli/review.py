@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from torchghm.cli.data import Boxes, Crowds, Layout, Unlabelled
 from torchghm.cli.early_checks import check_folder, check_run
 from torchghm.cli.errors import plain_errors
 from torchghm.cli.training import Device
@@ -26,17 +27,29 @@ def review(
         Path | None, typer.Option("--apply", metavar="DECISIONS", help="File of decisions that the page saved.")
     ] = None,
     device: Device = None,
+    layout: Layout = None,
+    boxes: Boxes = None,
+    crowds: Crowds = None,
+    unlabelled: Unlabelled = None,
 ) -> None:
     """Find wrong labels from how the training went for each; or write a corrected copy.
 
     `torchghm review RUN --out DIR` writes review.html, findings.csv, findings.json, and the same for FiftyOne, Label
-    Studio and CVAT. `torchghm review --apply DECISIONS DATA OUT` writes a copy with the accepted findings corrected.
+    Studio and CVAT. `torchghm review --apply DECISIONS DATA OUT` writes a copy with the accepted findings corrected;
+    it takes --layout, --boxes, --crowds and --unlabelled, where the recipe of the training had them as data.layout etc.
     """
+    reading = {"layout": layout, "boxes": boxes, "crowds": crowds, "unlabelled": unlabelled}
     if decisions is not None:
-        if len(places) != 2 or data is not None or out is not None:
-            raise ValueError("Expected `torchghm review --apply DECISIONS DATA OUT`: two folders, no other option")
-        _apply(decisions, *places)
+        if len(places) != 2 or {data, out, device} != {None}:
+            raise ValueError(
+                "Expected `torchghm review --apply DECISIONS DATA OUT`: two folders, and no option but --layout, "
+                "--boxes, --crowds and --unlabelled"
+            )
+        _apply(decisions, places[0], places[1], reading)
         return
+    for name, value in reading.items():
+        if value is not None:
+            raise ValueError(f"Expected --{name} with --apply, but got it for a run, whose recipe has data.{name}")
     if len(places) != 1 or out is None:
         raise ValueError("Expected `torchghm review RUN --out DIR`: one run, and the folder to make")
     check_run(places[0])
@@ -50,13 +63,13 @@ def review(
     typer.echo(f"review: {out / 'review.html'}")
 
 
-def _apply(decisions: Path, data: Path, out: Path) -> None:
+def _apply(decisions: Path, data: Path, out: Path, reading: dict[str, Any]) -> None:
     from torchghm.data import load_data
     from torchghm.data.problems import counted
     from torchghm.review.correcting import LOG_FILE, read_decisions, write_corrected
 
     decided = read_decisions(decisions)
-    loaded = load_data(data, val_fraction=0, test_fraction=0)
+    loaded = load_data(data, val_fraction=0, test_fraction=0, **reading)
     for line in counted(loaded.problems):
         typer.echo(f"{loaded.root}: {line}", err=True)
     made = write_corrected(loaded, decided, out)

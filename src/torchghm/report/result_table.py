@@ -88,7 +88,8 @@ def more_seeds(comparison: Comparison) -> str:
     """Return the command that adds seeds to a comparison; empty if it was not made by a command."""
     if not comparison.command.startswith("torchghm "):
         return ""
-    return re.sub(r" --seeds[ =]\d+", "", comparison.command) + " --seeds 5"
+    # Without --overwrite, which would remove the runs that there are.
+    return re.sub(r" (--seeds[ =]\d+|--overwrite)(?= |$)", "", comparison.command) + " --seeds 5"
 
 
 def score(value: float | None) -> str:

@@ -22,6 +22,10 @@ LOG_FILE = "corrections.json"
 FORM = 1
 """Version of the form of the file of decisions."""
 VERDICTS = ("accept", "reject", "skip")
+_REMOVALS = ("spurious", "duplicate")
+"""Kinds of findings whose label should go."""
+_ABOUT = ("finding", "kind", "image", "class", "box", "suggested_class", "suggested_box")
+"""Keys that say which finding a decision is about; names alone are those of one review."""
 _NEAREST = 0.02
 """How far, in pixels, the corners of a label may be from those in a decision, which are rounded."""
 
@@ -31,7 +35,7 @@ def read_decisions(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it holds no decisions, or some that are not whole.
+        ValueError: it holds no decisions, some that are not whole, or two on one finding that disagree.
     """
     path = Path(path)
     if not path.is_file():
@@ -48,7 +52,7 @@ def read_decisions(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         raise ValueError(f"{str(path)!r}: expected a list of objects under the key 'decisions', but got {found}")
     for number, decision in enumerate(decisions):
         _check(decision, f"{str(path)!r}, decision {number}")
-    return decisions
+    return _each_once(decisions, str(path))
 
 
 def write_corrected(data: DetectionData, decisions: Sequence[Mapping[str, Any]], out: str | os.PathLike[str]) -> Path:
@@ -65,7 +69,8 @@ def write_corrected(data: DetectionData, decisions: Sequence[Mapping[str, Any]],
         The folder.
 
     Raises:
-        ValueError: decisions about images, classes or labels that the data do not have; nothing is written then.
+        ValueError: decisions about images, classes or labels that the data do not have, or two that can't both be
+            made; nothing is written then.
         FileExistsError: the folder is there and not empty.
     """
     accepted = [decision for decision in decisions if decision["decision"] == "accept"]
@@ -85,6 +90,20 @@ def write_corrected(data: DetectionData, decisions: Sequence[Mapping[str, Any]],
     return made
 
 
+def _each_once(decisions: Sequence[dict[str, Any]], path: str) -> list[dict[str, Any]]:
+    """Return the decisions without repeats, which files that were joined may have."""
+    once: dict[str, dict[str, Any]] = {}
+    for decision in decisions:
+        about = json.dumps([decision[key] for key in _ABOUT])
+        before = once.setdefault(about, decision)["decision"]
+        if before != decision["decision"]:
+            raise ValueError(
+                f"{path!r}: expected one decision on the finding {_described(decision)}, but got {before!r} and "
+                f"{decision['decision']!r}"
+            )
+    return [*once.values()]
+
+
 def _corrected(
     records: Records, classes: Sequence[str], accepted: Sequence[Mapping[str, Any]]
 ) -> tuple[Records, set[int]]:
@@ -95,6 +114,7 @@ def _corrected(
     kept = np.ones(len(labels), dtype=bool)
     added: list[tuple[int, int, Sequence[float]]] = []
     found: set[int] = set()
+    changes: dict[int, list[Mapping[str, Any]]] = {}  # of each label
     for number, decision in enumerate(accepted):
         index = places.get(decision["image"])
         if index is None or (decision["suggested_class"] or decision["class"]) not in classes:
@@ -105,11 +125,16 @@ def _corrected(
             found.add(number)
             added.append((index, classes.index(decision["suggested_class"]), decision["suggested_box"]))
             continue
-        row = _row(records, index, classes, decision)
-        if row is None:
+        rows = _rows(records, index, classes, decision)
+        if not rows:
             continue
         found.add(number)
-        if decision["kind"] in ("spurious", "duplicate"):
+        # Of labels that are the same in everything each decision gets its own.
+        row = min(rows, key=lambda row: len(changes.get(row, ())))
+        for other in changes.setdefault(row, []):
+            _check_agree(other, decision)
+        changes[row].append(decision)
+        if decision["kind"] in _REMOVALS:
             kept[row] = False
         elif decision["kind"] == "wrong class":
             labels[row] = classes.index(decision["suggested_class"])
@@ -137,14 +162,26 @@ def _corrected(
     return corrected, found
 
 
-def _row(records: Records, image: int, classes: Sequence[str], decision: Mapping[str, Any]) -> int | None:
-    """Return the label that a decision is about, by class and box: another reader may count places otherwise."""
+def _rows(records: Records, image: int, classes: Sequence[str], decision: Mapping[str, Any]) -> list[int]:
+    """Return the labels that a decision may be about, by class and box: another reader may count places otherwise."""
     if decision["class"] not in classes:
-        return None
+        return []
     rows = np.arange(int(records.offsets[image]), int(records.offsets[image + 1]))
     apart = np.abs(records.boxes[rows] - np.array(decision["box"], np.float32)).max(axis=1, initial=0.0)
-    same = rows[(apart <= _NEAREST) & (records.labels[rows] == classes.index(decision["class"]))]
-    return int(same[0]) if len(same) else None
+    same: list[int] = rows[(apart <= _NEAREST) & (records.labels[rows] == classes.index(decision["class"]))].tolist()
+    return same
+
+
+def _check_agree(first: Mapping[str, Any], second: Mapping[str, Any]) -> None:
+    """Refuse two corrections of one label that can't both be made: removed and changed, or changed in two ways."""
+    removals = sum(decision["kind"] in _REMOVALS for decision in (first, second))
+    key = {"wrong class": "suggested_class", "misplaced": "suggested_box"}.get(first["kind"])
+    in_two_ways = key is not None and first["kind"] == second["kind"] and first[key] != second[key]
+    if removals == 1 or in_two_ways:
+        raise ValueError(
+            f"Expected accepted decisions that agree on a label, but got {first['kind']} and {second['kind']} for "
+            f"{_described(second)}"
+        )
 
 
 def _inside(box: Sequence[float], records: Records, image: int) -> NDArray[np.float32]:

@@ -8,8 +8,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from torchghm.data import Records
-from torchghm.review.digests import annotation_digests
+from torchghm.review.digests import annotation_digests, check_same_annotations
 from torchghm.review.memory import LabelMemory
+from torchghm.training.loop.checkpoints import SavedDetector
 from torchghm.training.loop.module import DetectorModule
 
 LABELS_KEY = "torchghm_labels"
@@ -48,6 +49,18 @@ class KeepLabelMemory(Callback):
         """Go on with the memory of the checkpoint."""
         if LABELS_KEY in checkpoint:
             self.memory.load_state_dict(checkpoint[LABELS_KEY]["memory"], first=trainer.is_global_zero)
+
+
+def check_same_labels(saved: SavedDetector, records: Records) -> None:
+    """Refuse to go on with a run on other training labels than its memory is about.
+
+    Its second half would be another training, and the memory that of two.
+
+    Raises:
+        ValueError: the annotations that differ are named.
+    """
+    if LABELS_KEY in saved.content:
+        check_same_annotations(records, saved.classes, saved.content[LABELS_KEY]["digests"])
 
 
 def _summed(trainer: Trainer, sums: Tensor) -> Tensor:

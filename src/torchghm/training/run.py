@@ -19,7 +19,7 @@ from torchghm.training.evaluation.evaluate import evaluate_records
 from torchghm.training.evaluation.gradient_norms import write_gradient_norms
 from torchghm.training.evaluation.samples import write_samples
 from torchghm.training.initial_weights import load_initial_weights
-from torchghm.training.label_memory import KeepLabelMemory
+from torchghm.training.label_memory import KeepLabelMemory, check_same_labels
 from torchghm.training.loop.checkpoints import SavedDetector, load_checkpoint
 from torchghm.training.loop.data_order import check_batch_size
 from torchghm.training.loop.datamodule import DetectionDataModule
@@ -72,7 +72,7 @@ def train(
     Raises:
         FileNotFoundError: no such data, recipe or weights.
         FileExistsError: ``out`` holds another run, or other things.
-        ValueError: unusable data, a recipe that does not fit, or a run of another recipe or of other classes.
+        ValueError: unusable data, a recipe that does not fit, or a run of another recipe, classes or training labels.
         NonFiniteError: a loss was not finite, and the recipe says to stop then.
         KeyboardInterrupt: Ctrl-C; the last checkpoint is kept.
 
@@ -97,7 +97,7 @@ def train(
         processes=trainer.world_size,
         accumulate=recipe.trainer.accumulate,
     )
-    saved = _last_checkpoint(folder, data.classes, trainer.strategy.root_device) if resume else None
+    saved = _last_checkpoint(folder, datamodule, trainer.strategy.root_device) if resume else None
     # Before the look at the results, which the first process removes before it writes the longer recipe.
     extended = saved is not None and folder.is_extended(recipe)
     if resume and folder.results.is_file() and not extended:
@@ -108,6 +108,7 @@ def train(
         steps_per_epoch=datamodule.steps_per_epoch,
         guard=NonFiniteGuard(recipe.trainer.on_nonfinite, datamodule.train_records.name, folder.nonfinite),
         with_weights=saved is None and recipe.model.init is None,
+        skipped_steps=0 if saved is None else max(0, saved.epochs * datamodule.steps_per_epoch - saved.steps),
     )
     anew = load_initial_weights(module) if saved is None else None
     device = _device_name(trainer.strategy.root_device)
@@ -137,7 +138,7 @@ def _recipe_and_data(
     return recipe, data
 
 
-def _last_checkpoint(folder: RunFolder, classes: tuple[str, ...], device: torch.device) -> SavedDetector | None:
+def _last_checkpoint(folder: RunFolder, datamodule: DetectionDataModule, device: torch.device) -> SavedDetector | None:
     """Return the checkpoint that a resumed run goes on from, None if there is none."""
     first = is_first()
     if not folder.last.is_file():
@@ -145,7 +146,8 @@ def _last_checkpoint(folder: RunFolder, classes: tuple[str, ...], device: torch.
             _log.warning("%s has no checkpoint to go on from: the training starts from the beginning", folder.path)
         return None
     saved = load_checkpoint(folder.last)
-    saved.check_classes(classes)
+    saved.check_classes(datamodule.data.classes)
+    check_same_labels(saved, datamodule.train_records)
     if first and device.type == "cpu" and not mkl.is_reproducible():
         _log.warning(
             "resuming: the run may end in other bits than an uninterrupted one, because %s is not set; call "
@@ -176,7 +178,7 @@ def _finished(folder: RunFolder, recipe: Recipe, data: DetectionData, device: to
         return results if first else {}
     if first:
         folder.write_recipe(recipe)
-    return _finish(folder, data, device, results["seconds"])
+    return _finish(folder, data, device, results.get("seconds", 0.0))
 
 
 def _finish(folder: RunFolder, data: DetectionData, device: torch.device, seconds: float) -> dict[str, Any]:

@@ -21,8 +21,11 @@ from torchghm.training.recipes.values import as_yaml, flattened, some_of
 _MAY_DIFFER = COMPUTING_KEYS | {"data.evaluate", "trainer.evaluate_checkpoint"}
 """Keys of the recipe that may change when a run is resumed: how it computes, and its final evaluation."""
 
-_MAY_GROW = {"trainer.epochs", "trainer.max_steps"}
-"""Keys that may become larger when a run is resumed: it is extended. No limit of steps is the largest."""
+_MAY_GROW = {"trainer.epochs", "trainer.max_steps", "trainer.patience"}
+"""Keys that may become larger when a run is resumed: it is extended. No limit is the largest."""
+
+_RESULTS = ("cls", "box", "seed", "split", "epochs", "steps", "metrics")
+"""Entries of results.json without which nothing can be said of a run."""
 
 PACKAGES = ("torch", "torchvision", "timm", "lightning", "torchmetrics", "faster-coco-eval", "numpy", "numba", "triton")
 """Packages that the numbers of a run depend on; one that is not installed is left out."""
@@ -97,12 +100,14 @@ class RunFolder(RunFiles):
         """Return the final evaluation of a complete run.
 
         Raises:
-            ValueError: the file can't be read.
+            ValueError: the file can't be read, or holds something else.
         """
         try:
-            results: dict[str, Any] = json.loads(self.results.read_text("utf-8"))
-        except ValueError as error:
+            results = json.loads(self.results.read_text("utf-8"))
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{str(self.results)!r} can't be read: {error}") from error
+        if not isinstance(results, dict) or not results.keys() >= set(_RESULTS):
+            raise ValueError(f"Expected {str(self.results)!r} to hold {', '.join(_RESULTS)}, but got other content")
         return results
 
     def is_extended(self, recipe: Recipe) -> bool:

@@ -35,6 +35,19 @@ def test_a_confusion_matrix_shows_its_counts():
         plot_confusion(counts, ["cat"])
 
 
+@pytest.mark.parametrize(("classes", "named"), [(39, 40), (40, 21), (200, 34)])
+def test_of_many_classes_in_a_confusion_matrix_every_nth_has_a_name(classes, named):
+    """All of them would be drawn over each other."""
+    _, ax = plot_confusion(np.eye(classes + 1), [f"class {number}" for number in range(classes)])
+    for axis in (ax.xaxis, ax.yaxis):
+        names = {
+            int(place): text.get_text() for place, text in zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=True)
+        }
+        assert names.pop(classes) == "background"
+        assert names == {place: f"class {place}" for place in names}
+        assert len(names) + 1 == named
+
+
 def test_tenths_without_detections_are_left_out():
     _, ax = plot_reliability([0.25, np.nan, 0.75], [0.1, np.nan, 0.8], [30, 0, 20])
     assert ax.get_lines()[1].get_xydata().tolist() == [[0.25, 0.1], [0.75, 0.8]]

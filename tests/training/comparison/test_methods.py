@@ -89,3 +89,10 @@ def test_an_unknown_preset():
 
 def test_pairs_are_named_after_their_losses():
     assert list(named_methods([("ce", "l1"), ("ghmc", "ghmr")])) == ["ce+l1", "ghmc+ghmr"]
+
+
+@pytest.mark.parametrize(("key", "value"), [("seed", 4), ("data.evaluate", "test")])
+def test_what_a_comparison_sets_is_no_methods(key, value):
+    """Each run has the comparison's seed and split; a method's own would be lost without a word."""
+    with pytest.raises(ValueError, match=f"method b: Expected no value for '{key}'"):
+        named_methods({"a": {"loss.cls": "ce"}, "b": {key: value}})

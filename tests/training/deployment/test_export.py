@@ -9,7 +9,7 @@ from tests.data.layouts import write_image
 
 from torchghm.detection import build_detector, harmonize
 from torchghm.training import export, predict
-from torchghm.training.deployment.export import compared
+from torchghm.training.deployment.export import Exported, compared
 from torchghm.training.deployment.formats import read, write
 from torchghm.training.deployment.one_image import OneImageDetector
 
@@ -92,7 +92,7 @@ def test_detections_that_differ_are_refused():
 
 def test_what_is_wrong_is_said_before_anything_is_written(trained, tiny_data, tmp_path, monkeypatch):
     run, images = trained.folder.path, tiny_data / "val2017"
-    assert "to be one of 'onnx', 'torchscript', 'torch.export', but got 'tflite'" in refusal(
+    assert "Expected --format to be one of 'onnx', 'torchscript', 'torch.export', but got 'tflite'" in refusal(
         "export", run, "--format", "tflite"
     )
     assert "holds no run" in refusal("export", tmp_path)
@@ -112,3 +112,15 @@ def test_what_is_wrong_is_said_before_anything_is_written(trained, tiny_data, tm
         "torchghm.training.deployment.formats.find_spec", lambda name: None if name == "onnxruntime" else found(name)
     )
     assert refusal("export", run).endswith("pip install 'torchghm[export]'")
+
+
+@pytest.mark.parametrize(("detections", "says"), [(0, "not compared: the checkpoint finds nothing"), (7, "the same 7")])
+def test_a_comparison_of_nothing_is_not_called_the_same(trained, monkeypatch, tmp_path, detections, says):
+    """Three made images show an untrained detector's file to be right, whatever it holds."""
+    done = Exported(tmp_path / "file", 3, detections, 0.0, 0.0)
+    monkeypatch.setattr("torchghm.training.deployment.export.export", lambda *args, **options: done)
+    result = torchghm("export", trained.folder.path)
+    assert result.exit_code == 0
+    assert says in result.output
+    assert f"exported: {tmp_path / 'file'}" in result.stdout
+    assert ("the same" in result.output) == (detections > 0)

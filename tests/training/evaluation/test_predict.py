@@ -1,12 +1,14 @@
 import csv
 import json
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
-from tests.data.layouts import write_coco, write_image
+from tests.data.layouts import write_coco, write_image, write_yolo
 
 from torchghm.atomic_files import WriteError
 from torchghm.data import ImageError
@@ -66,6 +68,31 @@ def test_ids_are_those_of_the_data_set(trained, tmp_path):
     with pytest.raises(ValueError, match=r"Expected images of the data set .*other\.png"):
         predict(trained.folder.last, [tmp_path / "other.png"], tmp_path / "none", data=root)
     assert not (tmp_path / "none").exists()
+
+
+def test_the_data_set_is_read_as_for_the_training(trained, tmp_path):
+    """Here without label files for most images, which other recipes refuse."""
+    root = write_yolo(tmp_path / "data")
+    for file in root.rglob("labels/**/*.txt"):
+        file.unlink()
+    kept = next(root.rglob("images/**/a.png"))
+    label = Path(str(kept).replace("images", "labels")).with_suffix(".txt")
+    label.write_text("0 0.5 0.5 0.25 0.25\n")
+    checkpoint = torch.load(trained.folder.last, weights_only=True)
+    with pytest.raises(ValueError, match="label"):
+        predict(trained.folder.last, [kept], tmp_path / "none", data=root)
+    checkpoint["torchghm"]["recipe"]["data"]["unlabelled"] = "background"
+    torch.save(checkpoint, tmp_path / "own.ckpt")
+    assert predict(tmp_path / "own.ckpt", [kept], tmp_path / "out", data=root).images == 1
+
+
+def test_a_name_that_is_no_text_is_escaped(trained, tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.png")
+    write_image(path)
+    out = predict(trained.folder.last, [path], tmp_path / "out", threshold=0).folder
+    assert (out / f"{path.stem}.jpg").is_file()
+    for table in ("predictions.csv", "predictions.json"):
+        assert "caf\\udce9.png" in (out / table).read_text()
 
 
 def test_an_unreadable_image_is_left_out_and_named(trained, tmp_path):

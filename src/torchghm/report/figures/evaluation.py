@@ -17,6 +17,9 @@ MOST_LINES = 8
 MOST_COUNTS = 12
 """Classes up to which the cells of a confusion matrix show their counts."""
 
+MOST_NAMES = 40
+"""Rows of a confusion matrix up to which each has its name; of more, every n-th has."""
+
 Points = tuple[ArrayLike, ArrayLike]
 """Horizontal and vertical values of a line."""
 
@@ -110,9 +113,11 @@ def plot_confusion(counts: ArrayLike, names: Sequence[str], *, ax: Axes | None =
             # On its cell, not on the page's ground: not a colour of the palette.
             shade = "#fffffe" if share[row, column] > 0.55 else "#10151c"
             ax.text(column, row, f"{table[row, column]:.0f}", ha="center", va="center", fontsize=8.5, color=shade)
-    labels = [*(literal(name, 16) for name in names), "background"]
-    ax.set_xticks(range(size), labels, rotation=60 if size > 4 else 0, ha="right" if size > 4 else "center")
-    ax.set_yticks(range(size), labels)
+    step = -(-size // MOST_NAMES)
+    named = [*range(0, size - step, step), size - 1]
+    labels = [*(literal(names[row], 16) for row in named[:-1]), "background"]
+    ax.set_xticks(named, labels, rotation=60 if size > 4 else 0, ha="right" if size > 4 else "center")
+    ax.set_yticks(named, labels)
     style_axes(ax, "detected as", "is", grid="")
     return fig, ax
 

@@ -8,6 +8,7 @@ const decisions = new Map(); // from the name of a finding to what was decided
 let shown = [];
 let first = 0;
 let current = 0;
+let notice = ""; // on the file of decisions that was opened last
 
 const findings = page.findings.map((row) => ({
   name: row[0], kind: page.kinds[row[1]], score: row[2], image: page.images[row[3]], annotation: row[4],
@@ -95,6 +96,7 @@ function mark() {
     ? `${first + 1} to ${Math.min(first + PER_PAGE, shown.length)} of ${shown.length} findings; `
       + `accepted ${count("accept")}, rejected ${count("reject")}, skipped ${count("skip")}`
     : "no finding fits";
+  if (notice) byId("state").textContent += `; ${notice}`;
 }
 
 function show() {
@@ -137,12 +139,16 @@ function decide(verdict) {
   if (verdict) step(1);
 }
 
-function decided() {
-  return findings.filter((found) => decisions.has(found.name)).map((found) => ({
+function decision(found) {
+  return {
     finding: found.name, decision: decisions.get(found.name), kind: found.kind, score: found.score,
     image: found.image[0], class: className(found.label), box: found.box,
     suggested_class: className(found.suggestedLabel), suggested_box: found.suggestedBox,
-  }));
+  };
+}
+
+function decided() {
+  return findings.filter((found) => decisions.has(found.name)).map(decision);
 }
 
 function save() {
@@ -152,9 +158,34 @@ function save() {
   link.click();
 }
 
+// Names count labels: after another training, or in corrected data, the same name may be that of another label.
+function isSame(found, other) {
+  const own = decision(found);
+  return ["kind", "image", "class", "suggested_class"].every((key) => own[key] === (other[key] ?? null))
+    && ["box", "suggested_box"].every((key) => own[key] === null || !Array.isArray(other[key])
+      ? own[key] === (other[key] ?? null) : own[key].every((side, index) => Math.abs(side - other[key][index]) <= 1));
+}
+
+function taken(listed) {
+  const byName = new Map(findings.map((found) => [found.name, found]));
+  const fitting = listed.filter((other) => Object.values(KEYS).includes(other?.decision)
+    && byName.has(other.finding) && isSame(byName.get(other.finding), other));
+  for (const other of fitting) decisions.set(other.finding, other.decision);
+  return fitting.length;
+}
+
 async function load(event) {
-  const content = JSON.parse(await event.target.files[0].text());
-  for (const decision of content.decisions) decisions.set(decision.finding, decision.decision);
+  const file = event.target.files[0];
+  if (!file) return;
+  try {
+    const content = JSON.parse(await file.text());
+    if (content.torchghm_review !== page.form || !Array.isArray(content.decisions)) throw new TypeError("another form");
+    const left = content.decisions.length - taken(content.decisions);
+    notice = left ? `${left} decisions in ${file.name} are about other findings, and were left out` : "";
+  } catch {
+    notice = `${file.name} holds no decisions of this page`;
+  }
+  event.target.value = ""; // the same file may be opened again
   filter();
 }
 

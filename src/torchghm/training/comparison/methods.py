@@ -24,6 +24,8 @@ DEFAULT_METHODS: tuple[tuple[str, str], ...] = (("ce", "smooth_l1"), ("focal", "
 # A folder of the comparison is named after the method.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+=@-]*")
 _KEYS = ["recipe", "baseline", "methods"]
+_OF_THE_COMPARISON = ("seed", "data.evaluate")
+"""Keys of the recipe that a comparison sets itself, the same for all methods: a method's own value would be lost."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def named_methods(methods: Methods) -> dict[str, dict[str, Any]]:
     """Return the values of every method by its name.
 
     Raises:
-        ValueError: no method, the same twice, or a name that is no folder's.
+        ValueError: no method, the same twice, a name that is no folder's, or a value that the comparison sets itself.
 
     Examples:
         >>> named_methods([("focal", "smooth_l1")])
@@ -113,7 +115,13 @@ def named_methods(methods: Methods) -> dict[str, dict[str, Any]]:
         raise ValueError(f"Expected argument `methods` to name every method once, but got {twice[0]} twice.")
     if not names:
         raise ValueError(f"Expected argument `methods` to be at least one, each once, but got {names}.")
-    for name in names:
+    for name, values in named:
+        for key in _OF_THE_COMPARISON:
+            if key in values:
+                raise ValueError(
+                    f"method {name}: Expected no value for {key!r}, which is the comparison's, the same for all "
+                    f"methods, but got {values[key]!r}."
+                )
         if not _NAME.fullmatch(name):
             raise ValueError(
                 "Expected the names in argument `methods` to be letters, digits and _ . + = @ -, beginning with a "

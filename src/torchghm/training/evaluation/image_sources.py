@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchghm.data import ImageError, read_image
+from torchghm.data.folders.file_names import is_hidden
 from torchghm.data.images import SUFFIXES
 
 VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
@@ -25,11 +26,11 @@ def image_files(images: Sequence[str | Path]) -> list[Path]:
     files: list[Path] = []
     for path in map(Path, images):
         if path.is_dir():
-            files += sorted(entry for entry in path.iterdir() if entry.suffix.lower() in (*SUFFIXES, *VIDEOS))
+            files += sorted(filter(_is_picture, path.iterdir()))
         elif path.exists():
             files.append(path)
         elif fitting := sorted(_fitting(path)):
-            files += [file for file in fitting if file.suffix.lower() in (*SUFFIXES, *VIDEOS)]
+            files += filter(_is_picture, fitting)
         else:
             raise FileNotFoundError(
                 f"there is no image or folder {str(path)!r}: name images, videos, folders or a pattern"
@@ -46,13 +47,18 @@ def _fitting(pattern: Path) -> Iterator[Path]:
     yield from start.glob(str(pattern.relative_to(start)) if pattern.anchor else str(pattern))
 
 
+def _is_picture(file: Path) -> bool:
+    """Return whether an entry of a folder is an image or a video: no folder, none of macOS's companions (._a.jpg)."""
+    return file.suffix.lower() in (*SUFFIXES, *VIDEOS) and not is_hidden(file.name) and file.is_file()
+
+
 def is_video(file: Path) -> bool:
     """Return whether a file is one of frames, by its name."""
     return file.suffix.lower() in VIDEOS
 
 
 def pictures(file: Path) -> Iterator[NDArray[np.uint8]]:
-    """Yield the RGB pixels `[height, width, 3]` of an image, or of every frame of a video.
+    """Yield the RGB pixels `[height, width, 3]` of an image, or of every frame of a video, upright.
 
     Raises:
         ImageError: the file cannot be read.
@@ -71,6 +77,8 @@ def pictures(file: Path) -> Iterator[NDArray[np.uint8]]:
     try:
         with av.open(str(file)) as container:
             for frame in container.decode(video=0):
-                yield np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+                # A telephone held upright stores frames that lie on their side, and by how much to turn them.
+                turned = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
+                yield np.ascontiguousarray(turned, np.uint8)
     except (av.error.FFmpegError, IndexError) as error:
         raise ImageError(f"is not a video that can be read: {error}", file) from error

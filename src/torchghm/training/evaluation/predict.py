@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from torchghm.atomic_files import write_json
-from torchghm.data import ImageError, load_data
+from torchghm.data import DetectionData, ImageError
 from torchghm.data.image_ids import ids_by_name, ids_of_data
 from torchghm.data.new_folder import new_folder
 from torchghm.training.deployment.formats import SUFFIXES, ExportedDetector, read
@@ -23,6 +23,8 @@ from torchghm.training.evaluation.evaluate import usable_device
 from torchghm.training.evaluation.image_sources import image_files, is_video, pictures
 from torchghm.training.loop.checkpoints import load_checkpoint
 from torchghm.training.loop.datamodule import to_floats
+from torchghm.training.loop.recipe_data import load_recipe_data
+from torchghm.training.recipes.sections import DataRecipe
 from torchghm.training.run_folder import checkpoint_of
 
 RESULTS_FILE = "predictions.json"
@@ -68,8 +70,9 @@ def predict(
         out: folder to make: every image with its boxes as a JPEG; predictions.json, a list in COCO's format of results;
             predictions.csv, a line an object; and labels/, a text file an image in YOLO's form, scores last. Categories
             are numbered from 1 in COCO's, from 0 in YOLO's, in the order of the classes.
-        data: data set that the images are of: `image_id` is the id that it has for them. Without it that is the name of
-            the file without its suffix, as a number if it is digits alone; the path, where two images have one name.
+        data: data set that the images are of, read as for the training: `image_id` is the id that it has for them.
+            Without it that is the name of the file without its suffix, as a number if it is digits alone; the path,
+            where two images have one name.
         threshold: lowest score shown, in [0, 1].
         overwrite: replace the predictions that ``out`` holds.
         device: by default a GPU if there is one.
@@ -86,7 +89,7 @@ def predict(
     if not 0 <= threshold <= 1:
         raise ValueError(f"Expected argument `threshold` to be in [0, 1], but got {threshold}")
     out, files, device = Path(out), image_files(images), usable_device(device)
-    whole = None if data is None else load_data(data, val_fraction=0, test_fraction=0)
+    whole = None if data is None else _whole(data, checkpoint)
     ids = ids_by_name(files) if whole is None else ids_of_data(whole, files)
     unreadable: list[ImageError] = []
     with new_folder(out, RESULTS_FILE, "predictions", overwrite=overwrite) as made:
@@ -115,14 +118,25 @@ def predict(
                 results += _coco_results(known_as, file, found, classes)
         if not looked_at and unreadable:
             raise unreadable[0]
-        (made / TABLE_FILE).write_text(_table(results), encoding="utf-8")
+        # A file name need not be text: what UTF-8 can't say is escaped, as in the JSON file.
+        (made / TABLE_FILE).write_text(_table(results), encoding="utf-8", errors="backslashreplace")
         write_json(made / RESULTS_FILE, results)
     return Predictions(out, looked_at, len(results), best, tuple(unreadable))
 
 
+def _whole(data: str | Path, checkpoint: str | Path) -> DetectionData:
+    """Return a data set with all its images, read as for the training where the checkpoint says how."""
+    recipe = DataRecipe() if _is_exported(checkpoint) else load_checkpoint(checkpoint_of(checkpoint)).recipe.data
+    return load_recipe_data(data, recipe.model_copy(update={"val_fraction": 0, "test_fraction": 0, "strict": False}))
+
+
+def _is_exported(checkpoint: str | Path) -> bool:
+    return Path(checkpoint).suffix == SUFFIXES["onnx"]
+
+
 def _detector(checkpoint: str | Path, device: torch.device) -> ExportedDetector:
     """Return what finds objects in an image [3, height, width] of bytes, from a checkpoint or an ONNX file."""
-    if Path(checkpoint).suffix == SUFFIXES["onnx"]:
+    if _is_exported(checkpoint):
         exported = read("onnx", Path(checkpoint))
         return ExportedDetector(exported.classes, lambda image: exported.detect(to_floats([image])[0]))
     saved = load_checkpoint(checkpoint_of(checkpoint))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from torchghm.training.loop.module import DetectorModule
+from torchghm.training.loop.processes import is_first
+
+_log = logging.getLogger("torchghm")
 
 
 class StopEarly(Callback):
@@ -25,6 +29,11 @@ class StopEarly(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Train no more where the last epoch was over before the run was interrupted."""
         self._stop_when_due(trainer)
+        if trainer.should_stop and is_first():
+            _log.warning(
+                "trainer.patience: the run has ended, %d epochs without a higher AP; raise it to go on (null: never)",
+                self.waited,
+            )
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count the epoch. The validation is over by then, and the checkpoint not written yet."""

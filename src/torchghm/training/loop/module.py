@@ -45,6 +45,7 @@ class DetectorModule(LightningModule):
             start the loader before a resumed run knows which epoch is next.)
         guard: checks that every step is finite; by default as the recipe says.
         with_weights: load the backbone's weights, which a checkpoint makes superfluous.
+        skipped_steps: steps of finished epochs that were not taken, because `trainer.max_steps` ended one early.
     """
 
     def __init__(
@@ -55,12 +56,13 @@ class DetectorModule(LightningModule):
         steps_per_epoch: int = 0,
         guard: NonFiniteGuard | None = None,
         with_weights: bool = True,
+        skipped_steps: int = 0,
     ) -> None:
         super().__init__()
         self.recipe = recipe
         self.classes = classes
         self.steps_per_epoch = steps_per_epoch
-        self.total_steps = recipe.trainer.epochs * steps_per_epoch
+        self.total_steps = recipe.trainer.epochs * steps_per_epoch - skipped_steps
         """Optimiser steps of the whole run."""
         if recipe.trainer.max_steps is not None:
             self.total_steps = min(self.total_steps, recipe.trainer.max_steps)
