@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from torchghm.data.assumptions import Assumptions
+from torchghm.data.evidence.class_use import use_problems
 from torchghm.data.evidence.other_tools import other_tool
 from torchghm.data.evidence.seen import what_is_there
 from torchghm.data.evidence.sets import (
@@ -182,6 +183,7 @@ def read_data(
             splits = in_split_order({**split_by_seed(splits[divided], val_fraction, test, split_seed), **rest})
         except ValueError as error:
             raise refuse(folder.root, [Problem(divided, "unusable-folder", str(error))]) from error
+    problems += use_problems(classes, splits)
     check_splits(splits, problems)
     return DetectionData(folder.root, found_layout, classes, splits, tuple(problems))
 

@@ -164,6 +164,14 @@ KINDS: dict[str, Kind] = {
         "a class most of whose objects are crowds or difficult, which are not learned",
         "say --crowds objects, if they are objects",
     ),
+    "class-not-in-train": _warning(
+        "a class with objects to judge by and none to train with, so that nothing of it is learned",
+        "move some into train, or spell it as train does",
+    ),
+    "class-of-no-object": _warning(
+        "objects of a class that is called as if it were none, learned all the same",
+        "strike them off, or mark them as crowds",
+    ),
     "first-class-unused": _warning(
         "every class but the first has objects, as if classes were counted from 1", "count from 0, if that is so"
     ),
