@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
-from tests.data.layouts import SAMPLES, coco_instances, write_coco
+import pytest
+from tests.data.layouts import CLASSES, SAMPLES, coco_instances, write_coco
 
-from torchghm.data import load_data
+from torchghm.data import DataError, load_data
 
 TRAIN = coco_instances(SAMPLES[:3])
 
@@ -48,3 +50,26 @@ def test_polygons_are_not_kept_and_do_not_matter(tmp_path):
     annotations = [annotation(segmentation=[[1, 2, 3, 4, 5, 6]]), annotation(segmentation=rle, iscrowd=1)]
     data = load_data(write_coco(tmp_path / "data", annotations=annotations))
     assert len(data.splits["train"][0].boxes) == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "by", "words"),
+    [
+        (1, -1, "ids in 'categories' count from 1, as if those of the annotations counted from 0"),
+        (0, 1, "ids in 'categories' count from 0, as if those of the annotations counted from 1"),
+        (1, 1, "annotation id 1 has category 4$"),
+        (5, 1, "annotation id 1 has category 8$"),
+    ],
+)
+def test_ids_of_annotations_that_count_from_elsewhere_are_said(tmp_path, first, by, words):
+    categories = [{"id": number, "name": name} for number, name in enumerate(CLASSES, first)]
+    annotations = [
+        annotation(id=at, category_id=first + by + (2 if by > 0 else 0) * (at == 1), bbox=[at, 2, 10, 10])
+        for at in (1, 2)
+    ][: 1 if first else 2]
+    root = write_coco(tmp_path / "data", categories=categories, annotations=annotations)
+    with pytest.raises(DataError) as caught:
+        load_data(root)
+    (problem,) = caught.value.problems
+    assert problem.what == "unknown-category"
+    assert re.search(words, problem.detail), problem.detail

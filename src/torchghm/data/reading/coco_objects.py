@@ -25,6 +25,7 @@ class Objects:
         self.ids, self.images, self.categories, self.labels = ids, images, categories, labels
         self.counts: Counter[str] = Counter()
         self.shown: dict[str, list[str]] = {}
+        self.unknown: set[int] = set()
         self.corners = self.sides = 0
         self.first_corners = ""
 
@@ -46,7 +47,8 @@ class Objects:
             self._add(annotations, entry, reference)
         order = ("annotation-without-image", "unknown-category")
         for what, count in sorted(self.counts.items(), key=lambda pair: pair[0] not in order):
-            problems.append(Problem(self.file, what, f"{count}: {examples(self.shown[what])}", count))
+            words = self._counted_from() if what == "unknown-category" else ""
+            problems.append(Problem(self.file, what, f"{count}: {examples(self.shown[what])}{words}", count))
         if self.corners > self.sides and annotations.assumptions.boxes is None:
             compared = self.corners + self.sides
             detail = f"{self.corners} of {compared} are the corners of the object's mask: {self.first_corners}"
@@ -59,6 +61,8 @@ class Objects:
             self._note("annotation-without-image", entry, f" of image {brief(entry.get('image_id'))}")
             return
         if category < 0:
+            if type(entry.get("category_id")) is int:
+                self.unknown.add(entry["category_id"])
             self._note("unknown-category", entry, f" has category {brief(entry.get('category_id'))}")
             return
         image = self.images[place]
@@ -88,6 +92,17 @@ class Objects:
         area = area if type(area) is float or is_number(area) else 0.0
         area = area if area == area else 0.0
         annotations.add_box(image, box, self.labels[category], reference, crowd=crowd, area=area)
+
+    def _counted_from(self) -> str:
+        """Return words on categories and annotations that seem to count from 0 and from 1, else nothing."""
+        known = set(self.categories.numbers)
+        if not self.categories.are_numbers or not known or known != set(range(min(known), max(known) + 1)):
+            return ""
+        first, by = min(known), {0: 1, 1: -1}.get(min(known), 0)
+        outside = {max(known) + 1} if by > 0 else {0}
+        if not by or self.unknown != outside:
+            return ""
+        return f"; ids in 'categories' count from {first}, as if those of the annotations counted from {first + by}"
 
     def _compare(self, box: tuple[float, ...], of_mask: tuple[float, ...]) -> None:
         """Count which of the two readings of a box fits the mask."""
