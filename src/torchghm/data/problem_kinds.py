@@ -146,7 +146,7 @@ KINDS: dict[str, Kind] = {
     # Names
     "file-by-other-name": _note("files that are called a little otherwise than the data say, found all the same"),
     "labels-elsewhere": _warning(
-        "label files in another folder than the usual one, taken", "none, if they are the right ones"
+        "label or annotation files in another folder than the usual one, taken", "none, if they are the right ones"
     ),
     "other-filename": _warning(
         "files whose <filename> or imagePath is that of another image, taken by their own name",
