@@ -7,7 +7,7 @@ from tests.data.layouts import write_coco, write_exported_coco, write_voc, write
 from tests.data.odd.sets import ALL, coco, picture, write, xml
 
 from torchghm.data import DataError, load_data
-from torchghm.data.recognising import recognise
+from torchghm.data.recognising import further_layouts, recognise
 
 WRITERS = {"coco": write_coco, "voc": write_voc, "yolo": write_yolo}
 
@@ -63,3 +63,16 @@ def test_a_layout_of_another_tool_keeps_its_name(tmp_path):
     write(tmp_path / "classes.txt", "cat\n")
     with pytest.raises(DataError, match="looks like KITTI's label files"):
         recognise(tmp_path, None)
+
+
+def test_a_further_layout_that_is_not_read_is_a_note(tmp_path):
+    write_yolo(tmp_path)
+    write(tmp_path / "annotations.json", json.dumps(coco(ALL)))
+    (problem,) = load_data(tmp_path, strict=True).problems
+    assert (problem.what, problem.detail) == ("other-layout", "coco beside yolo")
+
+
+@pytest.mark.parametrize("layout", WRITERS)
+def test_a_plain_set_has_no_further_layout(tmp_path, layout):
+    WRITERS[layout](tmp_path)
+    assert further_layouts(*recognise(tmp_path, None)) == []

@@ -18,9 +18,10 @@ from torchghm.data.evidence.sets import (
     unlisted_problems,
     unread_problems,
 )
+from torchghm.data.evidence.unread import unread_annotations
 from torchghm.data.problems import Problem, refuse
 from torchghm.data.reading import LAYOUTS
-from torchghm.data.recognising import recognise
+from torchghm.data.recognising import further_layouts, recognise
 from torchghm.data.records import Records
 from torchghm.data.splitting.splits import check_splits, in_split_order, split_by_seed, to_divide
 from torchghm.data.splitting.stated_splits import by_folders
@@ -168,6 +169,8 @@ def read_data(
     if found_layout != "shards" and not any(problem.fatal for problem in problems):
         left_out = sum(problem.count for problem in problems if problem.what in LEFT_OUT)
         problems += unlisted_problems(folder, splits, left_out)
+        problems += unread_annotations(folder, splits, left_out)
+        problems += further_layouts(folder, found_layout)
     if (lists := LAYOUTS[found_layout].lists) is not None:
         problems += further_problems(folder, *lists)
     divided = to_divide(splits)

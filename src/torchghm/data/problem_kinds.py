@@ -141,6 +141,11 @@ KINDS: dict[str, Kind] = {
         "has another already, left out",
         "list them, or delete them",
     ),
+    "unread-annotations": _warning(
+        "images that are left out, with annotation files in another layout, or in a folder that no split has",
+        "list them, or convert them to the layout of the others",
+    ),
+    "other-layout": _note("annotations in another layout, too, which are not read", "delete those that are left over"),
     "unlisted-image": _note("images that no annotation and no list names, left out", "annotate them, or nothing"),
     "unusual-suffix": _note("images whose names end in a way that some tools do not know, read all the same"),
     # Names

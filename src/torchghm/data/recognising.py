@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+from contextlib import suppress
 from pathlib import Path
 
 from torchghm.data.evidence.other_tools import other_tool
@@ -52,6 +53,16 @@ def recognise(root: Path, layout: str | None) -> tuple[DataFolder, str]:
         f"(looked for {looked_for})"
     )
     raise refuse(root, [Problem(str(root), "unusable-folder", detail)])
+
+
+def further_layouts(folder: DataFolder, layout: str) -> list[Problem]:
+    """Return the layouts that a folder has besides the one that is read."""
+    found = []
+    for name, each in LAYOUTS.items():
+        with suppress(FileError):  # of two files of one split: they are not read
+            if name not in (layout, "yolo") and (each.like(folder) or each.other(folder)):
+                found.append(name)
+    return [Problem(".", "other-layout", f"{', '.join(found)} beside {layout}")] if found else []
 
 
 def _search(root: Path, wanted: list[str], *, deep: bool) -> tuple[int, Found]:

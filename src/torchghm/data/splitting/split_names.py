@@ -78,6 +78,11 @@ def split_of_place(path: str) -> str | None:
     return split_of_path("/".join(part for part in path.split("/") if _is_place(part)))
 
 
+def is_place_alone(part: str) -> bool:
+    """Whether a folder's name says what is in it and nothing of a split: `images`, `Annotations`, `xmls`."""
+    return _words(part) <= PLACES
+
+
 def _words(part: str) -> set[str]:
     return {word for word in re.split(r"[^a-z]+", part.casefold()) if word}
 
