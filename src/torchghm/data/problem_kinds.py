@@ -82,6 +82,10 @@ KINDS: dict[str, Kind] = {
         "data.unlabelled=background",
     ),
     "boxes-look-like-corners": _error("boxes that should be a place and sides look like corners", _SAY_BOXES),
+    "boxes-unlike-masks": _error(
+        "most boxes are elsewhere than the masks of their objects, as if one was scaled",
+        "write both in pixels of the images, or say what the boxes are with --boxes",
+    ),
     "boxes-look-like-sides": _error("boxes that should be corners look like a corner and sides", _SAY_BOXES),
     "boxes-stick-out": _error("boxes stick out of their image that would fit in another form", _SAY_BOXES),
     "boxes-of-another-size": _error(

@@ -73,3 +73,31 @@ def test_ids_of_annotations_that_count_from_elsewhere_are_said(tmp_path, first, 
     (problem,) = caught.value.problems
     assert problem.what == "unknown-category"
     assert re.search(words, problem.detail), problem.detail
+
+
+def turned(angle: object, **keys: Any) -> dict[str, Any]:
+    return annotation(attributes={"occluded": False, "rotation": angle}, **keys)
+
+
+def test_boxes_that_an_attribute_turns_are_refused_unless_their_mask_shows_where_they_are(tmp_path):
+    mask = [[1, 2, 11, 2, 11, 12, 1, 12]]
+    upright = [turned(0.0), turned(180, bbox=[2, 2, 9, 9]), turned("x", bbox=[3, 2, 9, 9])]
+    with_mask = turned(30, segmentation=mask, bbox=[1, 2, 10, 10.5])
+    assert not load_data(
+        write_coco(tmp_path / "a", annotations=[*upright, with_mask, annotation(category_id=2)])
+    ).problems
+    with pytest.raises(DataError, match="shapes-not-read: 1 of 3: 1 of 'rotated box'"):
+        load_data(write_coco(tmp_path / "b", annotations=[*upright[:2], turned(-30.0, bbox=[3, 2, 9, 9])]))
+
+
+def test_boxes_that_are_not_those_of_their_masks_are_refused(tmp_path):
+    masks = [[[2 * x, 4, 2 * x + 20, 4, 2 * x + 20, 24, 2 * x, 24]] for x in (1, 3, 5)]
+    annotations = [
+        annotation(id=x, bbox=[x, 2, 10, 10], segmentation=mask) for x, mask in zip((1, 3, 5), masks, strict=True)
+    ]
+    with pytest.raises(DataError, match="boxes-unlike-masks: 3 of 3 share less than half"):
+        load_data(write_coco(tmp_path / "data", annotations=annotations))
+    assert len(load_data(tmp_path / "data", boxes="xywh").splits["train"].labels) == 3
+    annotations[1:] = [entry | {"bbox": [2 * entry["bbox"][0], 4, 17, 22]} for entry in annotations[1:]]
+    root = write_coco(tmp_path / "other", annotations=annotations)
+    assert len(load_data(root).splits["train"].labels) == 3

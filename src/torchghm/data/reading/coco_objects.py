@@ -14,6 +14,11 @@ from torchghm.data.repairing.coco_boxes import is_number, read_bbox
 MASK_BOX = " box of the mask"
 """A key that no file has by chance."""
 
+FEWEST = 3
+"""Masks that say something about the boxes beside them."""
+UPRIGHT = 0.5
+"""Degrees by which a box may be turned."""
+
 Entries = list[dict[str, Any]]
 
 
@@ -26,7 +31,7 @@ class Objects:
         self.counts: Counter[str] = Counter()
         self.shown: dict[str, list[str]] = {}
         self.unknown: set[int] = set()
-        self.corners = self.sides = 0
+        self.corners = self.sides = self.unlike = self.turned = 0
         self.first_corners = ""
 
     def add_to(self, annotations: Annotations, entries: Entries, problems: list[Problem]) -> None:
@@ -53,6 +58,16 @@ class Objects:
             compared = self.corners + self.sides
             detail = f"{self.corners} of {compared} are the corners of the object's mask: {self.first_corners}"
             problems.append(Problem(self.file, "boxes-look-like-corners", detail, self.corners))
+
+        if (
+            2 * self.unlike > self.corners + self.sides + self.unlike >= FEWEST
+            and annotations.assumptions.boxes is None
+        ):
+            detail = f"{self.unlike} of {self.corners + self.sides + self.unlike} share less than half with their mask"
+            problems.append(Problem(self.file, "boxes-unlike-masks", detail, self.unlike))
+        if self.turned:
+            detail = f"{self.turned} of {len(entries)}: {self.turned} of 'rotated box'"
+            problems.append(Problem(self.file, "shapes-not-read", detail, self.turned))
 
     def _add(self, annotations: Annotations, entry: dict[str, Any], reference: int) -> None:
         place, of_other_type = self.ids.find(entry.get("image_id"))
@@ -87,6 +102,8 @@ class Objects:
             self._note("box-in-other-form", entry, f" has {how}")
         elif of_mask is not None:
             self._compare(box, of_mask)
+        if of_mask is None and _is_turned(entry.get("attributes")):
+            self.turned += 1
         area = entry.get("area")
         crowd = _is_true(entry.get("iscrowd")) or _is_true(entry.get("ignore"))
         area = area if type(area) is float or is_number(area) else 0.0
@@ -112,12 +129,29 @@ class Objects:
         elif max(abs(a - b) for a, b in zip(box, (x, y, x + width, y + height), strict=True)) <= 1.5:
             self.corners += 1
             self.first_corners = self.first_corners or f"[{', '.join(f'{side:.6g}' for side in box)}]"
+        elif _shared(box, of_mask) < 0.5:
+            self.unlike += 1
 
     def _note(self, what: str, entry: dict[str, Any], words: str = "") -> None:
         self.counts[what] += 1
         shown = self.shown.setdefault(what, [])
         if len(shown) < 4:
             shown.append(f"annotation id {brief(entry.get('id'))}{words}")
+
+
+def _shared(box: tuple[float, ...], mask: tuple[float, ...]) -> float:
+    """Return the intersection over the union of two boxes of a corner and sides."""
+    sides = [
+        min(box[axis] + box[axis + 2], mask[axis] + mask[axis + 2]) - max(box[axis], mask[axis]) for axis in (0, 1)
+    ]
+    both = max(sides[0], 0) * max(sides[1], 0)
+    return both / max(box[2] * box[3] + mask[2] * mask[3] - both, 1e-9)
+
+
+def _is_turned(attributes: object) -> bool:
+    """Return whether attributes state the angle of a box, as CVAT exports it, other than upright."""
+    angle = attributes.get("rotation") if isinstance(attributes, dict) else None
+    return is_number(angle) and _is_finite(angle) and min(angle % 180, 180 - angle % 180) > UPRIGHT
 
 
 def _is_finite(value: float) -> bool:

@@ -37,6 +37,7 @@ ALIASES = {
     "height": ("height",),
     "crowd": ("isgroupof", "iscrowd", "is_crowd", "difficult"),
     "split": SPLIT_KEYS,
+    "validates": ("is_valid", "is_val", "is_validation"),
 }
 OPEN_IMAGES = {"imageid", "labelname"}
 """Columns of Open Images: its corners are fractions, its images are named without `.jpg`, its groups are crowds."""
@@ -49,6 +50,9 @@ NOTHING = ("", "nan", "none", "null")
 """Classes in lines without an object."""
 NEGATIVE = ("background", "negative", *NOTHING)
 """Classes in lines of zeros for an image without objects."""
+
+
+YES = ("1", "1.0", "true")
 
 
 class Table(NamedTuple):
@@ -125,7 +129,7 @@ def _listed(folder: DataFolder, split: str, table: Table) -> ListedObjects:
         if image not in listed.sizes:
             width, height = (number_of(_cell(cells, columns.get(side))) for side in ("width", "height"))
             listed.sizes[image] = (width, height)
-        listed.stated.add(image, _cell(cells, columns.get("split")))
+        listed.stated.add(image, _split(cells, columns))
         corners = [number_of(_cell(cells, columns[corner])) for corner in CORNERS]
         known = sum(corner == corner for corner in corners)
         if (not known and name.casefold() in NOTHING) or (name.casefold() in NEGATIVE and not any(corners)):
@@ -134,7 +138,7 @@ def _listed(folder: DataFolder, split: str, table: Table) -> ListedObjects:
             listed.note("box-in-other-form", f"line {number} {table.delimiter.join(cells)[:60]!r}")
         if known < 4 or not name:
             listed.note("box-incomplete", f"line {number} {','.join(cells)[:60]!r}")
-        crowd = _cell(cells, columns.get("crowd")).casefold() in ("1", "1.0", "true")
+        crowd = _cell(cells, columns.get("crowd")).casefold() in YES
         box = corners if known and name else None
         listed.objects.append(ListedObject(image, name, box, number, crowd, partly=known < 4))
     return listed
@@ -206,3 +210,10 @@ def _lines(folder: DataFolder, table: Table) -> Iterator[tuple[int, list[str]]]:
 
 def _cell(cells: list[str], column: int | None) -> str:
     return "" if column is None or column >= len(cells) else cells[column].strip()
+
+
+def _split(cells: list[str], columns: dict[str, int]) -> str:
+    """Return the split that a line states: by name, or by a flag of the images to judge by."""
+    if "split" in columns or "validates" not in columns:
+        return _cell(cells, columns.get("split"))
+    return "val" if _cell(cells, columns["validates"]).casefold() in YES else "train"

@@ -143,7 +143,8 @@ def _place(
     if inner is None and listed is None:
         try:
             inner = folder.folder_named(place)
-            listed = folder.named(place)[0] if inner is None and place.casefold().endswith(".txt") else None
+            is_list = inner is None and place.casefold().endswith(".txt")
+            listed = folder.named(place, (posixpath.dirname(source.file), ""))[0] if is_list else None
         except FileError as error:
             outside = outside or error
         if inner is not None or listed is not None:

@@ -118,7 +118,9 @@ def _leads_to(folder: DataFolder, place: str) -> bool:
 
 def _only(files: list[str]) -> str:
     if len(files) > 1:
-        raise FileError(f"expected one settings file, but got {', '.join(files)}; call the right one data.yaml")
+        raise FileError(
+            f"expected one settings file, but got {', '.join(files)}; put the right one into the folder as data.yaml"
+        )
     return files[0]
 
 
