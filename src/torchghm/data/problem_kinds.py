@@ -186,6 +186,10 @@ KINDS: dict[str, Kind] = {
     ),
     "duplicate-object": _warning("objects listed again with the same class and box, dropped", "list each once"),
     "repeated-annotation": _warning("objects listed again with the same id and all else, dropped", "list each once"),
+    "parts-joined": _warning(
+        "polygons of one class and group, taken as one object with the box around them",
+        "none, if groups are the parts of objects",
+    ),
     "corners-swapped": _warning("boxes whose corners are exchanged, put in order", "none, if the count is right"),
     "box-from-mask": _warning("objects without a box, whose mask has one, taken", "none, if the count is right"),
     "box-in-other-form": _warning("boxes written in another way, read all the same", "none, if the count is right"),

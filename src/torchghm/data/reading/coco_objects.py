@@ -129,7 +129,7 @@ class Objects:
         elif max(abs(a - b) for a, b in zip(box, (x, y, x + width, y + height), strict=True)) <= 1.5:
             self.corners += 1
             self.first_corners = self.first_corners or f"[{', '.join(f'{side:.6g}' for side in box)}]"
-        elif _shared(box, of_mask) < 0.5:
+        elif max(map(abs, box)) > 1 and _shared(box, of_mask) < 0.5:  # fractions are told by all boxes
             self.unlike += 1
 
     def _note(self, what: str, entry: dict[str, Any], words: str = "") -> None:
