@@ -96,6 +96,10 @@ KINDS: dict[str, Kind] = {
         "boxes whose x and y look exchanged", "write x before y, and width before height; if they are right say --boxes"
     ),
     "boxes-look-like-fractions": _error("boxes that should be in pixels look like fractions", _SAY_BOXES),
+    "boxes-look-like-percent": _error(
+        "boxes that should be in pixels look like percent or thousandths of their image",
+        "write them in pixels; if they are right say --boxes",
+    ),
     "boxes-look-like-pixels": _error("boxes that should be fractions look like pixels", _SAY_BOXES),
     "shapes-not-read": _error(
         "shapes that the converter does not read, which would become background", "draw boxes, or export COCO"
