@@ -36,7 +36,7 @@ def test_names_however_they_are_stated(tmp_path, names):
     ("settings", "words"),
     [
         ({"nc": "3"}, "no such key .there are nc"),
-        ({"names": "ant, bee"}, "or a file of them, under 'names', but got 'ant, bee'"),
+        ({"names": "ant, bee"}, "under the key 'names', or a file of them, but got 'ant, bee'"),
         ({"names": "gone.txt"}, "'gone.txt' is not there"),
         ({"names": "coco.yaml"}, "or a file of them"),
         ({"names": "[ant, bee"}, "or a file of them"),

@@ -50,7 +50,9 @@ def _names_from_text(folder: DataFolder, file: str, text: str) -> object:
             return yaml.load(text, Loader=yaml.BaseLoader)
     suffix = posixpath.splitext(text)[1].casefold()
     if suffix not in (".txt", *CLASS_SUFFIXES):
-        raise FileError(f"expected a list of class names, or a file of them, under 'names', but got {brief(text)}")
+        raise FileError(
+            f"expected a list of class names under the key 'names', or a file of them, but got {brief(text)}"
+        )
     found, _ = folder.named(text, (posixpath.dirname(file), ""))
     if found is None:
         raise FileError(f"expected a file of class names under 'names', but {brief(text)} is not there")
