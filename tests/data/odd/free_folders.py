@@ -98,7 +98,7 @@ VOC: list[Odd] = [
     (
         "a folder of another set",
         then(pictures(), files("annotations/{}.xml", xml), files("other/{}.xml", xml, ("p",)), pictures("other")),
-        reads("unread-files", whole=True),
+        reads("unread-files", "unread-annotations", whole=True),
     ),
 ]
 LABELME: list[Odd] = [

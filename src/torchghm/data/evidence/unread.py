@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
@@ -32,10 +33,13 @@ def unread_annotations(folder: DataFolder, splits: Mapping[str, Records], left_o
     """
     used = {name for records in splits.values() for name in records.names()}
     names_used = {_stem(name) for name in used}
+    # Folders that are links lead to others in the data, which are read by the links' names.
+    read = {place: os.path.realpath(folder.root / place) for place in {posixpath.dirname(name) for name in used}}
+    linked = {os.path.relpath(real, os.path.realpath(folder.root)) for real in read.values()} - read.keys()
     images: dict[str, str] = {}
     alone: dict[str, str] = {}
     for image in _files(folder, SUFFIXES):
-        if image not in used:
+        if image not in used and posixpath.dirname(image) not in linked:
             images.setdefault(_key(image), image)
             if _stem(image) not in names_used:
                 alone.setdefault(_stem(image), image)
