@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from torchghm.data.assumptions import Assumptions
-from torchghm.data.evidence.other_tools import other_tool
-from torchghm.data.evidence.seen import what_is_there
+from torchghm.data.evidence.class_use import use_problems
 from torchghm.data.evidence.sets import (
     class_problems,
     further_problems,
@@ -19,10 +18,10 @@ from torchghm.data.evidence.sets import (
     unlisted_problems,
     unread_problems,
 )
-from torchghm.data.folders.file_names import is_hidden
-from torchghm.data.folders.folder import DataFolder
-from torchghm.data.problems import FileError, Problem, refuse
+from torchghm.data.evidence.unread import unread_annotations
+from torchghm.data.problems import Problem, refuse
 from torchghm.data.reading import LAYOUTS
+from torchghm.data.recognising import further_layouts, recognise
 from torchghm.data.records import Records
 from torchghm.data.splitting.splits import check_splits, in_split_order, split_by_seed, to_divide
 from torchghm.data.splitting.stated_splits import by_folders
@@ -152,7 +151,7 @@ def read_data(
     for name, fraction in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
         if not 0 <= fraction < 1:
             raise ValueError(f"Expected argument `{name}` to be at least 0 and below 1, but got {fraction}")
-    folder, found_layout = _recognise(Path(root), layout)
+    folder, found_layout = recognise(Path(root), layout)
     if shards_at is not None:
         if found_layout != "shards":
             raise ValueError(f"Expected argument `shards_at` for a folder of shards only, but got {found_layout} data")
@@ -170,6 +169,8 @@ def read_data(
     if found_layout != "shards" and not any(problem.fatal for problem in problems):
         left_out = sum(problem.count for problem in problems if problem.what in LEFT_OUT)
         problems += unlisted_problems(folder, splits, left_out)
+        problems += unread_annotations(folder, splits, left_out)
+        problems += further_layouts(folder, found_layout)
     if (lists := LAYOUTS[found_layout].lists) is not None:
         problems += further_problems(folder, *lists)
     divided = to_divide(splits)
@@ -182,60 +183,6 @@ def read_data(
             splits = in_split_order({**split_by_seed(splits[divided], val_fraction, test, split_seed), **rest})
         except ValueError as error:
             raise refuse(folder.root, [Problem(divided, "unusable-folder", str(error))]) from error
+    problems += use_problems(classes, splits)
     check_splits(splits, problems)
     return DetectionData(folder.root, found_layout, classes, splits, tuple(problems))
-
-
-def _recognise(root: Path, layout: str | None) -> tuple[DataFolder, str]:
-    """Return the folder that has a layout, the root or the only one in it, and the layout."""
-    if not root.exists():
-        raise FileNotFoundError(f"the data folder {str(root)!r} does not exist")
-    if not root.is_dir():
-        raise refuse(root, [Problem(str(root), "unusable-folder", "expected a folder, but got a file")])
-    wanted = [layout] if layout else list(LAYOUTS)
-    level, found = _search(root, wanted, deep=False)
-    if level > 0 and not any(LAYOUTS[name].usual(folder) for folder, name in found):
-        # Annotations that lie in folders of free names would be taken for a data set without images.
-        above, in_all = _search(root, wanted, deep=True)
-        if len(in_all) == 1 and (above < level or not found):
-            found = in_all
-    if len(found) == 1:
-        return found[0]
-    if found:
-        several = ", ".join(f"{name} in {folder.root}" for folder, name in found)
-        detail = f"expected one data set, but got several: {several}; name the folder, or the layout"
-        raise refuse(root, [Problem(str(root), "unusable-folder", detail)])
-    looked_for = "; ".join(f"{name}: {LAYOUTS[name].looked_for}" for name in wanted)
-    folder = DataFolder(root)
-    detail = (
-        other_tool(folder)
-        or f"expected one of these layouts, in the folder or in one in it, but got {what_is_there(folder)} "
-        f"(looked for {looked_for})"
-    )
-    raise refuse(root, [Problem(str(root), "unusable-folder", detail)])
-
-
-def _search(root: Path, wanted: list[str], *, deep: bool) -> tuple[int, list[tuple[DataFolder, str]]]:
-    """Return the layouts that are found at the first level that has any, and the level."""
-    places = [root]
-    for level in range(3):  # archives are often unpacked into a folder of their name, or two
-        for evidence in ("usual", "like", "other"):
-            if found := [match for place in places for match in _layouts(place, wanted, evidence, deep)]:
-                return level, found
-        places = [inner for place in places for inner in _inner_folders(place)] if level < 2 else []
-    return 3, []
-
-
-def _inner_folders(place: Path) -> list[Path]:
-    return sorted(
-        path for path in place.iterdir() if path.is_dir() and not path.is_symlink() and not is_hidden(path.name)
-    )
-
-
-def _layouts(root: Path, wanted: list[str], evidence: str, deep: bool) -> list[tuple[DataFolder, str]]:
-    folder = DataFolder(root)
-    folder.deep = deep
-    try:
-        return [(folder, name) for name in wanted if getattr(LAYOUTS[name], evidence)(folder)]
-    except FileError as error:
-        raise refuse(root, [Problem(str(root), error.what, str(error))]) from error

@@ -82,6 +82,10 @@ KINDS: dict[str, Kind] = {
         "data.unlabelled=background",
     ),
     "boxes-look-like-corners": _error("boxes that should be a place and sides look like corners", _SAY_BOXES),
+    "boxes-unlike-masks": _error(
+        "most boxes are elsewhere than the masks of their objects, as if one was scaled",
+        "write both in pixels of the images, or say what the boxes are with --boxes",
+    ),
     "boxes-look-like-sides": _error("boxes that should be corners look like a corner and sides", _SAY_BOXES),
     "boxes-stick-out": _error("boxes stick out of their image that would fit in another form", _SAY_BOXES),
     "boxes-of-another-size": _error(
@@ -92,6 +96,10 @@ KINDS: dict[str, Kind] = {
         "boxes whose x and y look exchanged", "write x before y, and width before height; if they are right say --boxes"
     ),
     "boxes-look-like-fractions": _error("boxes that should be in pixels look like fractions", _SAY_BOXES),
+    "boxes-look-like-percent": _error(
+        "boxes that should be in pixels look like percent or thousandths of their image",
+        "write them in pixels; if they are right say --boxes",
+    ),
     "boxes-look-like-pixels": _error("boxes that should be fractions look like pixels", _SAY_BOXES),
     "shapes-not-read": _error(
         "shapes that the converter does not read, which would become background", "draw boxes, or export COCO"
@@ -141,12 +149,17 @@ KINDS: dict[str, Kind] = {
         "has another already, left out",
         "list them, or delete them",
     ),
+    "unread-annotations": _warning(
+        "images that are left out, with annotation files in another layout, or in a folder that no split has",
+        "list them, or convert them to the layout of the others",
+    ),
+    "other-layout": _note("annotations in another layout, too, which are not read", "delete those that are left over"),
     "unlisted-image": _note("images that no annotation and no list names, left out", "annotate them, or nothing"),
     "unusual-suffix": _note("images whose names end in a way that some tools do not know, read all the same"),
     # Names
     "file-by-other-name": _note("files that are called a little otherwise than the data say, found all the same"),
     "labels-elsewhere": _warning(
-        "label files in another folder than the usual one, taken", "none, if they are the right ones"
+        "label or annotation files in another folder than the usual one, taken", "none, if they are the right ones"
     ),
     "other-filename": _warning(
         "files whose <filename> or imagePath is that of another image, taken by their own name",
@@ -164,11 +177,23 @@ KINDS: dict[str, Kind] = {
         "a class most of whose objects are crowds or difficult, which are not learned",
         "say --crowds objects, if they are objects",
     ),
+    "class-not-in-train": _warning(
+        "a class with objects to judge by and none to train with, so that nothing of it is learned",
+        "move some into train, or spell it as train does",
+    ),
+    "class-of-no-object": _warning(
+        "objects of a class that is called as if it were none, learned all the same",
+        "strike them off, or mark them as crowds",
+    ),
     "first-class-unused": _warning(
         "every class but the first has objects, as if classes were counted from 1", "count from 0, if that is so"
     ),
     "duplicate-object": _warning("objects listed again with the same class and box, dropped", "list each once"),
     "repeated-annotation": _warning("objects listed again with the same id and all else, dropped", "list each once"),
+    "parts-joined": _warning(
+        "polygons of one class and group, taken as one object with the box around them",
+        "none, if groups are the parts of objects",
+    ),
     "corners-swapped": _warning("boxes whose corners are exchanged, put in order", "none, if the count is right"),
     "box-from-mask": _warning("objects without a box, whose mask has one, taken", "none, if the count is right"),
     "box-in-other-form": _warning("boxes written in another way, read all the same", "none, if the count is right"),

@@ -145,3 +145,21 @@ def test_of_very_many_boxes_some_are_judged_and_all_are_meant():
     (doubt,) = doubts(corners, sizes, labels, np.zeros(len(corners)), "xywh", "pixels")
     assert doubt.what == "boxes-look-like-corners"
     assert doubt.boxes.all()
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("whole", [100, 1000])
+@pytest.mark.parametrize("form", ["xyxy", "xywh"])
+def test_percent_and_thousandths_of_larger_images_are_told(form, whole, seed):
+    corners, sizes = some_corners(200, seed)
+    shares = corners / np.tile(sizes, 2) * whole
+    large = np.maximum(sizes, 2 * whole)
+    assert kinds(FORMS[form](shares), large, form) == ["boxes-look-like-percent"]
+    assert "boxes-look-like-percent" not in kinds(FORMS[form](shares[:19]), large[:19], form)
+    assert "boxes-look-like-percent" not in kinds(FORMS[form](shares), np.maximum(sizes, whole), form)
+
+
+def test_a_mark_that_is_in_the_corner_of_every_image_is_no_percent():
+    rng = np.random.default_rng(0)
+    marks = np.array([8, 6, 98, 94]) + rng.uniform(-2, 2, (50, 4))
+    assert kinds(marks, np.full((50, 2), [640, 480]), "xyxy") == []

@@ -34,6 +34,26 @@ RECORD = (500).to_bytes(8, "little") + bytes(4) + b"\x0a\x13\x0a\x0dimage/encode
         ("det_train.json", json.dumps(BDD), "BDD100K"),
         ("train.tfrecord", RECORD, "TFRecord"),
         ("train.parquet", b"PAR1....", "Parquet"),
+        ("labelTxt/a.txt", "imagesource:x\ngsd:0.1\n1 2 9 2 9 8 1 8 ship 0\n", "DOTA"),
+        ("annotations/a.txt", "684,8,273,116,0,0,0,0\n406,119,265,70,1,4,0,0\n", "VisDrone"),
+        ("gt/train_bbx_gt.txt", "0--Parade/a.jpg\n1\n449 330 122 149 0 0 0 0 0 0\n", "WIDER FACE"),
+        ("Label/a.txt", "Traffic light 1.0 2.0 30.5 40.0\n", "OIDv4"),
+        ("a.json", '[{"image": "a.jpg", "label": [{"original_width": 9, "rectanglelabels": ["cat"]}]}]', "JSON-MIN"),
+        ("a.csv", 'image,id,label,annotator,annotation_id\na.jpg,1,"[]",1,1\n', "Label Studio's CSV"),
+        ("export.ndjson", json.dumps(LABELBOX), "Labelbox"),
+        ("tasks.json", '[{"task_id": "a", "response": {"annotations": []}}]', "Scale"),
+        ("a.json", '{"version": "2.0", "item": {"slots": []}, "annotations": []}', "Darwin"),
+        ("a.jpg.json", '{"metadata": {}, "instances": [{"className": "cat"}]}', "SuperAnnotate"),
+        ("output.manifest", '{"source-ref": "s3://b/a.jpg"}\n', "Ground Truth"),
+        ("train.odgt", '{"ID": "a", "gtboxes": []}\n', "CrowdHuman"),
+        ("a.jsonl", '{"image_url": "a.jpg", "label": [{"topX": 0.1}]}\n', "Azure"),
+        ("a.jsonl", '{"image": "a.jpg", "suffix": "<loc0001> cat"}\n', "PaliGemma"),
+        ("via.csv", "filename,file_size,region_shape_attributes,region_attributes\n", "VIA's CSV"),
+        ("a.csv", "TRAIN,gs://b/a.jpg,cat,0.1,0.1,,,0.2,0.2,,\n", "AutoML"),
+        ("a.csv", 'image_id,width,height,bbox\na,9,9,"[1, 2, 3, 4]"\n', "boxes in one column"),
+        ("a.csv", "image,X,Y,W,H,label\n", "boxes by their sides"),
+        ("a.csv", "\ufefflabel_name,bbox_x,bbox_y,bbox_width,bbox_height\n", "boxes by their sides"),
+        ("a.csv", "cat,1,2,3,4,a.jpg,100,80\n", "MakeSense"),
         ("train/_annotations.txt", "a.jpg 10,10,40,50,0 50,20,90,70,1\nb.jpg\n", "a list of images with boxes"),
     ],
 )
@@ -56,7 +76,16 @@ def test_lists_with_boxes_are_no_label_files(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("a.txt", "0 0.1 0.2 0.3 0.4\n"), ("notes.txt", "hello\n"), ("empty.txt", ""), ("a.json", "{}"), ("a.csv", "")],
+    [
+        ("a.txt", "0 0.1 0.2 0.3 0.4\n"),
+        ("notes.txt", "hello\n"),
+        ("empty.txt", ""),
+        ("a.json", "{}"),
+        ("a.csv", ""),
+        ("a.csv", "x,y\n"),
+        ("a.txt", "0 0.1 0.2 0.3 0.4\n1 0.1 0.1 0.9 0.1 0.9 0.9 0.1 0.9\n"),
+        ("train.txt", "images/a.jpg\nimages/b.jpg\n"),
+    ],
 )
 def test_anything_else_is_not(tmp_path, name, content):
     (tmp_path / name).write_text(content)

@@ -30,6 +30,10 @@ def same(value: int) -> int:
     return value
 
 
+def birds_first(content: dict[str, Any]) -> None:
+    content["categories"].insert(0, {"id": 0, "name": "birds", "supercategory": "none"})
+
+
 HENS = {stem: objects[:1] for stem, objects in TRUTH.items()}
 NOTE = "ids-of-other-type"
 COCO: list[Odd] = [
@@ -101,8 +105,13 @@ COCO: list[Odd] = [
     ),
     (
         "a class above all",
-        lambda root: write_coco(root, lambda content: content["categories"].insert(0, {"id": 0, "name": "birds"})),
+        lambda root: write_coco(root, in_turn(of_all("categories", supercategory="birds"), birds_first)),
         reads(),
+    ),
+    (
+        "a class before all that nothing tells to be above them",
+        lambda root: write_coco(root, birds_first),
+        reads("first-class-unused"),
     ),
 ]
 VOC: list[Odd] = [

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.data.layouts import CLASSES, SAMPLES, coco_instances, write_coco
+from tests.data.layouts import CLASSES, SAMPLES, coco_instances, one_split, write_coco
 
 from torchghm.data import DataError, load_data
 
@@ -40,10 +40,40 @@ def test_files_with_other_ids_for_the_same_names_agree_by_name(tmp_path):
 def test_categories_of_one_name_are_one_class(tmp_path):
     categories = [*CATEGORIES, {"id": 9, "name": "bee"}]
     annotations = [annotation(category_id=2), annotation(category_id=9, bbox=[3, 2, 10, 10])]
-    data = load_data(write_coco(tmp_path / "data", categories=categories, annotations=annotations))
+    root = write_coco(tmp_path / "data", SAMPLES[:3], categories=categories, annotations=annotations)
+    data = load_data(root, val_fraction=0, test_fraction=0)
     assert data.classes == CLASSES
     assert data.splits["train"][0].labels.tolist() == [1, 1]
     assert [(problem.what, problem.detail) for problem in data.problems] == [("repeated-category-name", "'bee'")]
+
+
+ALL = coco_instances(one_split(SAMPLES))
+
+
+def from_zero(*names, supercategory=None):
+    return [{"id": number, "name": name, "supercategory": supercategory} for number, name in enumerate(names)]
+
+
+def test_a_first_category_without_an_object_looks_like_ids_from_1(tmp_path):
+    root = write_coco(tmp_path / "data", one_split(SAMPLES), categories=from_zero(*CLASSES, "dog"))
+    (problem,) = load_data(root, val_fraction=0, test_fraction=0).problems
+    assert problem.what == "first-class-unused"
+    assert "no object is of category 0 ('ant')" in problem.detail
+
+
+@pytest.mark.parametrize(
+    "categories",
+    [
+        from_zero("animals", *CLASSES, supercategory="animals"),  # as an annotation service exports them
+        from_zero("__background__", *CLASSES),
+        [{"id": number, "name": name} for number, name in enumerate(("dog", *CLASSES), 7)],
+    ],
+)
+def test_a_first_category_that_is_none_or_does_not_count_from_0_says_nothing(tmp_path, categories):
+    change = {entry["name"]: entry["id"] for entry in categories}
+    annotations = [entry | {"category_id": change[CLASSES[entry["category_id"] - 1]]} for entry in ALL["annotations"]]
+    root = write_coco(tmp_path / "data", one_split(SAMPLES), categories=categories, annotations=annotations)
+    assert load_data(root, val_fraction=0, test_fraction=0).problems == ()
 
 
 def test_crowds_alone_are_nothing_to_learn_from(tmp_path):

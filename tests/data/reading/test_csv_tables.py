@@ -64,3 +64,40 @@ def test_boxes_that_lack_a_number_and_images_without_objects(tmp_path):
     assert [(problem.what, problem.count) for problem in problems] == [("box-incomplete", 1)]
     assert "line 3 'a.png,ant,5,5,x,25'" in problems[0].detail
     assert load_data(tmp_path, val_fraction=0, test_fraction=0).layout == "csv"
+
+
+def test_a_table_of_no_split_beside_those_of_splits_is_refused(tmp_path):
+    with pytest.raises(FileError, match="all tables to be called after splits, but got boxes.csv"):
+        csv_tables(tables(tmp_path, train=HEADER, val=HEADER, boxes=HEADER))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_encodings_that_say_what_they_are(tmp_path, encoding):
+    folder = tables(tmp_path)
+    (tmp_path / "train.csv").write_text(f"{HEADER}a.png,b\u00e9e,1,2,11,12\n", encoding=encoding)
+    classes, splits = read_csv(folder, Assumptions(), [])
+    assert classes == ("b\u00e9e",)
+    assert splits["train"].boxes.tolist() == [[1, 2, 11, 12]]
+
+
+@pytest.mark.parametrize("column", ["iscrowd", "is_crowd", "difficult", "IsGroupOf"])
+@pytest.mark.parametrize("yes", ["1", "1.0", "True"])
+def test_crowds_and_difficult_objects(tmp_path, column, yes):
+    text = f"{HEADER.strip()},{column}\na.png,ant,1,2,11,12,{yes}\na.png,ant,3,2,13,12,0\n"
+    _, splits = read_csv(tables(tmp_path, train=text), Assumptions(), [])
+    assert splits["train"].crowd.tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [("is_valid", "0 1"), ("is_val", "False True"), ("Phase", "training validation"), ("usage", "TRAIN dev")],
+)
+def test_columns_that_state_the_split(tmp_path, column, values):
+    first, second = values.split()
+    text = f"{HEADER.strip()},{column}\na.png,ant,1,2,11,12,{first}\nb.png,ant,3,2,13,12,{second}\n"
+    tables(tmp_path, boxes=text)
+    data = load_data(tmp_path)
+    assert {name: records.names() for name, records in data.splits.items()} == {
+        "train": ["images/a.png"],
+        "val": ["images/b.png"],
+    }

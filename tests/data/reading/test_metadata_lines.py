@@ -34,3 +34,11 @@ def test_two_files_of_one_split_are_refused(tmp_path):
 def test_lines_without_objects_are_another_set(tmp_path):
     (tmp_path / "metadata.jsonl").write_text('{"file_name": "a.png", "text": "a hen"}\n')
     assert metadata_files(DataFolder(tmp_path)) == {}
+
+
+def test_a_file_in_no_folder_of_a_split_beside_others_is_refused(tmp_path):
+    for place in ("train", "images"):
+        write_image(tmp_path / place / "a.png")
+        (tmp_path / place / "metadata.jsonl").write_text(json.dumps(LINE) + "\n")
+    with pytest.raises(FileError, match=r"in a folder of a split, but got images/metadata\.jsonl"):
+        metadata_files(DataFolder(tmp_path))

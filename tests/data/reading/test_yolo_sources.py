@@ -7,6 +7,8 @@ from tests.data.layouts import CLASSES, write_yolo
 from tests.data.reading.yolo_settings import NAMES, SETTINGS, with_settings
 
 from torchghm.data import DataError, load_data
+from torchghm.data.folders.folder import DataFolder
+from torchghm.data.reading.yolo_sources import YoloSource, settings_beside, settings_in, starts_of
 
 
 @pytest.mark.parametrize(
@@ -45,3 +47,23 @@ def test_a_shape_of_key_points_that_is_none(tmp_path):
 def test_characters_that_do_not_exist(tmp_path, name):
     with pytest.raises(DataError, match="data.yaml.*is not YAML"):
         load_data(with_settings(tmp_path / "data", SETTINGS + f"names: [ant, bee, {name}]\n"))
+
+
+def test_settings_beside_the_data_are_taken_where_they_lead_to_images(tmp_path):
+    root = with_settings(tmp_path / "data", "")
+    (root / "data.yaml").unlink()
+    (root / "config").mkdir()
+    (root / "config" / "mine.yaml").write_text(SETTINGS + NAMES)
+    (root / "config" / "others.yaml").write_text("train: coco/train\nnames: [person]\n")
+    folder = DataFolder(root)
+    assert settings_in(folder, "config") == ["config/mine.yaml", "config/others.yaml"]
+    assert list(settings_beside(folder)) == ["config/mine.yaml"]
+    (root / "classes.txt").write_text("ant\nbee\ncow\n")
+    assert [len(records) for records in load_data(root).splits.values()] == [3, 1, 1]
+
+
+def test_where_an_entry_of_settings_can_lead():
+    source = YoloSource("config/data.yaml", CLASSES, {}, "..")
+    places = starts_of(source, "images")
+    assert places == ["config/../images", "../images", "config/images", "images"]
+    assert starts_of(YoloSource("data.yaml", CLASSES, {}), "../train") == ["../train", "train"]

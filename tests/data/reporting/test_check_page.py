@@ -63,6 +63,7 @@ def test_json_says_what_the_tables_say(tmp_path):
     assert (said["layout"], said["usable"]) == ("coco", True)
     assert said["classes"] == ["<script>ant", *CLASSES[1:], "ant"]
     assert said["splits"]["train"]["boxes"] == 3
-    (problem,) = said["problems"]
+    problem, other = said["problems"]
+    assert other["kind"] == "class-not-in-train"
     assert (problem["kind"], problem["severity"], problem["count"]) == ("box-clipped", "warning", 1)
     assert problem["remedy"]

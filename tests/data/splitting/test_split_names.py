@@ -2,7 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from torchghm.data.splitting.split_names import is_part, is_split, is_within, split_of, split_of_path, split_of_place
+from torchghm.data.splitting.split_names import (
+    is_of_runs,
+    is_part,
+    is_split,
+    is_within,
+    split_of,
+    split_of_path,
+    split_of_place,
+)
 
 
 @pytest.mark.parametrize(
@@ -60,3 +68,12 @@ def test_folders_that_do_not(place):
 def test_free_names_tell_no_split():
     assert split_of_place("train/test day") == "train"
     assert split_of_place("Annotations/day 1") is None
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [("runs/detect/exp", True), ("labels/Predictions", True), ("images/@eaDir", True), ("images/runs_2", False)],
+)
+def test_folders_of_what_a_detector_found(path, told):
+    assert is_of_runs(path) is told
+    assert not (told and is_part(path))

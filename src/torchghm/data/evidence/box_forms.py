@@ -24,6 +24,10 @@ MOST = 0.98
 """Share of the boxes that have to fit another form, where a few may be plain mistakes."""
 MANY = 0.3
 """Share of the boxes that may not fit the form of the layout."""
+WHOLES = (100, 1000)
+"""The whole side of an image, where places are stated in percent or thousandths."""
+ENOUGH = 20
+"""Boxes that would hardly keep to a part of their images by chance."""
 JUDGED = 100_000
 """Boxes of a group that are judged, evenly drawn: shares of more are the same, and take memory."""
 ASKED = 2000
@@ -87,11 +91,24 @@ def _unit(raw: Floats, sizes: NDArray[np.int64], areas: Floats, form: str, unit:
     if unit == "pixels":
         if below_a_pixel(raw, unit, sizes).mean() >= 0.5:
             return "boxes-look-like-fractions", f"all four numbers are at most 1 ({form}, expected pixels)"
+        for whole in WHOLES:
+            if _fill(to_corners(raw, form, unit, sizes), sizes, whole):
+                return "boxes-look-like-percent", f"all lie within {whole} x {whole} of larger images, and fill that"
     else:
         large = (largest > 1.5) & (largest <= 2 * sizes.max(axis=1))
         if large.mean() >= 0.5:
             return "boxes-look-like-pixels", f"numbers are as large as {largest.max():.6g} ({form}, expected 0..1)"
     return None
+
+
+def _fill(boxes: Floats, sizes: NDArray[np.int64], whole: int) -> bool:
+    """Return whether boxes are all over a square of this side and nowhere else, though the images are larger."""
+    if len(boxes) < ENOUGH or (sizes < 1.5 * whole).any() or (boxes < 0).any():
+        return False
+    near, far = boxes[:, :2], boxes[:, 2:]
+    within = (far.max(axis=0) <= 1.005 * whole).all() and (far.max(axis=0) >= 0.9 * whole).all()
+    spread = (near.max(axis=0) >= 0.5 * whole).all() and (far.min(axis=0) <= 0.5 * whole).all()
+    return bool(within and spread)
 
 
 def _corners_for_sides(raw: Floats, sizes: NDArray[np.int64], areas: Floats, form: str, unit: str) -> Answer:

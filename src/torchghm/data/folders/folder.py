@@ -10,7 +10,7 @@ from pathlib import Path
 from torchghm.data.folders.confined_folder import ConfinedFolder
 from torchghm.data.folders.file_names import is_hidden, loose_name, tails, with_slashes
 from torchghm.data.problems import FileError
-from torchghm.data.splitting.split_names import SPLIT_NAMES, is_part, is_within
+from torchghm.data.splitting.split_names import SPLIT_NAMES, is_of_runs, is_part, is_within
 
 
 class DataFolder(ConfinedFolder):
@@ -18,11 +18,13 @@ class DataFolder(ConfinedFolder):
 
     Attributes:
         deep: folders of any name, below those of a split, of images or of annotations, are looked through, too.
+        parts: folders of free names that are taken for parts of the data set, with all in them.
     """
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.deep = False
+        self.parts: frozenset[str] = frozenset()
         self._loose: dict[tuple[str, bool], dict[str, list[str]]] = {}
         self._tree: dict[str, list[str]] | None = None
         self._by_leaf: dict[str, list[str]] | None = None
@@ -68,7 +70,9 @@ class DataFolder(ConfinedFolder):
 
     def holds(self, place: str) -> bool:
         """Return whether a folder is a part of the data set, by its name."""
-        return is_within(place) or (self.deep and is_part(place))
+        if is_within(place) or (self.deep and is_part(place)):
+            return True
+        return any(is_inside(place, part) for part in self.parts) and not is_of_runs(place)
 
     def named(
         self, name: str, starts: Sequence[str] = ("",), anywhere: Callable[[str], bool] | None = None

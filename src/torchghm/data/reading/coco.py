@@ -7,9 +7,13 @@ among the images, as annotation services export it, or any other JSON file with 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+import numpy as np
+
 from torchghm.data.assumptions import Assumptions
+from torchghm.data.evidence.class_use import NO_OBJECT
 from torchghm.data.folders.finding import FoundFiles
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.problems import FileError, Problem, examples, reported
@@ -37,10 +41,12 @@ def read_coco(
     classes: dict[str, int] = {}
     splits: dict[str, Records] = {}
     files = coco_files(folder)
+    from_zero = False
     for split, (file, image_folders) in files.items():
         with reported(problems, file):
             data = _parse(folder.read(file, LARGEST_INSTANCES))
             categories, labels = _categories(data, file, classes, problems)
+            from_zero = from_zero or (not splits and _counts_from_zero(data["categories"], categories))
             annotations = Annotations(folder.root, "annotation id", ("xywh", "pixels"), assumptions)
             ids, images = _images(data["images"], file, split, image_folders, folder, annotations, problems)
             Objects(file, ids, images, categories, labels).add_to(annotations, data["annotations"], problems)
@@ -52,7 +58,20 @@ def read_coco(
             records = annotations.remaining(annotations.records(problems))
             names = {name: name for name in stated.by_image}
             splits |= stated.divide(split, records, alone=len(files) == 1, names=names, problems=problems)
+    used = {label for records in splits.values() for label in np.unique(records.labels).tolist()}
+    if from_zero and len(classes) > 1 and used == set(range(1, len(classes))):
+        detail = f"no object is of category 0 ({next(iter(classes))!r}), others are of all: do they count from 1?"
+        problems.append(Problem(next(iter(files.values())).file, "first-class-unused", detail))
     return tuple(classes), splits
+
+
+def _counts_from_zero(entries: Entries, ids: Ids) -> bool:
+    """Return whether ids begin with 0, of a category that is none for the background or above the others."""
+    first = next((entry for entry, number in zip(entries, ids.numbers, strict=True) if number == 0), None)
+    if first is None or min(ids.numbers) < 0 or not ids.are_numbers:
+        return False
+    above = {entry.get("supercategory") for entry in entries if entry is not first}
+    return first["name"] not in above and re.sub(r"[\W_]", "", first["name"].casefold()) not in NO_OBJECT
 
 
 def _parse(content: bytes) -> dict[str, Entries]:

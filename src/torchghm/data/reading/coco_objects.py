@@ -14,6 +14,11 @@ from torchghm.data.repairing.coco_boxes import is_number, read_bbox
 MASK_BOX = " box of the mask"
 """A key that no file has by chance."""
 
+FEWEST = 3
+"""Masks that say something about the boxes beside them."""
+UPRIGHT = 0.5
+"""Degrees by which a box may be turned."""
+
 Entries = list[dict[str, Any]]
 
 
@@ -25,7 +30,8 @@ class Objects:
         self.ids, self.images, self.categories, self.labels = ids, images, categories, labels
         self.counts: Counter[str] = Counter()
         self.shown: dict[str, list[str]] = {}
-        self.corners = self.sides = 0
+        self.unknown: set[int] = set()
+        self.corners = self.sides = self.unlike = self.turned = 0
         self.first_corners = ""
 
     def add_to(self, annotations: Annotations, entries: Entries, problems: list[Problem]) -> None:
@@ -46,11 +52,22 @@ class Objects:
             self._add(annotations, entry, reference)
         order = ("annotation-without-image", "unknown-category")
         for what, count in sorted(self.counts.items(), key=lambda pair: pair[0] not in order):
-            problems.append(Problem(self.file, what, f"{count}: {examples(self.shown[what])}", count))
+            words = self._counted_from() if what == "unknown-category" else ""
+            problems.append(Problem(self.file, what, f"{count}: {examples(self.shown[what])}{words}", count))
         if self.corners > self.sides and annotations.assumptions.boxes is None:
             compared = self.corners + self.sides
             detail = f"{self.corners} of {compared} are the corners of the object's mask: {self.first_corners}"
             problems.append(Problem(self.file, "boxes-look-like-corners", detail, self.corners))
+
+        if (
+            2 * self.unlike > self.corners + self.sides + self.unlike >= FEWEST
+            and annotations.assumptions.boxes is None
+        ):
+            detail = f"{self.unlike} of {self.corners + self.sides + self.unlike} share less than half with their mask"
+            problems.append(Problem(self.file, "boxes-unlike-masks", detail, self.unlike))
+        if self.turned:
+            detail = f"{self.turned} of {len(entries)}: {self.turned} of 'rotated box'"
+            problems.append(Problem(self.file, "shapes-not-read", detail, self.turned))
 
     def _add(self, annotations: Annotations, entry: dict[str, Any], reference: int) -> None:
         place, of_other_type = self.ids.find(entry.get("image_id"))
@@ -59,6 +76,8 @@ class Objects:
             self._note("annotation-without-image", entry, f" of image {brief(entry.get('image_id'))}")
             return
         if category < 0:
+            if type(entry.get("category_id")) is int:
+                self.unknown.add(entry["category_id"])
             self._note("unknown-category", entry, f" has category {brief(entry.get('category_id'))}")
             return
         image = self.images[place]
@@ -83,11 +102,24 @@ class Objects:
             self._note("box-in-other-form", entry, f" has {how}")
         elif of_mask is not None:
             self._compare(box, of_mask)
+        if of_mask is None and _is_turned(entry.get("attributes")):
+            self.turned += 1
         area = entry.get("area")
         crowd = _is_true(entry.get("iscrowd")) or _is_true(entry.get("ignore"))
         area = area if type(area) is float or is_number(area) else 0.0
         area = area if area == area else 0.0
         annotations.add_box(image, box, self.labels[category], reference, crowd=crowd, area=area)
+
+    def _counted_from(self) -> str:
+        """Return words on categories and annotations that seem to count from 0 and from 1, else nothing."""
+        known = set(self.categories.numbers)
+        if not self.categories.are_numbers or not known or known != set(range(min(known), max(known) + 1)):
+            return ""
+        first, by = min(known), {0: 1, 1: -1}.get(min(known), 0)
+        outside = {max(known) + 1} if by > 0 else {0}
+        if not by or self.unknown != outside:
+            return ""
+        return f"; ids in 'categories' count from {first}, as if those of the annotations counted from {first + by}"
 
     def _compare(self, box: tuple[float, ...], of_mask: tuple[float, ...]) -> None:
         """Count which of the two readings of a box fits the mask."""
@@ -97,12 +129,29 @@ class Objects:
         elif max(abs(a - b) for a, b in zip(box, (x, y, x + width, y + height), strict=True)) <= 1.5:
             self.corners += 1
             self.first_corners = self.first_corners or f"[{', '.join(f'{side:.6g}' for side in box)}]"
+        elif max(map(abs, box)) > 1 and _shared(box, of_mask) < 0.5:  # fractions are told by all boxes
+            self.unlike += 1
 
     def _note(self, what: str, entry: dict[str, Any], words: str = "") -> None:
         self.counts[what] += 1
         shown = self.shown.setdefault(what, [])
         if len(shown) < 4:
             shown.append(f"annotation id {brief(entry.get('id'))}{words}")
+
+
+def _shared(box: tuple[float, ...], mask: tuple[float, ...]) -> float:
+    """Return the intersection over the union of two boxes of a corner and sides."""
+    sides = [
+        min(box[axis] + box[axis + 2], mask[axis] + mask[axis + 2]) - max(box[axis], mask[axis]) for axis in (0, 1)
+    ]
+    both = max(sides[0], 0) * max(sides[1], 0)
+    return both / max(box[2] * box[3] + mask[2] * mask[3] - both, 1e-9)
+
+
+def _is_turned(attributes: object) -> bool:
+    """Return whether attributes state the angle of a box, as CVAT exports it, other than upright."""
+    angle = attributes.get("rotation") if isinstance(attributes, dict) else None
+    return is_number(angle) and _is_finite(angle) and min(angle % 180, 180 - angle % 180) > UPRIGHT
 
 
 def _is_finite(value: float) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import posixpath
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Iterator
 from math import nan
 from typing import NamedTuple
@@ -34,8 +35,9 @@ ALIASES = {
     "ymax": ("ymax", "y2", "y_max", "bottom"),
     "width": ("width",),
     "height": ("height",),
-    "crowd": ("isgroupof",),
+    "crowd": ("isgroupof", "iscrowd", "is_crowd", "difficult"),
     "split": SPLIT_KEYS,
+    "validates": ("is_valid", "is_val", "is_validation"),
 }
 OPEN_IMAGES = {"imageid", "labelname"}
 """Columns of Open Images: its corners are fractions, its images are named without `.jpg`, its groups are crowds."""
@@ -48,6 +50,9 @@ NOTHING = ("", "nan", "none", "null")
 """Classes in lines without an object."""
 NEGATIVE = ("background", "negative", *NOTHING)
 """Classes in lines of zeros for an image without objects."""
+
+
+YES = ("1", "1.0", "true")
 
 
 class Table(NamedTuple):
@@ -74,7 +79,7 @@ def csv_tables(folder: DataFolder) -> dict[str, Table]:
     """Return the table of each split; empty if there is none.
 
     Raises:
-        FileError: two tables are of one split.
+        FileError: two tables are of one split, or one is of none beside others.
     """
     by_split: dict[str, list[Table]] = {}
     for place in folder.tree():
@@ -86,6 +91,8 @@ def csv_tables(folder: DataFolder) -> dict[str, Table]:
         if len(tables) > 1:
             files = ", ".join(table.file for table in tables)
             raise FileError(f"expected one table of {split!r}, but got {files}", "duplicate-split")
+    if len(by_split) > 1 and "all" in by_split:
+        raise FileError(f"expected all tables to be called after splits, but got {by_split['all'][0].file}")
     return in_split_order({split: tables[0] for split, tables in by_split.items()})
 
 
@@ -122,7 +129,7 @@ def _listed(folder: DataFolder, split: str, table: Table) -> ListedObjects:
         if image not in listed.sizes:
             width, height = (number_of(_cell(cells, columns.get(side))) for side in ("width", "height"))
             listed.sizes[image] = (width, height)
-        listed.stated.add(image, _cell(cells, columns.get("split")))
+        listed.stated.add(image, _split(cells, columns))
         corners = [number_of(_cell(cells, columns[corner])) for corner in CORNERS]
         known = sum(corner == corner for corner in corners)
         if (not known and name.casefold() in NOTHING) or (name.casefold() in NEGATIVE and not any(corners)):
@@ -131,7 +138,7 @@ def _listed(folder: DataFolder, split: str, table: Table) -> ListedObjects:
             listed.note("box-in-other-form", f"line {number} {table.delimiter.join(cells)[:60]!r}")
         if known < 4 or not name:
             listed.note("box-incomplete", f"line {number} {','.join(cells)[:60]!r}")
-        crowd = _cell(cells, columns.get("crowd")) == "1"
+        crowd = _cell(cells, columns.get("crowd")).casefold() in YES
         box = corners if known and name else None
         listed.objects.append(ListedObject(image, name, box, number, crowd, partly=known < 4))
     return listed
@@ -143,8 +150,9 @@ def table_of(folder: DataFolder, file: str) -> Table | None:
         found = folder.file(file)
         if found is None:
             return None
-        with (folder.root / found).open("rb") as content:
-            lines = [content.readline(4096).decode("utf-8-sig", "replace").strip() for _ in range(FIRST_LINES)]
+        wide = folder.head(found, 2) in (BOM_UTF16_LE, BOM_UTF16_BE)
+        with (folder.root / found).open(encoding="utf-16" if wide else "utf-8-sig", errors="replace") as content:
+            lines = [content.readline(4096).strip() for _ in range(FIRST_LINES)]
     except (FileError, OSError):
         return None
     # The first images may have no objects.
@@ -202,3 +210,10 @@ def _lines(folder: DataFolder, table: Table) -> Iterator[tuple[int, list[str]]]:
 
 def _cell(cells: list[str], column: int | None) -> str:
     return "" if column is None or column >= len(cells) else cells[column].strip()
+
+
+def _split(cells: list[str], columns: dict[str, int]) -> str:
+    """Return the split that a line states: by name, or by a flag of the images to judge by."""
+    if "split" in columns or "validates" not in columns:
+        return _cell(cells, columns.get("split"))
+    return "val" if _cell(cells, columns["validates"]).casefold() in YES else "train"

@@ -39,6 +39,8 @@ def metadata_files(folder: DataFolder) -> dict[str, str]:
             if split in found:
                 raise FileError(f"expected one {NAME} of {split!r}, but got {found[split]}, {file}", "duplicate-split")
             found[split] = file
+    if len(found) > 1 and "all" in found:
+        raise FileError(f"expected each {NAME} in a folder of a split, but got {found['all']}")
     return in_split_order(found)
 
 

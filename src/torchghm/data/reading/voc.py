@@ -129,6 +129,8 @@ class _Images:
             self.found.setdefault(kind, []).append((there, f"is of {image}, as is {first}"))
             if further:
                 return None
+        elif posixpath.dirname(there) in self.files.beside:
+            self.found.setdefault("labels-elsewhere", []).append((there, f"is of {image}"))
         if not known:
             known += objects
             for number, (name, corners, difficult) in enumerate(objects, start=1):

@@ -6,6 +6,7 @@ import posixpath
 import re
 from itertools import takewhile
 
+from torchghm.data.folders.beside import folders_beside
 from torchghm.data.folders.file_names import loose_name, normal_name
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.images import SUFFIXES
@@ -58,14 +59,17 @@ class VocFiles:
     Attributes:
         places: the folders of XML files, those of free names last.
         further: those of free names, where there are others.
+        beside: those among them that lie beside the data, not in a folder of images or annotations.
     """
 
     def __init__(self, folder: DataFolder) -> None:
         self.folder = folder
         own = xml_folders(folder)
         below = _with_xml(folder, [place for place in folder.tree() if not folder.holds(place) and is_part(place)])
-        self.places = [*own, *below] or ["Annotations"]
-        self.further = frozenset(below) if own else frozenset()
+        beside = _with_xml(folder, folders_beside(folder)) if own else []
+        self.places = [*own, *below, *beside] or ["Annotations"]
+        self.further = frozenset((*below, *beside)) if own else frozenset()
+        self.beside = frozenset(beside)
         self._places: list[str] = []
         self._images: dict[str, list[str]] = {}
         self._elsewhere: dict[str, list[str]] = {}

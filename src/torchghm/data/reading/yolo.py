@@ -18,7 +18,7 @@ from torchghm.data.problems import FileError, Problem, Sample, common_place, exa
 from torchghm.data.reading.coco_places import may_be_of
 from torchghm.data.reading.label_files import FEW, LabelFiles, usual_label_file
 from torchghm.data.reading.label_lines import LabelLines
-from torchghm.data.reading.yolo_sources import YoloSource, other_settings, yolo_source
+from torchghm.data.reading.yolo_sources import YoloSource, other_settings, starts_of, yolo_source
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.splitting.split_names import SPLIT_NAMES
@@ -130,11 +130,9 @@ def _place(
     folder: DataFolder, source: YoloSource, place: str, key: str, problems: list[Problem]
 ) -> tuple[str, list[str] | None]:
     """Return the folder of images that an entry of a split stands for; of a list its folder, and what it names."""
-    # The folder that settings name was where their writer had it, and a common exporter writes "../train/images"
-    # for "train/images": only what lies in the data folder is taken.
     outside: FileError | None = None
     inner = listed = None
-    for candidate in (posixpath.join(source.base, place), place, place.removeprefix("../")):
+    for candidate in starts_of(source, place):
         try:
             inner, listed, outside = folder.folder(candidate), folder.file(candidate), None
         except FileError as error:
@@ -145,7 +143,8 @@ def _place(
     if inner is None and listed is None:
         try:
             inner = folder.folder_named(place)
-            listed = folder.named(place)[0] if inner is None and place.casefold().endswith(".txt") else None
+            is_list = inner is None and place.casefold().endswith(".txt")
+            listed = folder.named(place, (posixpath.dirname(source.file), ""))[0] if is_list else None
         except FileError as error:
             outside = outside or error
         if inner is not None or listed is not None:

@@ -14,6 +14,8 @@ import yaml
 
 from torchghm.data.evidence.class_lists import CLASS_LISTS, class_names, lists_in
 from torchghm.data.evidence.other_tools import HEAD, lists_boxes
+from torchghm.data.evidence.stated_names import stated_names
+from torchghm.data.folders.beside import folders_beside
 from torchghm.data.folders.folder import DataFolder, is_inside
 from torchghm.data.images import SUFFIXES
 from torchghm.data.problems import FileError
@@ -58,12 +60,11 @@ def yolo_source(folder: DataFolder) -> tuple[str, Callable[[DataFolder, str], Yo
     """
     if (usual := usual_settings(folder)) is not None:
         return usual, read_yaml
-    names = folder.files("", (".yaml", ".yml"))
-    if others := [file for file in names if _has_keys(folder, file, r"names\s*:", r"(train|val|valid|test)\s*:")]:
-        if len(others) > 1:
-            raise FileError(f"expected one settings file, but got {', '.join(others)}; call the right one data.yaml")
-        return others[0], read_yaml
-    for file in folder.files("", (".data",)):
+    if others := settings_in(folder, ""):
+        return _only(others), read_yaml
+    if taken := [file for part in sorted(folder.parts) for file in settings_in(folder, part)]:
+        return _only(taken), read_yaml
+    for file in [file for part in ("", *sorted(folder.parts)) for file in folder.files(part, (".data",))]:
         if _has_keys(folder, file, r"names\s*=", r"train\s*="):
             return file, read_darknet
     texts = (posixpath.join(place, name) for place, names in folder.tree().items() for name in names if _is_label(name))
@@ -71,17 +72,66 @@ def yolo_source(folder: DataFolder) -> tuple[str, Callable[[DataFolder, str], Yo
         return None
     for place in ("", *(place for place in folder.tree() if place and folder.holds(place))):
         if (lists := lists_in(folder, place)) and _image_folders(folder):
-            return lists[0], read_class_list
+            beside = settings_beside(folder)
+            return (next(iter(beside)), read_yaml) if len(beside) == 1 else (lists[0], read_class_list)
     return None
+
+
+def settings_in(folder: DataFolder, place: str) -> list[str]:
+    """Return the files in a folder that have class names and a split."""
+    files = folder.files(place, (".yaml", ".yml"))
+    return [file for file in files if _has_keys(folder, file, r"names\s*:", r"(train|val|valid|test)\s*:")]
+
+
+def settings_beside(folder: DataFolder) -> dict[str, YoloSource]:
+    """Return the settings in folders beside the data, such as `config/`, of which a split is there."""
+    found = {}
+    for file in [file for place in folders_beside(folder) for file in settings_in(folder, place)]:
+        with suppress(FileError):
+            source = read_yaml(folder, file)
+            if any(_leads_to(folder, each) for place in source.places.values() for each in starts_of(source, place[0])):
+                found[file] = source
+    return found
+
+
+def starts_of(source: YoloSource, place: str) -> list[str]:
+    """Return where an entry of settings can lead, likely names first.
+
+    The folder that settings name was where their writer had it, and a common exporter writes "../train/images" for
+    "train/images": only what lies in the data folder is taken.
+    """
+    inner = posixpath.dirname(source.file)
+    names = (
+        posixpath.join(inner, source.base, place),
+        posixpath.join(source.base, place),
+        posixpath.join(inner, place),
+    )
+    return list(dict.fromkeys((*names, place, place.removeprefix("../"))))
+
+
+def _leads_to(folder: DataFolder, place: str) -> bool:
+    try:
+        return folder.folder(place) is not None or folder.file(place) is not None
+    except FileError:
+        return False
+
+
+def _only(files: list[str]) -> str:
+    if len(files) > 1:
+        raise FileError(
+            f"expected one settings file, but got {', '.join(files)}; put the right one into the folder as data.yaml"
+        )
+    return files[0]
 
 
 def other_settings(folder: DataFolder, file: str) -> dict[str, tuple[str, ...]]:
     """Return the classes of settings beside those that are read, as far as they have any."""
     found = {}
-    for other in folder.files("", (".yaml", ".yml")):
-        if other != file and _has_keys(folder, other, r"names\s*:", r"(train|val|valid|test)\s*:"):
-            with suppress(FileError):
-                found[other] = _classes(_parse(folder.read_text(other, LARGEST_SETTINGS)))
+    for other in settings_in(folder, ""):
+        with suppress(FileError):
+            found[other] = stated_names(folder, other, _parse(folder.read_text(other, LARGEST_SETTINGS)))
+    found |= {other: source.classes for other, source in settings_beside(folder).items()}
+    found.pop(file, None)
     return found
 
 
@@ -92,7 +142,7 @@ def read_yaml(folder: DataFolder, file: str) -> YoloSource:
         FileError: it says nothing, or something else than is expected.
     """
     settings = _parse(folder.read_text(file, LARGEST_SETTINGS))
-    classes = _classes(settings)
+    classes = stated_names(folder, file, settings)
     places = {
         key: _places(key, value) for key, value in settings.items() if str(key).casefold() in SPLIT_NAMES and value
     }
@@ -165,25 +215,6 @@ def _parse(content: str) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise FileError(f"expected the keys train, val and names, but got {type(settings).__name__}")
     return settings
-
-
-def _classes(settings: dict[str, Any]) -> tuple[str, ...]:
-    names = settings.get("names")
-    if names is None:
-        has = ", ".join(sorted(str(key)[:20] for key in settings)[:8])
-        raise FileError(f"expected a list of class names under the key 'names', but got no such key (there are {has})")
-    if isinstance(names, dict):
-        if set(names) != {str(number) for number in range(len(names))}:
-            raise FileError("expected the numbers 0, 1, 2, ... as keys under 'names'")
-        names = [names[str(number)] for number in range(len(names))]
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
-        raise FileError("expected a list of class names under the key 'names'")
-    if len(set(names)) < len(names):
-        raise FileError("expected different class names under the key 'names', but got one of them twice")
-    stated = settings.get("nc", str(len(names)))
-    if stated != str(len(names)):
-        raise FileError(f"expected {len(names)}, the number of 'names', under the key 'nc', but got {brief(stated)}")
-    return tuple(names)
 
 
 def _key_points(settings: dict[str, Any]) -> int:

@@ -58,19 +58,29 @@ def is_within(path: str) -> bool:
 
 def is_part(path: str) -> bool:
     """Whether a folder is within a data set, or below a folder of a split, of its images or of its annotations."""
+    if is_of_runs(path):
+        return False
     parts = path.split("/")
     for number, part in enumerate(parts):
-        if part.casefold() in OF_RUNS or part.startswith("@"):  # a disk station keeps thumbnails in @eaDir
-            return False
         if path and not _is_place(part):
             above = parts[:number]
             return any(is_split(each) or not _words(each) <= NEUTRAL for each in above) and is_part("/".join(above))
     return True
 
 
+def is_of_runs(path: str) -> bool:
+    """Whether a folder is, or is in, one of what a detector found, or of what a disk station keeps for itself."""
+    return any(part.casefold() in OF_RUNS or part.startswith("@") for part in path.split("/"))  # @eaDir: thumbnails
+
+
 def split_of_place(path: str) -> str | None:
     """Return the split that a folder's name tells, folders of free names left aside."""
     return split_of_path("/".join(part for part in path.split("/") if _is_place(part)))
+
+
+def is_place_alone(part: str) -> bool:
+    """Whether a folder's name says what is in it and nothing of a split: `images`, `Annotations`, `xmls`."""
+    return _words(part) <= PLACES
 
 
 def _words(part: str) -> set[str]:

@@ -13,7 +13,7 @@ from torchghm.data.splitting.splits import in_split_order
 
 UNSTATED = ("all", "default")
 """Names of splits that say nothing."""
-SPLIT_KEYS = ("split", "set", "subset")
+SPLIT_KEYS = ("split", "set", "subset", "partition", "phase", "usage", "ml_use")
 """Columns and keys that state the split of an image, in lower case."""
 
 

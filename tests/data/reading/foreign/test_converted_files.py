@@ -70,3 +70,34 @@ def test_via_classes_are_the_attribute_of_all_regions(tmp_path):
 def test_files_that_cannot_be_used(tmp_path, layout, content, says):
     with pytest.raises(FileError, match=says):
         read(layout, tmp_path, content if isinstance(content, str) else json.dumps(content))
+
+
+def grouped(*groups: object, kind: str = "polygon") -> dict[str, Any]:
+    """Shapes side by side, the first two of one class, of these groups."""
+    shapes = [
+        (
+            kind,
+            "ant" if at < 2 else "bee",
+            [[10 * at, 2], [10 * at + 8, 2 + at]] + [[10 * at + 4, 9]] * (kind != "rectangle"),
+        )
+        for at in range(len(groups))
+    ]
+    content = labelme(*shapes)
+    for shape, group in zip(content["shapes"], groups, strict=True):
+        shape["group_id"] = group
+    return content
+
+
+def test_polygons_of_a_class_and_group_are_parts_of_one_object(tmp_path):
+    (image,), (problem,) = read("labelme", tmp_path, grouped(1, 1, 1, None))
+    assert image.boxes == [("ant", (0, 2, 18, 9)), ("bee", (20, 2, 28, 9)), ("bee", (30, 2, 38, 9))]
+    assert (problem.what, problem.count, problem.detail) == ("parts-joined", 1, "1 shapes have the group of another")
+
+
+@pytest.mark.parametrize(
+    "content", [grouped(None, None, None), grouped(1, 2, 2), grouped(0, 0, 0), grouped(1, 1, 2, kind="rectangle")]
+)
+def test_other_shapes_are_objects_of_their_own(tmp_path, content):
+    (image,), problems = read("labelme", tmp_path, content)
+    assert len(image.boxes) == 3
+    assert problems == []

@@ -16,7 +16,7 @@ from torchghm.data.images import SUFFIXES
 from torchghm.data.problems import FileError, Problem, examples, per_file, reported
 from torchghm.data.reading.coco_places import alike, image_folders, may_be_of
 from torchghm.data.reading.foreign.converted_files import Annotated, read_file
-from torchghm.data.reading.foreign.converted_places import annotation_files, further_files, split_of_file
+from torchghm.data.reading.foreign.converted_places import annotation_files, further_files, is_beside, split_of_file
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.splitting.split_names import split_of
@@ -154,6 +154,8 @@ class _SplitImages:
             self._note("unlisted-annotations" if file in self.further else kind, file, f"is of {path}, as is {first}")
             if boxes or file in self.further:
                 return
+        elif file in self.further and is_beside(file):
+            self._note("labels-elsewhere", file, f"is of {path}")
         boxes += image.boxes
         for number, (label, corners) in enumerate(image.boxes, start=1):
             if not isinstance(label, str) or label.strip() not in self.label_of:

@@ -23,6 +23,9 @@ CLASS_KEYS = ("class", "label", "name", "type", "category", "object", "label_id"
 """Attributes that VIA's users give the class of a region, where a region has several."""
 
 
+Box = tuple[object, tuple[float, ...]]
+
+
 class Annotated(NamedTuple):
     """An image as an annotation file describes it.
 
@@ -32,13 +35,15 @@ class Annotated(NamedTuple):
         sides: width and height, None where none is stated.
         boxes: what globox returned, a label and four corners each.
         unread: shapes that globox does not read, by their kind.
+        joined: shapes that are parts of an object with others.
     """
 
     name: object
     split: str
     sides: tuple[object, object]
-    boxes: list[tuple[object, tuple[float, ...]]]
+    boxes: list[Box]
     unread: list[str]
+    joined: int = 0
 
 
 def read_file(layout: str, folder: DataFolder, file: str, problems: list[Problem]) -> list[Annotated]:
@@ -66,6 +71,8 @@ def read_file(layout: str, folder: DataFolder, file: str, problems: list[Problem
         kinds = examples(f"{unread.count(kind)} of {kind!r}" for kind in dict.fromkeys(unread))
         total = len(unread) + sum(len(image.boxes) for image in images)
         problems.append(Problem(file, "shapes-not-read", f"{len(unread)} of {total}: {kinds}", len(unread)))
+    if joined := sum(image.joined for image in images):
+        problems.append(Problem(file, "parts-joined", f"{joined} shapes have the group of another", joined))
     return images
 
 
@@ -105,7 +112,27 @@ def _labelme(folder: DataFolder, file: str) -> list[Annotated]:
         boxes = [_plain(BoundingBox.from_labelme(shape)) for shape, known in zip(shapes, read, strict=True) if known]
     unread = [kind for kind, known in zip(kinds, read, strict=True) if not known]
     sides = (content.get("imageWidth"), content.get("imageHeight"))
-    return [Annotated(content.get("imagePath"), "", sides, boxes, unread)]
+    groups = [
+        shape.get("group_id") if kind == "polygon" else None
+        for shape, kind, known in zip(shapes, kinds, read, strict=True)
+        if known
+    ]
+    objects = _joined(boxes, groups)
+    return [Annotated(content.get("imagePath"), "", sides, objects, unread, len(boxes) - len(objects))]
+
+
+def _joined(boxes: list[Box], groups: list[object]) -> list[Box]:
+    """Return the boxes around the polygons of one class and group, as labelme's own converters take them."""
+    if len(groups) > 2 and len(set(map(str, groups))) == 1:
+        return boxes  # some scripts give one group to all shapes
+    objects: dict[object, Box] = {}
+    for number, ((label, corners), group) in enumerate(zip(boxes, groups, strict=True)):
+        key = number if group is None else (str(label), str(group))
+        if key in objects:
+            pairs = list(zip(objects[key][1], corners, strict=True))
+            corners = (*map(min, pairs[:2]), *map(max, pairs[2:]))
+        objects[key] = (label, corners)
+    return list(objects.values())
 
 
 def _via(folder: DataFolder, file: str) -> list[Annotated]:
@@ -165,7 +192,7 @@ def _named_failures() -> Iterator[None]:
         raise FileError(f"is refused by globox: {type(error).__name__}: {error}") from error
 
 
-def _plain(box: Any) -> tuple[object, tuple[float, ...]]:
+def _plain(box: Any) -> Box:
     return box.label, tuple(float(corner) for corner in box.ltrb)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable
 
+from torchghm.data.folders.beside import folders_beside
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.images import SUFFIXES
 from torchghm.data.splitting.split_names import is_part, split_of, split_of_place
@@ -24,8 +25,14 @@ def annotation_files(layout: str, folder: DataFolder) -> list[str]:
 
 
 def further_files(layout: str, folder: DataFolder) -> list[str]:
-    """Return those in folders of free names below the folders of a split or of annotations."""
-    return _files(layout, folder, [place for place in folder.tree() if not folder.holds(place) and is_part(place)])
+    """Return those in folders of free names, below the folders of a split or of annotations or beside all others."""
+    below = [place for place in folder.tree() if not folder.holds(place) and is_part(place)]
+    return _files(layout, folder, [*below, *folders_beside(folder)])
+
+
+def is_beside(file: str) -> bool:
+    """Return whether a further file lies beside the data, not in a folder of images or annotations."""
+    return not is_part(posixpath.dirname(file))
 
 
 def _files(layout: str, folder: DataFolder, places: list[str]) -> list[str]:
