@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import torchghm
-from torchghm.integrations.arguments import check_host_losses, with_host_weights
+from torchghm.integrations.arguments import check_host_losses
 from torchghm.integrations.soft_targets import RelativeGHMCLoss
 from torchghm.losses import ReferenceGHMC, ReferenceGHMR
 
@@ -41,29 +41,3 @@ def test_options_that_the_host_decides_are_named(options, message):
 def test_no_loss_is_an_error():
     with pytest.raises(TypeError, match="got None for both"):
         check_host_losses(None, None)
-
-
-def test_the_hosts_weights_are_for_a_harmonized_loss():
-    loss = torchghm.GHMCLoss()
-    weighed, host = with_host_weights(loss, None)
-    assert (weighed.reduction, host) == ("sum", True)
-    assert loss.reduction == "mean"
-    assert with_host_weights(loss, "none") == (loss, False)
-    assert with_host_weights(loss, None, offered=False) == (loss, False)
-    focal = torchghm.FocalLoss()
-    assert with_host_weights(focal, None) == (focal, False)
-    assert with_host_weights(None, None) == (None, False)
-
-
-@pytest.mark.parametrize(
-    ("loss", "weights", "offered", "message"),
-    [
-        (torchghm.FocalLoss(), "host", True, "to be 'none' beside FocalLoss, but got 'host'"),
-        (None, "host", True, "to be 'none' beside NoneType, but got 'host'"),
-        (torchghm.GHMCLoss(), "host", False, "to be 'none' where the targets are the classes alone, but got 'host'"),
-        (torchghm.GHMCLoss(), "own", True, "`weights` to be .*'host'.* but got 'own'"),
-    ],
-)
-def test_weights_that_do_not_fit_are_named(loss, weights, offered, message):
-    with pytest.raises(ValueError, match=message):
-        with_host_weights(loss, weights, offered=offered)

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
-from typing import Literal
-
 from torch import nn
 
-from torchghm.functional.arguments import check_choice
 from torchghm.losses import ASL1Loss, GHMCLoss, GHMRLoss, HandoverLoss, ReferenceGHMC, ReferenceGHMR, SmoothL1Loss
 from torchghm.losses.baselines.unharmonized import UnharmonizedLoss
-
-Weights = Literal["host", "none"]
-"""Weights of the examples of a classification, and what their sum is divided by."""
 
 _CLS_LOSSES = (GHMCLoss, UnharmonizedLoss, HandoverLoss)
 _BOX_LOSSES = (GHMRLoss, SmoothL1Loss, ASL1Loss)
@@ -52,30 +45,3 @@ def check_host_losses(
                     f"Expected argument `{argument}` to be a loss with {option}={' or '.join(map(repr, choices))}, "
                     f"but got {option}={value!r}."
                 )
-
-
-def with_host_weights(
-    cls_loss: nn.Module | None, weights: Weights | None, *, offered: bool = True
-) -> tuple[nn.Module | None, bool]:
-    """Return the loss that a host's branches copy, and whether its examples have the host's weights and divisor.
-
-    Arguments:
-        cls_loss: as it was checked by `check_host_losses`.
-        weights: ``"host"``, ``"none"``, or None for the host's where ``cls_loss`` is a `GHMCLoss`.
-        offered: whether the host weighs its examples at all.
-
-    Raises:
-        ValueError: the host's weights for a loss that has weights of its own, or where there are none.
-    """
-    if weights is not None:
-        check_choice("weights", weights, ("host", "none"))
-    possible = offered and isinstance(cls_loss, GHMCLoss)
-    if weights == "host" and not possible:
-        where = f"beside {type(cls_loss).__name__}" if offered else "where the targets are the classes alone"
-        raise ValueError(f"Expected argument `weights` to be 'none' {where}, but got 'host'.")
-    if weights == "none" or not possible:
-        return cls_loss, False
-    copy = deepcopy(cls_loss)
-    assert isinstance(copy, GHMCLoss)
-    copy.reduction = "sum"
-    return copy, True

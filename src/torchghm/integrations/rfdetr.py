@@ -12,8 +12,9 @@ import torch  # noqa: E402
 from rfdetr.models.criterion import SetCriterion  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
-from torchghm.integrations.arguments import Weights, check_host_losses, with_host_weights  # noqa: E402
+from torchghm.integrations.arguments import check_host_losses  # noqa: E402
 from torchghm.integrations.branches import BranchLosses  # noqa: E402
+from torchghm.integrations.host_weights import Weights, with_host_weights  # noqa: E402
 from torchghm.integrations.queries import check_label_range, focal_weights, overlap, quality_targets  # noqa: E402
 
 Module = TypeVar("Module", bound=nn.Module)

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from transformers.loss.loss_utils import LOSS_MAPPING
 
 from torchghm.functional.arguments import check_choice
-from torchghm.integrations.arguments import Weights, check_host_losses, with_host_weights
+from torchghm.integrations.arguments import check_host_losses
 from torchghm.integrations.branches import BranchLosses
+from torchghm.integrations.host_weights import Weights, with_host_weights
 from torchghm.integrations.queries import check_label_range
 from torchghm.integrations.transformers.criteria import (
     HarmonizedCriterion,

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from torchghm.integrations.arguments import Weights
+from torchghm.integrations.host_weights import Weights
 from torchghm.integrations.hosts import warn_untested
 from torchghm.integrations.transformers.detection import DETECTORS, DetectionLosses, Targets
 from torchghm.integrations.transformers.tasks import TASK_OF_LOSS_TYPE, TaskHook, TaskLoss

@@ -11,8 +11,8 @@ from ultralytics.models.utils.loss import RTDETRDetectionLoss
 from ultralytics.utils.loss import BboxLoss, E2ELoss, v8DetectionLoss
 from ultralytics.utils.torch_utils import unwrap_model
 
-from torchghm.integrations.arguments import Weights, with_host_weights
 from torchghm.integrations.branches import BranchLosses
+from torchghm.integrations.host_weights import Weights, with_host_weights
 from torchghm.integrations.queries import class_targets, focal_weights, quality_targets
 from torchghm.losses.state.ranks import rank_count
 

@@ -12,7 +12,8 @@ from ultralytics.models.rtdetr.train import RTDETRTrainer
 from ultralytics.models.yolo.detect import DetectionTrainer
 
 from torchghm.atomic_files import replaced
-from torchghm.integrations.arguments import Weights, check_host_losses, with_host_weights
+from torchghm.integrations.arguments import check_host_losses
+from torchghm.integrations.host_weights import Weights, with_host_weights
 from torchghm.integrations.hosts import warn_untested
 from torchghm.integrations.queries import check_label_range
 from torchghm.integrations.ultralytics.criteria import TrainingLosses, harmonize_criterion
