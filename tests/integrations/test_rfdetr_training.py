@@ -50,7 +50,7 @@ def parts(where, cls_loss, box_loss):
         eval_backend="faster_coco_eval",
     )  # fmt: skip
     torch.manual_seed(0)
-    module = harmonize(RFDETRModelModule(model_config, train_config), cls_loss, box_loss)
+    module = harmonize(RFDETRModelModule(model_config, train_config), cls_loss, box_loss, weights="none")
 
     def trained(steps, **options):
         trainer = build_trainer(train_config, model_config, max_steps=steps, limit_val_batches=1)
