@@ -118,6 +118,7 @@ def test_a_second_process_that_fails_is_done_without(tmp_path):
     assert said_by(code, NUMBA_CACHE_DIR=str(tmp_path))[-1] == "False True"  # compiled by whoever calls it
 
 
-def test_a_second_process_that_can_not_start_is_done_without(monkeypatch):
-    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+@pytest.mark.parametrize(("name", "value"), [("executable", "/nowhere/python"), ("executable", ""), ("frozen", True)])
+def test_a_second_process_that_can_not_start_is_done_without(monkeypatch, name, value):
+    monkeypatch.setattr(sys, name, value, raising=False)
     assert kernel._start_compiling([entry_points.residual_histogram(False, False, True)]) is None

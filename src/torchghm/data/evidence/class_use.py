@@ -20,6 +20,11 @@ NO_OBJECT = frozenset(
 """Names of classes without blanks and signs, which tools give to regions that hold no object of a class."""
 
 
+def is_of_no_object(name: str) -> bool:
+    """Return whether a class is called as if it were none."""
+    return re.sub(r"[\W_]", "", name.casefold()) in NO_OBJECT
+
+
 def use_problems(classes: Sequence[str], splits: Mapping[str, Records]) -> list[Problem]:
     """Return classes without an object to train with, where others judge by some, and classes of no object."""
     counts = {name: _objects(records, len(classes)) for name, records in splits.items()}
@@ -48,7 +53,7 @@ def _of_no_object(classes: Sequence[str], counts: Mapping[str, list[int]]) -> li
     problems = []
     for label, name in enumerate(classes):
         objects = sum(of_split[label] for of_split in counts.values())
-        if objects and re.sub(r"[\W_]", "", name.casefold()) in NO_OBJECT:
+        if objects and is_of_no_object(name):
             detail = f"{objects} objects of {name!r}, learned like those of any class"
             problems.append(Problem("classes", "class-of-no-object", detail, objects))
     return problems

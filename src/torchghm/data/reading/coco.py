@@ -7,13 +7,12 @@ among the images, as annotation services export it, or any other JSON file with 
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import numpy as np
 
 from torchghm.data.assumptions import Assumptions
-from torchghm.data.evidence.class_use import NO_OBJECT
+from torchghm.data.evidence.class_use import is_of_no_object
 from torchghm.data.folders.finding import FoundFiles
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.problems import FileError, Problem, examples, reported
@@ -71,7 +70,7 @@ def _counts_from_zero(entries: Entries, ids: Ids) -> bool:
     if first is None or min(ids.numbers) < 0 or not ids.are_numbers:
         return False
     above = {entry.get("supercategory") for entry in entries if entry is not first}
-    return first["name"] not in above and re.sub(r"[\W_]", "", first["name"].casefold()) not in NO_OBJECT
+    return first["name"] not in above and not is_of_no_object(first["name"])
 
 
 def _parse(content: bytes) -> dict[str, Entries]:

@@ -140,6 +140,8 @@ def _made_by(function: Callable[..., None]) -> tuple[str, tuple[bool, ...]]:
 
 def _start_compiling(functions: list[Callable[..., None]]) -> subprocess.Popen[bytes] | None:
     """Start a process that compiles entry points into the same folder; None where none can be started."""
+    if not sys.executable or getattr(sys, "frozen", False):
+        return None  # no interpreter, but a program that would start once more
     made_by = json.dumps([_made_by(function) for function in functions])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
     quiet = subprocess.DEVNULL
