@@ -128,6 +128,10 @@ KINDS: dict[str, Kind] = {
     "unread-files": _warning(
         "lists or folders that look like splits, or like parts of one, are not read", "name them as the layout does"
     ),
+    "folds-not-read": _warning(
+        "images have numbers of folds or sets, by which no split is drawn",
+        "write the split of each: train, val or test",
+    ),
     "shared-image": _warning("an image is in more than one split", "take it out of one of them"),
     "repeated-image": _warning(
         "an image is listed twice in one split, taken once with all its objects", "list it once"
@@ -169,9 +173,16 @@ KINDS: dict[str, Kind] = {
         "class lists with different names, of which settings and what lies beside the label files are followed",
         "delete those that are left over",
     ),
+    "class-names-unclear": _warning(
+        "classes that are numbers, beside a list of names that leaves open which is which, left as they are",
+        "write the number before each name",
+    ),
+    "class-names-beside": _note("classes that are numbers or codes, called as a list beside them has it"),
     "ids-of-other-type": _note("ids of different types, equal as numbers"),
     "repeated-category-name": _warning("categories of the same name are taken as one class", "rename one"),
-    "similar-class-names": _warning("classes whose names differ by upper and lower case alone", "spell them alike"),
+    "similar-class-names": _warning(
+        "classes whose names differ by blanks, case or how accents are written alone", "spell them alike"
+    ),
     # Objects
     "class-of-crowds": _warning(
         "a class most of whose objects are crowds or difficult, which are not learned",

@@ -3,7 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from torchghm.data.evidence.table_columns import CLASS_FIRST, KERAS, class_column, number_of, without_header
+from torchghm.data.evidence.table_columns import (
+    CLASS_FIRST,
+    KERAS,
+    class_column,
+    number_of,
+    split_column,
+    without_header,
+)
 
 
 def some_boxes(count: int, seed: int) -> list[list[str]]:
@@ -45,3 +52,10 @@ def test_numbers(text, number):
 @pytest.mark.parametrize("text", ["", "a", "1_0", "1,2,3", "nan"])
 def test_what_is_no_number(text):
     assert np.isnan(number_of(text))
+
+
+def test_a_column_of_splits_is_told_by_what_is_in_it():
+    rows = [["a.jpg", "train", "x"], ["b.jpg", "Validation", "train"], ["c.jpg", "", "train"]]
+    assert split_column(rows, (0,)) == 1
+    assert split_column(rows, (0, 1)) is None
+    assert split_column([["train"], ["train"]], ()) is None

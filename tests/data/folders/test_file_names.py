@@ -21,6 +21,7 @@ def test_names_that_are_loosely_the_same(first, second):
 
 def test_percent_signs_that_stand_for_nothing_stay():
     assert loose_name("100%.jpg") == "100%.jpg"
+    assert loose_name(" a b.jpg ") == "a b.jpg"
     assert loose_name("a%ff.jpg") == "a%ff.jpg"
 
 

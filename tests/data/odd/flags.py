@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tests.data.odd.boxes import coco_set, in_turn, runs, voc
+from tests.data.odd.converted import cvat_set, labelme_set
 from tests.data.odd.sets import TRUTH, Odd, Refused, of_all, of_first, reads, write_coco, xml_object
+from tests.data.odd.tables import keras, one
 
 
 def one_class(**values: Any) -> Any:
@@ -35,6 +37,7 @@ def birds_first(content: dict[str, Any]) -> None:
 
 
 HENS = {stem: objects[:1] for stem, objects in TRUTH.items()}
+CROWDS = "class-of-crowds"
 NOTE = "ids-of-other-type"
 COCO: list[Odd] = [
     ("names as image ids", ids("2007_{:06d}".format, "2007_{:06d}".format), reads()),
@@ -74,6 +77,12 @@ COCO: list[Odd] = [
         for value in (1.0, True, "1", "true")
     ),
     ("ignored objects of a class", coco_set(one_class(ignore=1)), reads("class-of-crowds", objects=HENS, crowds=4)),
+    ("difficult objects of a class", coco_set(one_class(difficult=1)), reads(CROWDS, objects=HENS, crowds=4)),
+    (
+        "difficult objects of a class, as an attribute",
+        coco_set(one_class(attributes={"difficult": True, "occluded": False})),
+        reads(CROWDS, objects=HENS, crowds=4),
+    ),
     *(
         (f"iscrowd {value!r}", coco_set(of_all("annotations", iscrowd=value)), reads())
         for value in (False, "0", None, 0.0)
@@ -127,4 +136,30 @@ VOC: list[Odd] = [
     ),
     ("all objects are difficult", voc(lambda s, n, b, i: xml_object(n, b, 1)), Refused("all-crowds")),
 ]
-SETS = {"coco": COCO, "voc": VOC}
+
+
+def marked(*names: str) -> Any:
+    """A table with two columns that mark objects, of which the second marks owls."""
+    return one(f"image,x1,y1,x2,y2,label,{','.join(names)}\n", form=lambda s, n, b: f"{keras(s, n, b)},0,{n == 'owl'}")
+
+
+CSV: list[Odd] = [
+    (f"{names}", marked(*names), reads(CROWDS, objects=HENS, crowds=4, whole=True))
+    for names in (("iscrowd", "difficult"), ("difficult", "ignore"))
+]
+LABELME: list[Odd] = [
+    (
+        "a difficult object",
+        labelme_set(change=lambda text: text.replace('"label": "hen",', '"label": "hen", "difficult": true,')),
+        reads(objects={"p": TRUTH["p"][1:]}, crowds=1),
+    ),
+]
+DIFFICULT = '><attribute name="Difficult">true</attribute></box>'
+CVAT: list[Odd] = [
+    (
+        "a difficult object",
+        cvat_set(True, lambda text: text.replace("></box>", DIFFICULT, 1)),
+        reads(objects={"p": TRUTH["p"][1:]}, crowds=1),
+    ),
+]
+SETS = {"coco": COCO, "voc": VOC, "csv": CSV, "labelme": LABELME, "cvat": CVAT}

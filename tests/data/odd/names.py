@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from tests.data.odd.sets import (
@@ -13,6 +14,7 @@ from tests.data.odd.sets import (
     Odd,
     Refused,
     labels,
+    of_all,
     picture,
     reads,
     write,
@@ -278,7 +280,29 @@ def two_names(content: dict) -> None:
         entry["file_name"] = f"{place}\\{content['images'][0]['file_name'][-5:]}"
 
 
+def blanks(content: dict[str, Any]) -> None:
+    """A blank behind the names of classes, in the file of one split."""
+    if len(content["images"]) == len(SPLITS["val"]):
+        of_all("categories", name=lambda entry: f"{entry['name']} ")(content)
+
+
 COCO: list[Odd] = [
+    ("blanks around file names", lambda root: write_coco(root, name=" {}.jpg "), reads(NAME)),
+    ("blanks behind names of classes", lambda root: write_coco(root, blanks), reads()),
+    (
+        "UTF-16",
+        then(
+            lambda root: write_coco(root, None, "annotations/{}.json"),
+            *(
+                lambda root, split=split: write(
+                    root / f"annotations/{split}.json",
+                    (root / f"annotations/{split}.json").read_text().encode("utf-16"),
+                )
+                for split in SPLITS
+            ),
+        ),
+        reads(),
+    ),
     *(
         (f"file_name {name}", lambda root, name=name: write_coco(root, name=name), reads(NAME))
         for name in (

@@ -129,6 +129,18 @@ CSV: list[Odd] = [
     ("splits in one table, by folders", lambda root: table_in_folders(root), reads()),
     ("splits in one table, by a column", with_column("{}.jpg", SPLIT_OF), reads()),
     ("a column of another name", with_column("{}.jpg", SPLIT_OF, "Subset"), reads()),
+    ("a column of any name", with_column("{}.jpg", SPLIT_OF, "part of"), reads()),
+    (
+        "a flag of the images to train with",
+        with_column("{}.jpg", {stem: str(int(split == "train")) for stem, split in SPLIT_OF.items()}, "is_train"),
+        reads(),
+    ),
+    (
+        "numbers of folds",
+        with_column("{}.jpg", {stem: str(number % 2) for number, stem in enumerate(ALL)}, "fold"),
+        reads("folds-not-read", whole=True),
+    ),
+    ("folds with names of splits", with_column("{}.jpg", SPLIT_OF, "fold"), reads()),
     ("a column that is no split", with_column("{}.jpg", dict.fromkeys(ALL, "A"), "set"), reads(whole=True)),
     (
         "a column that goes by another file name",

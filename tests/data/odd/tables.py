@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.data.odd.names import NAME
+from tests.data.odd.names import NAME, moved, then
 from tests.data.odd.sets import ALL, HEIGHT, SPLITS, TRUTH, WIDTH, Make, Odd, Refused, picture, reads, write
 
 HEADER = "filename,width,height,class,xmin,ymin,xmax,ymax\n"
@@ -70,6 +70,10 @@ def reversed_cells(text: str) -> str:
     """Class, corners and image: the other way about, with blanks."""
     cells = [line.split(",") for line in text.splitlines()]
     return "".join(f"{label}, {', '.join(box)}, {image}\n" for image, *box, label in cells)
+
+
+def sized(name: str, label: str, box: tuple[float, ...]) -> str:
+    return f"{keras(name, label, box)},{WIDTH},{HEIGHT}"
 
 
 FORM = "line-in-other-form"
@@ -145,6 +149,33 @@ CSV: list[Odd] = [
         "an image that is not there",
         one(HEADER, lambda text: f"{text}z.jpg,1,1,owl,1,1,5,5\n"),
         Refused("missing-image", "z.jpg"),
+    ),
+    (
+        "blanks and signs in a header",
+        one("Image Path,X Min,Y Min,X Max,Y Max,Class Name\n", form=keras),
+        reads(whole=True),
+    ),
+    ("corners of a box", one("image,bbox_xmin,bbox_ymin,bbox_xmax,bbox_ymax,label\n", form=keras), reads(whole=True)),
+    ("names without a suffix", one("image_id,x1,y1,x2,y2,label\n", form=keras, name="{}"), reads(whole=True)),
+    (
+        "names without a suffix that two images have",
+        then(
+            one("image_id,x1,y1,x2,y2,label\n", form=keras, name="{}"), lambda root: picture(root / "images/p.png", "z")
+        ),
+        Refused("missing-image", "'p'"),
+    ),
+    ("blanks around names", one(HEADER, name=" {}.jpg "), reads(whole=True)),
+    ("a line for Excel", one(HEADER, lambda text: "sep=;\n" + text.replace(",", ";")), reads(whole=True)),
+    (
+        "no finding",
+        with_negative("image_id,x1,y1,x2,y2,label\n", "q.jpg,,,,,No finding", form=keras),
+        reads(objects={"q": []}, whole=True),
+    ),
+    ("SKU-110K's", one("", form=sized), reads(whole=True)),
+    (
+        "tabs",
+        then(one(HEADER, lambda text: text.replace(",", "\t")), moved("annotations.csv", "annotations.tsv")),
+        reads(whole=True),
     ),
     ("other tables", one("a,b\n1,2\n", lambda text: "a,b\n1,2\n"), Refused("unusable-folder", "1 CSV files")),
 ]

@@ -6,6 +6,7 @@ import pytest
 from tests.data.odd import (
     boxes,
     class_lists,
+    codes,
     converted,
     flags,
     free_folders,
@@ -26,6 +27,7 @@ SETS = {
     for kind in (
         boxes,
         class_lists,
+        codes,
         converted,
         flags,
         free_folders,

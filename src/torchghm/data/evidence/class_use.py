@@ -13,7 +13,19 @@ from torchghm.data.records import Records
 JUDGED_ON = ("val", "test")
 NO_OBJECT = frozenset(
     (
-        *("background", "bg", "void", "nothing", "none", "null", "nan", "negative", "noobject", "unlabeled"),
+        *(
+            "background",
+            "bg",
+            "void",
+            "nothing",
+            "none",
+            "null",
+            "nan",
+            "negative",
+            "noobject",
+            "unlabeled",
+            "nofinding",
+        ),
         *("unlabelled", "ignore", "ignored", "ignoreregion", "ignoredregion", "ignoredregions", "dontcare"),
     )
 )

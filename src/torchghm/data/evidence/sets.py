@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from torchghm.data.folders.file_names import normal_name
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.images import SUFFIXES, UNUSUAL
 from torchghm.data.problems import Problem, common_place, examples
@@ -30,7 +31,7 @@ def class_problems(classes: Sequence[str], splits: Mapping[str, Records]) -> lis
             problems.append(Problem("classes", "class-of-crowds", detail, int(crowds[label])))
     alike: dict[str, list[str]] = {}
     for name in classes:
-        alike.setdefault(" ".join(name.casefold().replace("_", " ").split()), []).append(name)
+        alike.setdefault(" ".join(normal_name(name).casefold().replace("_", " ").split()), []).append(name)
     for names in alike.values():
         if len(names) > 1:
             counts = [int(objects[classes.index(name)]) for name in names]

@@ -9,6 +9,8 @@ from math import isnan, nan
 import numpy as np
 from numpy.typing import NDArray
 
+from torchghm.data.splitting.split_names import SPLIT_NAMES, is_split
+
 Rows = Sequence[Sequence[str]]
 
 KERAS = {"image": 0, "xmin": 1, "ymin": 2, "xmax": 3, "ymax": 4, "class": 5}
@@ -44,6 +46,17 @@ def class_column(rows: Rows, columns: Sequence[int]) -> int:
         if cells and any(isnan(number_of(cell)) for cell in cells):
             return column
     return columns[0]
+
+
+def split_column(rows: Rows, taken: Sequence[int]) -> int | None:
+    """Return the column that has names of splits alone, at least two, whatever it is called; None if there is none."""
+    width = max(map(len, rows), default=0)
+    for column in range(width):
+        if column not in taken:
+            cells = {row[column].strip() for row in rows if column < len(row)} - {""}
+            if 1 < len(cells) <= len(SPLIT_NAMES) and all(map(is_split, cells)):
+                return column
+    return None
 
 
 def number_of(text: str) -> float:

@@ -13,12 +13,12 @@ def normal_name(name: str) -> str:
 
 
 def loose_name(name: str) -> str:
-    """Return a name without regard to case, percent signs for characters, and how accents are written."""
+    """Return a name without regard to case, blanks around it, percent signs, and how accents are written."""
     try:
         plain = unquote(name, errors="strict") if "%" in name else name
     except UnicodeDecodeError:
         plain = name
-    return normal_name(plain).casefold()
+    return normal_name(plain).casefold().strip()
 
 
 def with_slashes(name: str) -> str:

@@ -119,8 +119,8 @@ def _categories(
         if not isinstance(name, str) or not name.strip():
             got = "no name" if name is None else type(name).__name__
             raise FileError(f"expected a name for category {entries[index]['id']}, but got {got}")
-        labels[index] = classes.setdefault(name, len(classes))
-        names.append(name)
+        labels[index] = classes.setdefault(name.strip(), len(classes))
+        names.append(name.strip())
     if same := list(dict.fromkeys(name for name in names if names.count(name) > 1)):
         problems.append(Problem(file, "repeated-category-name", examples(map(repr, same)), len(same)))
     return ids, labels

@@ -19,6 +19,9 @@ FEWEST = 3
 UPRIGHT = 0.5
 """Degrees by which a box may be turned."""
 
+MARKS = ("iscrowd", "ignore", "difficult")
+"""Keys of objects, or of their attributes, that mark what is not learned."""
+
 Entries = list[dict[str, Any]]
 
 
@@ -105,7 +108,9 @@ class Objects:
         if of_mask is None and _is_turned(entry.get("attributes")):
             self.turned += 1
         area = entry.get("area")
-        crowd = _is_true(entry.get("iscrowd")) or _is_true(entry.get("ignore"))
+        attributes = entry.get("attributes")
+        marks = {**attributes, **entry} if isinstance(attributes, dict) else entry
+        crowd = any(_is_true(marks.get(mark)) for mark in MARKS)
         area = area if type(area) is float or is_number(area) else 0.0
         area = area if area == area else 0.0
         annotations.add_box(image, box, self.labels[category], reference, crowd=crowd, area=area)

@@ -130,6 +130,7 @@ def has_keys(folder: DataFolder, file: str) -> bool:
         with (folder.root / found).open("rb") as content:
             before = b""
             while missing and (chunk := content.read(CHUNK)):
+                chunk = chunk.replace(b"\0", b"")  # without the zeros, UTF-16 is read as well
                 missing -= {key for key in missing if key in before + chunk}
                 before = chunk[-20:]
     except (FileError, OSError):

@@ -15,6 +15,7 @@ from torchghm.data.images import SUFFIXES, UNDECODED
 from torchghm.data.problems import FileError, Problem, common_place, examples
 from torchghm.data.splitting.split_names import OF_RUNS
 
+LARGEST_LABELS = 16 * 2**20
 HEAD = 4096
 """Bytes that tell whether a file has boxes."""
 FEW = 0.05
@@ -43,6 +44,7 @@ class LabelFiles:
         self._renamed: list[str] = []
         self._elsewhere: dict[str, str] = {}
         self._taken: set[str] = set()
+        self._beside: list[str] = []
         for image in images:
             self._look(image, folder.file)
         self._taken = set(self.by_image.values())  # by their usual names: no looser rule gives them to others
@@ -62,6 +64,11 @@ class LabelFiles:
             detail = f"{len(self._renamed)}: {examples(self._renamed)}"
             problems.append(
                 Problem(common_place(self.by_image.values()), "file-by-other-name", detail, len(self._renamed))
+            )
+        if self._beside:
+            detail = f"{len(self._beside)}: {examples(self._beside)}"
+            problems.append(
+                Problem(common_place(self.by_image.values()), "labels-elsewhere", detail, len(self._beside))
             )
         for pictures, labels in self._elsewhere.items():
             count = sum(1 for image in self.images if posixpath.dirname(image) == pictures and image in self.by_image)
@@ -83,14 +90,31 @@ class LabelFiles:
         image = image or name
         try:
             # `images/a.jpg` and `a.txt` may lie in one folder, too, even if that is called images.
-            for place in dict.fromkeys((usual_label_file(name), f"{posixpath.splitext(name)[0]}.txt")):
-                found = lookup(place)
-                if found is not None and found not in self._taken:
-                    self.by_image[image] = found
-                    return True
+            places = dict.fromkeys((usual_label_file(name), f"{posixpath.splitext(name)[0]}.txt"))
+            found = [file for file in map(lookup, places) if file is not None and file not in self._taken]
+            if found:
+                self.by_image[image] = self._told(found)
+                return True
         except FileError as error:
             self.broken[image] = error
         return False
+
+    def _told(self, found: Sequence[str]) -> str:
+        """Return the one of two label files of an image that counts: the usual one, unless the other alone has boxes.
+
+        Raises:
+            FileError: both have boxes, and not the same.
+        """
+        with_boxes = [file for file in found if _has_boxes(self.folder.head(file, HEAD))] if len(found) > 1 else []
+        if len(with_boxes) > 1:
+            lines = [sorted(self.folder.read_text(file, LARGEST_LABELS).split("\n")) for file in with_boxes]
+            first, second = ([line.split() for line in each if line.strip()] for each in lines)
+            if first != second:
+                raise FileError(f"differs from {with_boxes[1]}, of the same image", "duplicate-annotations")
+        if len(with_boxes) == 1 and with_boxes[0] != found[0] and not self.folder.head(found[0], HEAD).strip():
+            self._beside.append(f"{with_boxes[0]}, not {found[0]}, which is empty")
+            return with_boxes[0]
+        return found[0]
 
     def _look_elsewhere(self, missing: Sequence[str]) -> None:
         """Find the labels of whole folders of images: where the usual place has none, the only other one is taken."""

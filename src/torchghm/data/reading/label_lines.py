@@ -15,10 +15,10 @@ from torchghm.data.evidence.class_lists import OwnClasses
 from torchghm.data.evidence.columns import tell
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.problems import Problem, per_file
+from torchghm.data.reading.label_files import LARGEST_LABELS
 from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.repairing.label_text import numbers_of
 
-LARGEST_LABELS = 16 * 2**20
 SHOWN = 3
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from torchghm.data.evidence.class_codes import names_of
 from torchghm.data.folders.finding import FoundFiles
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.problems import Problem, examples
@@ -74,8 +75,10 @@ def listed_records(
         annotations: of each split, empty; they say what four numbers of a box are.
         problems: so far.
     """
-    classes = sorted({each.name for of_split in listed.values() for each in of_split.objects} - {""})
-    labels = {name: label for label, name in enumerate(classes)}
+    found = {each.name for of_split in listed.values() for each in of_split.objects} - {""}
+    named = names_of(folder, found, problems)
+    classes = sorted(set(named.values()))
+    labels = {name: classes.index(own) for name, own in named.items()}
     splits: dict[str, Records] = {}
     for split, of_split in listed.items():
         names = _add(folder, split, of_split, labels, annotations[split], problems)

@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.ElementTree import fromstring
 
 from torchghm.data.assumptions import Assumptions
+from torchghm.data.evidence.class_codes import names_of
 from torchghm.data.folders.folder import DataFolder, is_there
 from torchghm.data.problems import FileError, Problem, examples, per_file, reported
 from torchghm.data.reading.voc_places import VocFiles
@@ -57,8 +58,9 @@ def read_voc(
                 indices[file] = index
     problems += [per_file(what, of_kind, "objects") for what, of_kind in images.found.items()]
     annotations.image_ids = array("q", (ids.get(name, at) for at, name in enumerate(annotations.names, start=1)))
-    names = order if set(classes) <= set(order) else sorted(classes)
-    rank = {classes[name]: position for position, name in enumerate(names) if name in classes}
+    named = names_of(folder, classes, problems)
+    names = order if set(named.values()) <= set(order) else sorted(set(named.values()))
+    rank = {classes[name]: names.index(own) for name, own in named.items()}
     annotations.labels = array("q", (rank[label] for label in annotations.labels))
     records = annotations.records(problems)
     of_split = {

@@ -13,7 +13,7 @@ from torchghm.data.splitting.splits import in_split_order
 
 UNSTATED = ("all", "default")
 """Names of splits that say nothing."""
-SPLIT_KEYS = ("split", "set", "subset", "partition", "phase", "usage", "ml_use")
+SPLIT_KEYS = ("split", "set", "subset", "partition", "phase", "usage", "ml_use", "fold", "kfold")
 """Columns and keys that state the split of an image, in lower case."""
 
 
@@ -34,8 +34,8 @@ class StatedSplits:
         self.twice: list[str] = []
 
     def add(self, image: str, stated: object) -> None:
-        """Note what is stated of an image; anything but text says nothing."""
-        name = stated.strip() if isinstance(stated, str) else ""
+        """Note what is stated of an image; anything but text, or the number of a fold, says nothing."""
+        name = str(stated).strip() if type(stated) in (str, int) else ""
         if name and self.by_image.setdefault(image, name) != name:
             self.twice.append(image)
 
@@ -52,6 +52,7 @@ class StatedSplits:
             problems: so far.
         """
         if not any(split_of(name) for name in self.by_image.values()):
+            self._report_folds(split, problems)
             return {split: records}
         if self.twice:
             detail = f"{len(self.twice)} images are stated to be in two splits: {examples(self.twice)}"
@@ -61,6 +62,13 @@ class StatedSplits:
         told = [stated.get(name) or of_rest for name, of_rest in rest.items()]
         self._compare(split, stated, alone, problems)
         return _divided(split, records, told, problems)
+
+    def _report_folds(self, split: str, problems: list[Problem]) -> None:
+        """Report numbers that divide the images of no split into folds."""
+        folds = {name.removesuffix(".0") for name in self.by_image.values()}
+        if split in (*UNSTATED, "train") and len(folds) > 1 and all(fold.isdecimal() for fold in folds):
+            detail = f"{len(self.by_image)} images are of the folds {examples(sorted(folds))}"
+            problems.append(Problem(self.file, "folds-not-read", detail, len(self.by_image)))
 
     def _compare(self, split: str, stated: Mapping[str, str], alone: bool, problems: list[Problem]) -> None:
         if split not in UNSTATED:

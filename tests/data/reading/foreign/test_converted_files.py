@@ -33,7 +33,7 @@ def test_cvat_states_sides_and_split_and_turned_boxes_are_named(tmp_path):
     image = f'<image name="a.png" subset="val" width="40" height="30">{box}/>{box} rotation="30"/><tag/></image>'
     (image,), (problem,) = read("cvat", tmp_path, f"<annotations>{image}</annotations>")
     assert image[:3] == ("a.png", "val", ("40", "30"))
-    assert image.boxes == [("ant", (1, 2, 11, 12))]
+    assert image.boxes == [("ant", (1, 2, 11, 12), False)]
     assert (problem.what, problem.count, problem.detail) == ("shapes-not-read", 1, "1 of 2: 1 of 'rotated box'")
 
 
@@ -41,13 +41,13 @@ def test_labelme_has_rectangles_and_polygons(tmp_path):
     rectangle = ("rectangle", "ant", [[1.0, 2], [11, 12]])
     polygon = ("polygon", "bee", [[1.0, 2], [5, 12], [11, 4]])
     (image,), (problem,) = read("labelme", tmp_path, labelme(rectangle, polygon, ("circle", "cow", [[3.0, 3], [4, 4]])))
-    assert image.boxes == [("ant", (1, 2, 11, 12)), ("bee", (1, 2, 11, 12))]
+    assert image.boxes == [("ant", (1, 2, 11, 12), False), ("bee", (1, 2, 11, 12), False)]
     assert (image.sides, image.unread, problem.detail) == ((40, 30), ["circle"], "1 of 3: 1 of 'circle'")
 
 
 def test_via_classes_are_the_attribute_of_all_regions(tmp_path):
     (image,), problems = read("via", tmp_path, via({"type": "ant", "note": "x"}, {"type": "bee"}))
-    assert image.boxes == [("ant", (1, 2, 11, 22)), ("bee", (1, 2, 11, 22))]
+    assert image.boxes == [("ant", (1, 2, 11, 22), False), ("bee", (1, 2, 11, 22), False)]
     assert not problems
     with pytest.raises(FileError, match="one attribute of all regions that names their class, but got type, label"):
         read("via", tmp_path, via({"type": "ant", "label": "x"}))
@@ -90,7 +90,11 @@ def grouped(*groups: object, kind: str = "polygon") -> dict[str, Any]:
 
 def test_polygons_of_a_class_and_group_are_parts_of_one_object(tmp_path):
     (image,), (problem,) = read("labelme", tmp_path, grouped(1, 1, 1, None))
-    assert image.boxes == [("ant", (0, 2, 18, 9)), ("bee", (20, 2, 28, 9)), ("bee", (30, 2, 38, 9))]
+    assert image.boxes == [
+        ("ant", (0, 2, 18, 9), False),
+        ("bee", (20, 2, 28, 9), False),
+        ("bee", (30, 2, 38, 9), False),
+    ]
     assert (problem.what, problem.count, problem.detail) == ("parts-joined", 1, "1 shapes have the group of another")
 
 

@@ -15,14 +15,13 @@ from torchghm.data.folders.folder import DataFolder
 from torchghm.data.images import SUFFIXES
 from torchghm.data.problems import FileError, Problem, examples, per_file, reported
 from torchghm.data.reading.coco_places import alike, image_folders, may_be_of
-from torchghm.data.reading.foreign.converted_files import Annotated, read_file
+from torchghm.data.reading.foreign.converted_files import Annotated, Box, read_file
 from torchghm.data.reading.foreign.converted_places import annotation_files, further_files, is_beside, split_of_file
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.splitting.split_names import split_of
 from torchghm.data.splitting.splits import in_split_order
 
-Box = tuple[object, tuple[float, ...]]
 _BOXES = ("xyxy", "pixels")
 
 
@@ -54,7 +53,7 @@ def read_converted(
         for places in by_split.values()
         for of_place in places.values()
         for _, image in of_place
-        for label, _ in image.boxes
+        for label, _, _ in image.boxes
         if isinstance(label, str)
     }
     classes = tuple(sorted(found - {""}))
@@ -157,10 +156,10 @@ class _SplitImages:
         elif file in self.further and is_beside(file):
             self._note("labels-elsewhere", file, f"is of {path}")
         boxes += image.boxes
-        for number, (label, corners) in enumerate(image.boxes, start=1):
+        for number, (label, corners, difficult) in enumerate(image.boxes, start=1):
             if not isinstance(label, str) or label.strip() not in self.label_of:
                 raise FileError(f"expected a name as the class of object {number}, but got {label!r}")
-            self.annotations.add_box(index, corners, self.label_of[label.strip()], number)
+            self.annotations.add_box(index, corners, self.label_of[label.strip()], number, crowd=difficult)
 
 
 def _stem(file: str) -> str:

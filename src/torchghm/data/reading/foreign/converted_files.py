@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import nan
 from typing import Any, NamedTuple
-from xml.etree.ElementTree import ParseError
+from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.ElementTree import fromstring
 
@@ -23,7 +23,8 @@ CLASS_KEYS = ("class", "label", "name", "type", "category", "object", "label_id"
 """Attributes that VIA's users give the class of a region, where a region has several."""
 
 
-Box = tuple[object, tuple[float, ...]]
+Box = tuple[object, tuple[float, ...], bool]
+"""Label, corners, and whether it is difficult."""
 
 
 class Annotated(NamedTuple):
@@ -33,7 +34,7 @@ class Annotated(NamedTuple):
         name: of the image file, as it is written.
         split: that the file states, empty if it states none.
         sides: width and height, None where none is stated.
-        boxes: what globox returned, a label and four corners each.
+        boxes: what globox returned, a label and four corners each, and what the file says of how difficult they are.
         unread: shapes that globox does not read, by their kind.
         joined: shapes that are parts of an object with others.
     """
@@ -93,9 +94,11 @@ def _cvat(folder: DataFolder, file: str) -> list[Annotated]:
         for shape in (*turned, *(shape for shape in shapes if shape.tag != "box")):
             node.remove(shape)
         with _named_failures():
-            boxes = Annotation.from_cvat(node).boxes
+            marks = [_is_marked(shape) for shape in node.iter("box")]
+            found = zip(Annotation.from_cvat(node).boxes, marks, strict=True)
+            boxes = [_plain(box, difficult) for box, difficult in found]
             sides = (node.get("width"), node.get("height"))
-            images.append(Annotated(node.get("name"), node.get("subset", ""), sides, list(map(_plain, boxes)), others))
+            images.append(Annotated(node.get("name"), node.get("subset", ""), sides, boxes, others))
     return images
 
 
@@ -109,7 +112,11 @@ def _labelme(folder: DataFolder, file: str) -> list[Annotated]:
     kinds = [str(shape.get("shape_type") or "polygon") for shape in shapes]  # labelme 3 had polygons alone
     read = [kind in ("rectangle", "polygon") for kind in kinds]
     with _named_failures():
-        boxes = [_plain(BoundingBox.from_labelme(shape)) for shape, known in zip(shapes, read, strict=True) if known]
+        boxes = [
+            _plain(BoundingBox.from_labelme(shape), shape.get("difficult") is True)  # X-AnyLabeling has it
+            for shape, known in zip(shapes, read, strict=True)
+            if known
+        ]
     unread = [kind for kind, known in zip(kinds, read, strict=True) if not known]
     sides = (content.get("imageWidth"), content.get("imageHeight"))
     groups = [
@@ -126,12 +133,13 @@ def _joined(boxes: list[Box], groups: list[object]) -> list[Box]:
     if len(groups) > 2 and len(set(map(str, groups))) == 1:
         return boxes  # some scripts give one group to all shapes
     objects: dict[object, Box] = {}
-    for number, ((label, corners), group) in enumerate(zip(boxes, groups, strict=True)):
+    for number, ((label, corners, difficult), group) in enumerate(zip(boxes, groups, strict=True)):
         key = number if group is None else (str(label), str(group))
         if key in objects:
             pairs = list(zip(objects[key][1], corners, strict=True))
             corners = (*map(min, pairs[:2]), *map(max, pairs[2:]))
-        objects[key] = (label, corners)
+            difficult = difficult and objects[key][2]
+        objects[key] = (label, corners, difficult)
     return list(objects.values())
 
 
@@ -192,8 +200,14 @@ def _named_failures() -> Iterator[None]:
         raise FileError(f"is refused by globox: {type(error).__name__}: {error}") from error
 
 
-def _plain(box: Any) -> Box:
-    return box.label, tuple(float(corner) for corner in box.ltrb)
+def _plain(box: Any, difficult: bool = False) -> Box:
+    return box.label, tuple(float(corner) for corner in box.ltrb), difficult
+
+
+def _is_marked(shape: Element) -> bool:
+    """Return whether an attribute of a shape of CVAT says that it is difficult."""
+    marks = [each.text for each in shape.iter("attribute") if (each.get("name") or "").casefold() == "difficult"]
+    return any((text or "").strip().casefold() == "true" for text in marks)
 
 
 def _number(text: object) -> float:

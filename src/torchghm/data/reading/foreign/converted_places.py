@@ -44,7 +44,8 @@ def _files(layout: str, folder: DataFolder, places: list[str]) -> list[str]:
     found = []
     for place in sorted(places):
         names, files = folder.tree()[place], folder.files(place, (suffix,))
-        told = [file for file in files if _TOLD_BY[layout](folder.head(file, HEAD))]
+        heads = ((file, folder.head(file, HEAD).replace(b"\0", b"")) for file in files)  # UTF-16 has zeros
+        told = [file for file, head in heads if _TOLD_BY[layout](head)]
         if told and layout == "labelme":
             images = {posixpath.splitext(name)[0] for name in names if posixpath.splitext(name)[1].lower() in SUFFIXES}
             told = [file for file in files if file in told or posixpath.splitext(posixpath.basename(file))[0] in images]
