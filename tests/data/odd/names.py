@@ -333,6 +333,18 @@ COCO: list[Odd] = [
 
 VOC: list[Odd] = [
     ("names of images in lists", lambda root: write_voc(root, line="{}.jpg\n"), reads()),
+    ("a flag behind each name in lists", lambda root: write_voc(root, line="{}  1\n"), reads()),
+    ("lists beside the folders", lambda root: write_voc(root, lists="{}.txt"), reads()),
+    (
+        "lists of images and their XML",
+        lambda root: write_voc(root, lists="{}_list.txt", line="./JPEGImages/{0}.jpg ./Annotations/{0}.xml\n"),
+        reads(),
+    ),
+    (
+        "notes called like a list beside the folders",
+        then(lambda root: write_voc(root), lambda root: write(root / "test.txt", "not yet taken\n")),
+        reads(),
+    ),
     ("paths of images in lists", lambda root: write_voc(root, line="JPEGImages/{}.jpg\n"), reads()),
     ("folders that are links", then(write_voc, linked("Annotations"), linked("JPEGImages")), reads()),
     ("an image without XML", then(write_voc, extra("JPEGImages/z.jpg")), reads("unlisted-image")),

@@ -133,7 +133,7 @@ VOC: list[Odd] = [
         lambda root: write_voc(root, lists="ImageSets/Main/part_{}_1.txt"),
         reads("unread-files", whole=True),
     ),
-    ("lists that nobody reads", lambda root: write_voc(root, lists="{}.txt"), reads("unread-files", whole=True)),
+    ("lists that nobody reads", lambda root: write_voc(root, lists="lists/{}.txt"), reads("unread-files", whole=True)),
     (
         "a list for testing of which nothing is there",
         then(write_voc, lambda root: write(root / "ImageSets/Main/test.txt", "x\ny\n")),
@@ -174,7 +174,32 @@ def bare(images: str, places: str, classes: str) -> Make:
     )
 
 
+def patterns(root: Path, pattern: str) -> None:
+    """Settings whose places stand for what is in the folders of cameras."""
+    places = "".join(f"{split}: {pattern.format(split)}\n" for split in SPLITS)
+    write_yolo(
+        root,
+        f"{places}names: [hen, owl]\n",
+        images="images/{split}/cam1/{}.jpg",
+        places="labels/{split}/cam1/{}.txt",
+    )
+
+
 YOLO: list[Odd] = [
+    *(
+        (f"patterns: {pattern}", lambda root, pattern=pattern: patterns(root, pattern), reads())
+        for pattern in ("images/{}/*/*.jpg", "images/{}/cam*", "../images/{}/**/*.jpg", "./images/{}/cam?/")
+    ),
+    (
+        "a pattern that nothing fits",
+        lambda root: write_yolo(root, "train: images/*.gif\nval: images/val\nnames: [hen, owl]\n"),
+        Refused("malformed-annotations", "'images/\\*.gif'"),
+    ),
+    (
+        "blanks behind names of labels",
+        lambda root: write_yolo(root, places="labels/{split}/{} .txt"),
+        reads(NAME),
+    ),
     ("Darknet", darknet(), reads(NAME)),
     ("Darknet without a split for validation", darknet(splits=False), reads(NAME, "absent-split", whole=True)),
     (

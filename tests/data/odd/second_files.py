@@ -11,11 +11,14 @@ from tests.data.odd.converted import cvat, cvat_box, cvat_image, cvat_set, label
 from tests.data.odd.names import NAME, moved, then
 from tests.data.odd.sets import (
     SPLITS,
+    Make,
     Odd,
     Refused,
+    labels,
     reads,
     write,
     write_voc,
+    write_yolo,
     xml,
 )
 
@@ -104,4 +107,29 @@ CVAT: list[Odd] = [
         Refused("duplicate-annotations", "images/p.jpg, as is annotations.xml"),
     ),
 ]
-SETS = {"voc": VOC, "labelme": LABELME, "via": VIA, "cvat": CVAT}
+
+
+def twice(second: Callable[[str], str], first: Callable[[str], str] = labels) -> Make:
+    """YOLO with label files in labels/, and others beside the images to train with."""
+
+    def make(root: Path) -> None:
+        write_yolo(root)
+        for stem in SPLITS["train"]:
+            write(root / f"labels/train/{stem}.txt", first(stem))
+            write(root / f"images/train/{stem}.txt", second(stem))
+
+    return make
+
+
+YOLO: list[Odd] = [
+    ("the same labels beside the images", twice(lambda stem: labels(stem).replace("\n", "  \r\n")), reads()),
+    (
+        "other labels beside the images",
+        twice(lambda stem: labels(stem).splitlines()[0]),
+        Refused("duplicate-annotations", "differs from images/train/p.txt"),
+    ),
+    ("labels beside the images, and empty ones in labels/", twice(labels, lambda stem: ""), reads("labels-elsewhere")),
+    ("empty labels beside the images", twice(lambda stem: ""), reads()),
+    ("captions beside the images", twice(lambda stem: "a hen and 1 owl, 2 eggs\n"), reads()),
+]
+SETS = {"yolo": YOLO, "voc": VOC, "labelme": LABELME, "via": VIA, "cvat": CVAT}

@@ -8,6 +8,7 @@ from torchghm.data.splitting.split_names import (
     is_split,
     is_within,
     split_of,
+    split_of_list,
     split_of_path,
     split_of_place,
 )
@@ -23,6 +24,20 @@ from torchghm.data.splitting.split_names import (
 )  # fmt: skip
 def test_the_split_that_a_name_tells(name, split):
     assert split_of(name) == split
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("train.txt", "train"),
+        ("VAL_list.txt", "val"),
+        ("list_test.txt", "test"),
+        ("dog_train.txt", None),
+        ("a.txt", None),
+    ],
+)
+def test_the_split_of_a_list(name, split):
+    assert split_of_list(name) == split
 
 
 def test_the_last_folder_decides():

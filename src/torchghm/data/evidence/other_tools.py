@@ -19,6 +19,8 @@ _DOTA = re.compile(rb"\s*(?:" + _NUMBER + rb"\s+){8}[A-Za-z]\S*(?: +[0-9])?\s*$"
 _OF_TOOLKIT = re.compile(rb"[A-Za-z][^0-9]*(?: " + _NUMBER + rb"){4}\s*$")
 _VISDRONE = re.compile(rb"(?:-?[0-9]+,){7}-?[0-9]+,?\s*$")
 _IMAGE = re.compile(rb"\S.*\.(?:jpg|jpeg|png)\s*$", re.IGNORECASE)
+_MOT = re.compile(rb"[0-9]+,-?[0-9]+(?:," + _NUMBER + rb"){4,8}\s*$")
+_GTSDB = re.compile(rb"\S.*\.[A-Za-z]{3,4}(?:;[0-9]+){5}\s*$")
 _TEN = re.compile(rb"(?:[0-9]+ ){9}[0-9]+\s*$")
 _AUTOML = re.compile(rb"(?:(?:TRAIN|TRAINING|VALIDATE|VALIDATION|TEST|UNASSIGNED)?,)?gs://")
 _MAKE_SENSE = re.compile(rb"[^,]+(?:," + _NUMBER + rb"){4},[^,]+\.[A-Za-z]{3,4},[0-9]+,[0-9]+\s*$")
@@ -138,11 +140,29 @@ OTHER_TOOLS = (
             (b"x", b"y", b"width", b"height"),
             (b"xc", b"yc"),
             (b"bbox_x", b"bbox_y"),
+            (b"left", b"top", b"width", b"height"),
         )
     ),
     OtherTool(
         "MakeSense's CSV", ".csv", lambda head: _all_lines(_MAKE_SENSE, head), "by MakeSense's export to VOC or YOLO"
     ),
+    OtherTool(
+        "FiftyOne's JSON", ".json", _has(b"bounding_box", b"label"), "by FiftyOne's export to COCODetectionDataset"
+    ),
+    OtherTool(
+        "FiftyOne's JSON", ".json", _has(b"bounding_box", b"_cls"), "by FiftyOne's export to COCODetectionDataset"
+    ),
+    OtherTool("VoTT's JSON", ".json", _has(b"boundingBox", b"asset"), "by VoTT's export to CSV or VOC"),
+    OtherTool("VoTT's JSON", ".json", _has(b"boundingBox", b"assets"), "by VoTT's export to CSV or VOC"),
+    OtherTool("VIA 3's project", ".json", _has(b"vid", b"xy", b"av"), "by VIA 2, or its export to COCO"),
+    OtherTool(
+        "Cityscapes' polygons", ".json", _has(b"imgHeight", b"objects", b"polygon"), _DATUMARO.format("cityscapes")
+    ),
+    OtherTool("xView's GeoJSON", ".geojson", _has(b"bounds_imcoords"), "to COCO or CSV, by bounds_imcoords"),
+    OtherTool("Penn-Fudan's annotations", ".txt", lambda head: b"PASCAL Annotation" in head, "to VOC, by its corners"),
+    OtherTool("tracks of MOT", ".txt", lambda head: _all_lines(_MOT, head), "to COCO, a category for each class"),
+    OtherTool("UA-DETRAC's XML", ".xml", lambda head: b"<target_list>" in head, "to VOC, a file for each frame"),
+    OtherTool("GTSDB's list", ".txt", lambda head: _all_lines(_GTSDB, head), "by calling it gt.csv"),
     OtherTool("TFRecord", ".tfrecord", _is_record, "by exporting COCO or VOC beside it"),
     OtherTool("TFRecord", ".record", _is_record, "by exporting COCO or VOC beside it"),
     OtherTool("Parquet files", ".parquet", lambda head: head.startswith(b"PAR1"), "with the package datasets, to COCO"),

@@ -9,7 +9,14 @@ from torchghm.data.folders.folder import DataFolder
 from torchghm.data.images import SUFFIXES
 from torchghm.data.problems import examples
 
-KINDS = {".xml": "XML files", ".json": "JSON files", ".txt": "text files", ".csv": "CSV files", ".yaml": "YAML files"}
+KINDS = {
+    ".xml": "XML files",
+    ".json": "JSON files",
+    ".txt": "text files",
+    ".csv": "CSV files",
+    ".yaml": "YAML files",
+    **dict.fromkeys((".gz", ".zip", ".tar", ".tgz", ".7z", ".rar", ".bz2", ".xz"), "packed files (unpack them)"),
+}
 MOST = 6
 
 

@@ -44,7 +44,7 @@ class LabelFiles:
         self._renamed: list[str] = []
         self._elsewhere: dict[str, str] = {}
         self._taken: set[str] = set()
-        self._beside: list[str] = []
+        self._beside: dict[str, str] = {}
         for image in images:
             self._look(image, folder.file)
         self._taken = set(self.by_image.values())  # by their usual names: no looser rule gives them to others
@@ -66,13 +66,15 @@ class LabelFiles:
                 Problem(common_place(self.by_image.values()), "file-by-other-name", detail, len(self._renamed))
             )
         if self._beside:
-            detail = f"{len(self._beside)}: {examples(self._beside)}"
-            problems.append(
-                Problem(common_place(self.by_image.values()), "labels-elsewhere", detail, len(self._beside))
-            )
+            shown = examples(f"{file}, not {empty}, which is empty" for empty, file in self._beside.items())
+            detail = f"{len(self._beside)}: {shown}"
+            problems.append(Problem(common_place(self._beside.values()), "labels-elsewhere", detail, len(self._beside)))
         for pictures, labels in self._elsewhere.items():
             count = sum(1 for image in self.images if posixpath.dirname(image) == pictures and image in self.by_image)
             usual = posixpath.dirname(usual_label_file(f"{pictures}/x")) or "."
+            if usual == (labels or "."):
+                problems.append(Problem(usual, "file-by-other-name", f"{count} images of {pictures or '.'}", count))
+                continue
             detail = f"{count} images of {pictures or '.'} have their labels in {labels or '.'}, not in {usual}"
             problems.append(Problem(labels or ".", "labels-elsewhere", detail, count))
         by_label: dict[str, list[str]] = {}
@@ -83,7 +85,7 @@ class LabelFiles:
             problems.append(
                 Problem(common_place(by_label), "shared-labels", f"{len(shared)}: {examples(shared)}", len(shared))
             )
-        self._report_orphans(set(by_label), problems)
+        self._report_orphans({*by_label, *self._beside}, problems)
 
     def _look(self, name: str, lookup: Callable[[str], str | None], image: str = "") -> bool:
         """Look for the label file of an image, or of another name for it: some tools write a.jpg.txt for a.jpg."""
@@ -112,7 +114,7 @@ class LabelFiles:
             if first != second:
                 raise FileError(f"differs from {with_boxes[1]}, of the same image", "duplicate-annotations")
         if len(with_boxes) == 1 and with_boxes[0] != found[0] and not self.folder.head(found[0], HEAD).strip():
-            self._beside.append(f"{with_boxes[0]}, not {found[0]}, which is empty")
+            self._beside[found[0]] = with_boxes[0]
             return with_boxes[0]
         return found[0]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from contextlib import suppress
 from itertools import takewhile
 
 from torchghm.data.folders.beside import folders_beside
@@ -11,12 +12,14 @@ from torchghm.data.folders.file_names import loose_name, normal_name
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.images import SUFFIXES
 from torchghm.data.problems import FileError, Problem, examples, reported
-from torchghm.data.splitting.split_names import SPLIT_NAMES, is_part, is_within, split_of_path, split_of_place
+from torchghm.data.splitting.split_names import is_part, is_within, split_of_list, split_of_path, split_of_place
 
 LOOKED_FOR = "Annotations/ and JPEGImages/, or XML files beside images or in a folder of their own"
 LARGEST_LIST = 256 * 2**20
-LIST_FOLDERS = ("imagesets/main", "imagesets", "imagesets/layout", "splits")
-"""Folders of lists of splits, in lower case, the usual one first."""
+HEAD = 4096
+"""Bytes that tell whether a text file is a list."""
+LIST_FOLDERS = ("imagesets/main", "imagesets", "imagesets/layout", "splits", "")
+"""Folders of lists of splits, in lower case, the usual one first, and the data folder itself."""
 
 
 def xml_folders(folder: DataFolder) -> list[str]:
@@ -178,8 +181,8 @@ class VocFiles:
         for place in places:
             for file in self.folder.files(place, (".txt",)) if not lists else ():
                 # VOC also has lists for each class ("dog_train.txt"): these are no splits.
-                split = SPLIT_NAMES.get(posixpath.splitext(posixpath.basename(file))[0].casefold())
-                if split is None:
+                split = split_of_list(posixpath.basename(file))
+                if split is None or not (place or self._lists_own(file)):
                     continue
                 with reported(problems, file):
                     if split in lists:
@@ -190,10 +193,12 @@ class VocFiles:
 
     def _listed(self, line: str) -> str:
         """Return the XML file that a line of a list stands for: a stem, or the name of an image or XML file."""
-        stem, suffix = posixpath.splitext(line.replace("\\", "/"))
-        names = [f"{line}.xml"]
-        if suffix.lower() in (*SUFFIXES, ".xml"):
-            names += [f"{stem}.xml", f"{posixpath.basename(stem)}.xml"]
+        names = []
+        for words in dict.fromkeys((line, *line.split())):  # an image and its XML file, or a stem and a flag
+            stem, suffix = posixpath.splitext(words.replace("\\", "/"))
+            names.append(f"{words}.xml")
+            if suffix.lower() in (*SUFFIXES, ".xml"):
+                names += [f"{stem}.xml", f"{posixpath.basename(stem)}.xml"]
         above = dict.fromkeys(posixpath.dirname(place) for place in self.places if not is_within(place))
         for name in names:
             for place in (*self.places, *above):
@@ -204,6 +209,14 @@ class VocFiles:
                 if found is not None:
                     return found
         return f"{self.places[0]}/{names[0]}".removeprefix("/")
+
+    def _lists_own(self, file: str) -> bool:
+        """Return whether a text file that lies anywhere names XML files that are there."""
+        lines = self.folder.head(file, HEAD).decode("utf-8-sig", "replace").splitlines()
+        first = next((line.strip() for line in lines if line.strip()), "")
+        with suppress(FileError):
+            return bool(first) and self.folder.file(self._listed(first)) is not None
+        return False
 
     def _report_unlisted(self, files: list[str], lists: dict[str, list[str]], problems: list[Problem]) -> None:
         listed = {normal_name(file) for of_split in lists.values() for file in of_split}

@@ -12,13 +12,14 @@ import posixpath
 from torchghm.data.assumptions import Assumptions
 from torchghm.data.evidence.class_lists import ClassLists
 from torchghm.data.folders.finding import FoundFiles
-from torchghm.data.folders.folder import DataFolder
+from torchghm.data.folders.folder import DataFolder, is_inside
+from torchghm.data.folders.patterns import fitting, is_pattern
 from torchghm.data.images import SUFFIXES, UNDECODED
 from torchghm.data.problems import FileError, Problem, Sample, common_place, examples, reported
 from torchghm.data.reading.coco_places import may_be_of
 from torchghm.data.reading.label_files import FEW, LabelFiles, usual_label_file
 from torchghm.data.reading.label_lines import LabelLines
-from torchghm.data.reading.yolo_sources import YoloSource, other_settings, starts_of, yolo_source
+from torchghm.data.reading.yolo_sources import YoloSource, leads_to, other_settings, starts_of, yolo_source
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.splitting.split_names import SPLIT_NAMES
@@ -26,6 +27,7 @@ from torchghm.data.splitting.splits import in_split_order, listed_once
 from torchghm.data.writing.kept import KEPT_FILE, read_kept
 
 LOOKED_FOR = "data.yaml, obj.data, or classes.txt beside label files"
+IMAGES = (*SUFFIXES, *UNDECODED)
 LARGEST_LIST = 256 * 2**20
 
 Read = tuple[tuple[str, ...], dict[str, Records]]
@@ -111,19 +113,38 @@ def _split_images(
     """Return the image files of a split: of a folder, of a list of images, or of several of these."""
     images: list[str] = []
     for place in places:
-        inner, listed = _place(folder, source, place, key, problems)
-        if listed is None:
-            files = folder.files(inner, (*SUFFIXES, *UNDECODED), recursive=True)
-            undecoded = [file for file in files if posixpath.splitext(file)[1].lower() in UNDECODED]
-            if undecoded:
-                detail = f"{len(undecoded)} of {key!r}: {examples(undecoded)}"
-                problems.append(Problem(common_place(undecoded), "undecoded-image", detail, len(undecoded)))
-            left_out = set(undecoded)
-            listed, inner = [file for file in files if file not in left_out], ""
-        found = FoundFiles(folder, listed, (inner, ""), lambda name: may_be_of(key, name))
-        found.report(source.file, f"of {key!r}", problems)
-        images += [found.by_name[name] for name in listed if name in found.by_name]
+        for inner, listed in _of_pattern(folder, source, place) or [_place(folder, source, place, key, problems)]:
+            start, named = inner, listed
+            if listed is None or is_pattern(place):
+                files = folder.files(inner, IMAGES, recursive=True) if listed is None else listed
+                start, named = "", _decoded(files, key, problems)
+            found = FoundFiles(folder, named or (), (start, ""), lambda name: may_be_of(key, name))
+            found.report(source.file, f"of {key!r}", problems)
+            images += [found.by_name[name] for name in named or () if name in found.by_name]
     return images
+
+
+def _decoded(files: list[str], key: str, problems: list[Problem]) -> list[str]:
+    """Return the image files that are decoded; others join the problems."""
+    undecoded = [file for file in files if posixpath.splitext(file)[1].lower() in UNDECODED]
+    if undecoded:
+        detail = f"{len(undecoded)} of {key!r}: {examples(undecoded)}"
+        problems.append(Problem(common_place(undecoded), "undecoded-image", detail, len(undecoded)))
+    left_out = set(undecoded)
+    return [file for file in files if file not in left_out]
+
+
+def _of_pattern(folder: DataFolder, source: YoloSource, place: str) -> list[tuple[str, list[str] | None]]:
+    """Return the folders and the list of images that an entry with `*` or `?` stands for; nothing of any other."""
+    starts = starts_of(source, place) if is_pattern(place) else []
+    for start in starts if not any(leads_to(folder, start) for start in starts) else ():  # a name may have such signs
+        folders, files = fitting(folder, posixpath.normpath(start))
+        folders = [each for each in folders if not any(each != top and is_inside(each, top) for top in folders)]
+        images = [file for file in files if file.lower().endswith(IMAGES)]
+        images = [file for file in images if not any(is_inside(file, top) for top in folders)]
+        if folders or images:
+            return [*((each, None) for each in folders), *([("", images)] if images else [])]
+    return []
 
 
 def _place(

@@ -89,7 +89,7 @@ def settings_beside(folder: DataFolder) -> dict[str, YoloSource]:
     for file in [file for place in folders_beside(folder) for file in settings_in(folder, place)]:
         with suppress(FileError):
             source = read_yaml(folder, file)
-            if any(_leads_to(folder, each) for place in source.places.values() for each in starts_of(source, place[0])):
+            if any(leads_to(folder, each) for place in source.places.values() for each in starts_of(source, place[0])):
                 found[file] = source
     return found
 
@@ -109,7 +109,8 @@ def starts_of(source: YoloSource, place: str) -> list[str]:
     return list(dict.fromkeys((*names, place, place.removeprefix("../"))))
 
 
-def _leads_to(folder: DataFolder, place: str) -> bool:
+def leads_to(folder: DataFolder, place: str) -> bool:
+    """Return whether a name is that of a folder or file in the data."""
     try:
         return folder.folder(place) is not None or folder.file(place) is not None
     except FileError:

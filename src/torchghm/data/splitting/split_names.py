@@ -38,6 +38,12 @@ def split_of(name: str) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
+def split_of_list(name: str) -> str | None:
+    """Return the split that a list is called after and nothing else: `train.txt`, `val_list.txt`, not `dog_train.txt`."""
+    words = [word for word in re.split(r"[ _-]+", name.rpartition(".")[0].casefold()) if word != "list"]
+    return SPLIT_NAMES.get(words[0]) if len(words) == 1 else None
+
+
 def split_of_path(path: str) -> str | None:
     """Return the split that the last folder of a path tells, or the one above it, and so on."""
     for part in reversed(path.split("/")):
