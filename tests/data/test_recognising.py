@@ -49,6 +49,18 @@ def test_several_sets_are_refused_by_name(tmp_path):
         recognise(tmp_path, None)
 
 
+def test_folders_of_cameras_are_one_set_within_images(tmp_path):
+    for number, stem in enumerate(ALL):
+        picture(tmp_path / f"cam{number % 2}/{stem}.jpg")
+        write(tmp_path / f"cam{number % 2}/{stem}.xml", xml(stem))
+    with pytest.raises(DataError, match="voc in .*cam0, voc in .*cam1.*move them all into a folder called images"):
+        recognise(tmp_path, None)
+    for number in (0, 1):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        (tmp_path / f"cam{number}").rename(tmp_path / f"images/cam{number}")
+    assert sum(map(len, load_data(tmp_path).splits.values())) == len(ALL)
+
+
 def test_only_the_named_layout_is_looked_for(tmp_path):
     write_voc(tmp_path)
     write(tmp_path / "annotations/instances_train.json", json.dumps(coco(ALL)))

@@ -16,6 +16,8 @@ from torchghm.data.problems import FileError, Problem, refuse
 from torchghm.data.reading import LAYOUTS
 from torchghm.data.splitting.split_names import is_of_runs, is_within
 
+OF_SINGLE_IMAGES = {"voc", "labelme"}
+"""Layouts with an annotation file for each image, of which several folders are one data set as well."""
 Found = list[tuple[DataFolder, str]]
 """Folders, and the layout of each."""
 
@@ -44,6 +46,9 @@ def recognise(root: Path, layout: str | None) -> tuple[DataFolder, str]:
     if found:
         several = ", ".join(f"{name} in {folder.root}" for folder, name in found)
         detail = f"expected one data set, but got several: {several}; name the folder, or the layout"
+        usual = any(LAYOUTS[name].usual(folder) for folder, name in found)
+        if {name for _, name in found} <= OF_SINGLE_IMAGES and not usual:
+            detail += ", or move them all into a folder called images to have them read as one"
         raise refuse(root, [Problem(str(root), "unusable-folder", detail)])
     looked_for = "; ".join(f"{name}: {LAYOUTS[name].looked_for}" for name in wanted)
     folder = DataFolder(root)

@@ -165,6 +165,15 @@ YOLO: list[Odd] = [
     ("names of another machine in lists", listed("C:\\Users\\x\\set\\images\\{split}\\{}.jpg"), reads(NAME)),
     ("names of another disk in lists", listed("/mnt/disk/set/images/{split}/{}.jpg"), reads(NAME)),
     ("./ in lists", listed("./images/{split}/{}.jpg"), reads()),
+    ("ids before names of labels", lambda root: write_yolo(root, places="labels/{split}/3a7b12cd-{}.txt"), reads(NAME)),
+    (
+        "two ids before the name of a label",
+        then(
+            lambda root: write_yolo(root, places="labels/{split}/3a7b12cd-{}.txt"),
+            lambda root: write(root / "labels/train/00000000-p.txt", labels("q")),
+        ),
+        Refused("missing-labels", "images/train/p.jpg"),
+    ),
     ("UTF-16 settings", lambda root: write_yolo(root, YAML.encode("utf-16")), reads()),
     (
         "UTF-16 labels",
@@ -286,7 +295,17 @@ def blanks(content: dict[str, Any]) -> None:
         of_all("categories", name=lambda entry: f"{entry['name']} ")(content)
 
 
+ID = "3a7b12cd-"
 COCO: list[Odd] = [
+    ("ids before file names", lambda root: write_coco(root, name=f"upload/{ID}{{}}.jpg"), reads(NAME)),
+    (
+        "ids before file names of one image",
+        lambda root: write_coco(
+            root,
+            lambda content: content["images"].append({**content["images"][0], "id": 99, "file_name": f"{ID}p.jpg"}),
+        ),
+        Refused("missing-image", f"'{ID}p.jpg'"),
+    ),
     ("blanks around file names", lambda root: write_coco(root, name=" {}.jpg "), reads(NAME)),
     ("blanks behind names of classes", lambda root: write_coco(root, blanks), reads()),
     (
@@ -333,6 +352,19 @@ COCO: list[Odd] = [
 
 VOC: list[Odd] = [
     ("names of images in lists", lambda root: write_voc(root, line="{}.jpg\n"), reads()),
+    *(
+        (
+            f"XML in {encoding}",
+            lambda root, encoding=encoding: write_voc(
+                root,
+                lambda s: f'<?xml version="1.0" encoding="{encoding}"?>\n{xml(s)}'.replace(  # type: ignore[arg-type, return-value]
+                    "<filename>", "<folder>\u6587\u4ef6</folder><filename>"
+                ).encode(encoding),
+            ),
+            reads(),
+        )
+        for encoding in ("gb2312", "GBK", "big5", "shift_jis")
+    ),
     ("a flag behind each name in lists", lambda root: write_voc(root, line="{}  1\n"), reads()),
     ("lists beside the folders", lambda root: write_voc(root, lists="{}.txt"), reads()),
     (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 import unicodedata
 from collections.abc import Iterator
 from urllib.parse import unquote
@@ -24,6 +26,13 @@ def loose_name(name: str) -> str:
 def with_slashes(name: str) -> str:
     r"""Return a name of Windows with slashes: `images\a.jpg` is `images/a.jpg`."""
     return name.replace("\\", "/")
+
+
+def without_id(name: str) -> str:
+    """Return a name without the id that Label Studio puts before those of files: `3a7b12cd-a.jpg` is `a.jpg`."""
+    folder, leaf = posixpath.split(with_slashes(name))
+    match = re.fullmatch(r"[0-9a-f]{8}-(.+)", leaf)
+    return posixpath.join(folder, match[1]) if match else name
 
 
 def tails(name: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ import filecmp
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from torchghm.data.folders.file_names import without_id
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.problems import FileError, Problem, examples
 
@@ -67,6 +68,8 @@ class FoundFiles:
         for name in others:
             try:
                 found, _ = folder.named(name, starts, anywhere)
+                if found is None and without_id(name) != name:
+                    found, _ = folder.named(without_id(name), starts, anywhere)
             except FileError as error:
                 self.outside.append(str(error))
                 continue

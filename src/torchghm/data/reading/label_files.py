@@ -9,7 +9,7 @@ import posixpath
 import re
 from collections.abc import Callable, Sequence
 
-from torchghm.data.folders.file_names import loose_name
+from torchghm.data.folders.file_names import loose_name, without_id
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.images import SUFFIXES, UNDECODED
 from torchghm.data.problems import FileError, Problem, common_place, examples
@@ -45,12 +45,14 @@ class LabelFiles:
         self._elsewhere: dict[str, str] = {}
         self._taken: set[str] = set()
         self._beside: dict[str, str] = {}
+        self._behind_ids: dict[str, dict[str, list[str]]] = {}
         for image in images:
             self._look(image, folder.file)
         self._taken = set(self.by_image.values())  # by their usual names: no looser rule gives them to others
         missing = [image for image in images if image not in self.by_image and image not in self.broken]
         for image in missing:
-            if self._look(image, folder.loosely) or self._look(f"{image}.txt", folder.loosely, image):
+            by_name = self._look(image, folder.loosely) or self._look(f"{image}.txt", folder.loosely, image)
+            if by_name or self._look_past_ids(image):
                 self._renamed.append(f"{self.by_image[image]} for {posixpath.basename(image)}")
         self._look_elsewhere([image for image in missing if image not in self.by_image])
 
@@ -100,6 +102,19 @@ class LabelFiles:
         except FileError as error:
             self.broken[image] = error
         return False
+
+    def _look_past_ids(self, image: str) -> bool:
+        """Look for the only label file in the usual place whose name is that of the image behind an id."""
+        place = posixpath.dirname(usual_label_file(image))
+        if place not in self._behind_ids:
+            by_stem = self._behind_ids.setdefault(place, {})
+            for file in self.folder.files(place, (".txt",)):
+                if without_id(file) != file and file not in self._taken:
+                    by_stem.setdefault(_stem(without_id(file)), []).append(file)
+        found = self._behind_ids[place].get(_stem(image), [])
+        if len(found) == 1:
+            self.by_image[image] = found[0]
+        return len(found) == 1
 
     def _told(self, found: Sequence[str]) -> str:
         """Return the one of two label files of an image that counts: the usual one, unless the other alone has boxes.

@@ -26,6 +26,12 @@ CORNERS = ("xmin", "ymin", "xmax", "ymax")
 USUAL = frozenset(("object", "folder", "filename", "path", "source", "size", "segmented", "owner"))
 """Elements in <annotation>."""
 
+ENCODINGS = {
+    **dict.fromkeys(("gb2312", "gbk", "gb18030"), "gb18030"),
+    **{name: name for name in ("big5", "shift_jis", "euc-jp", "euc-kr")},
+}
+"""Encodings by what XML calls them."""
+
 Object = tuple[str, list[float | None], bool]
 """Name, corners, and whether it is difficult."""
 Found = dict[str, list[tuple[str, str]]]
@@ -219,12 +225,19 @@ def _around_polygon(item: Element) -> tuple[float, float, float, float] | None:
 def _parse(content: bytes) -> Element:
     try:
         # Refuses entities: a few lines of them can stand for gigabytes, or for another file.
-        root = fromstring(content)
+        root = fromstring(_known(content))
     except (ParseError, ValueError, LookupError) as error:
         raise FileError(f"is not XML that can be read: {error}") from error
     if root.tag != "annotation":
         raise FileError(f"expected the element <annotation>, but got <{root.tag}>")
     return root
+
+
+def _known(content: bytes) -> bytes:
+    """Return XML in UTF-8 where it declares an encoding that the parser does not know, of several bytes a character."""
+    declared = re.match(rb"\s*<\?xml[^>]*encoding=[\"']([\w-]+)[\"'][^>]*>", content)
+    encoding = ENCODINGS.get(declared[1].decode().casefold()) if declared else None
+    return content[declared.end() :].decode(encoding).encode() if declared and encoding else content
 
 
 def _number(text: str | None) -> tuple[float | None, bool]:

@@ -39,7 +39,7 @@ def split_of(name: str) -> str | None:
 
 
 def split_of_list(name: str) -> str | None:
-    """Return the split that a list is called after and nothing else: `train.txt`, `val_list.txt`, not `dog_train.txt`."""
+    """Return the split that a list is called after and nothing else: `val_list.txt`, but not `dog_train.txt`."""
     words = [word for word in re.split(r"[ _-]+", name.rpartition(".")[0].casefold()) if word != "list"]
     return SPLIT_NAMES.get(words[0]) if len(words) == 1 else None
 
