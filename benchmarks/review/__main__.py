@@ -71,7 +71,7 @@ def table(cases: Sequence[Case], judged: dict[str, Regressions]) -> Table:
         key: {method: np.mean(found, axis=0).tolist() for method, found in rows.items()}
         for key, rows in of_runs.items()
     }
-    return {key: _best_thresholds(rows) for key, rows in means.items()}
+    return {key: best_thresholds(rows) for key, rows in means.items()}
 
 
 def table_lines(found: Table) -> list[str]:
@@ -130,7 +130,8 @@ def _certainty(case: Case, scores: Scores) -> list[float]:
     return [(total > 0.5).mean(), (total > 0.8).mean(), wrong, missing]
 
 
-def _best_thresholds(rows: dict[str, list[float]]) -> dict[str, list[float]]:
+def best_thresholds(rows: dict[str, list[float]]) -> dict[str, list[float]]:
+    """Keep, of ObjectLab's thresholds, its own and those with the highest AUROC."""
     tuned = [method for method in rows if method.startswith(TUNED)]
     best = max(tuned, key=lambda method: rows[method][0], default=None)
     return {method: numbers for method, numbers in rows.items() if method == best or method not in tuned}
