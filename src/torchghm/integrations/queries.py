@@ -60,7 +60,8 @@ def overlap(predicted: Tensor, true: Tensor) -> Tensor:
         tensor([0.3333])
     """
     dtype = compute_dtype(predicted)
-    centres, sides = torch.stack([predicted.to(dtype), true.to(dtype)]).split(2, dim=2)  # [2, P, 2] each
+    boxes = torch.stack([predicted.to(dtype), true.to(dtype)])
+    centres, sides = boxes[..., :2], boxes[..., 2:]
     lowest, highest = (centres - sides / 2).amax(0), (centres + sides / 2).amin(0)
     common = (highest - lowest).clamp(min=0).prod(1)
     union = sides.prod(2).sum(0) - common
