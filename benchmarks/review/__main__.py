@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cases = fitted + [case for text in options.judge for case in read_all(text, options.cache)]
     judged = {name: fit([case for case in fitted if case.name != name]) for name in {case.name for case in cases}}
     found = table(cases, judged)
-    lines = [*table_lines(found), "", *certainty_lines(cases, judged), "", *weight_lines(fitted)]
+    lines = [*table_lines(found | means_of_sets(found)), "", *certainty_lines(cases, judged), "", *weight_lines(fitted)]
     print("\n".join(lines))
     if options.out is not None:
         options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -72,6 +72,22 @@ def table(cases: Sequence[Case], judged: dict[str, Regressions]) -> Table:
         for key, rows in of_runs.items()
     }
     return {key: best_thresholds(rows) for key, rows in means.items()}
+
+
+def means_of_sets(found: Table) -> Table:
+    """Return the mean of all sets, for each rate that several have; ObjectLab's with the best thresholds of each."""
+    means: Table = {}
+    for rate in dict.fromkeys(rate for _, rate in found):
+        of_rate = [rows for (_, own), rows in found.items() if own == rate]
+        numbers: dict[str, list[list[float]]] = defaultdict(list)
+        for rows in of_rate:
+            for method, figures_of_one in rows.items():
+                numbers[f"{TUNED}best for each set" if method.startswith(TUNED) else method].append(figures_of_one)
+        if len(of_rate) > 1:
+            means[f"mean of {len(of_rate)} sets", rate] = {
+                method: np.mean(of, axis=0).tolist() for method, of in numbers.items()
+            }
+    return means
 
 
 def table_lines(found: Table) -> list[str]:
