@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cases = fitted + [case for text in options.judge for case in read_all(text, options.cache)]
     judged = {name: fit([case for case in fitted if case.name != name]) for name in {case.name for case in cases}}
     found = table(cases, judged)
-    lines = [*table_lines(found), "", *certainty_lines(cases, judged), "", *weight_lines(fitted)]
+    lines = [*table_lines(found | means_of_sets(found)), "", *certainty_lines(cases, judged), "", *weight_lines(fitted)]
     print("\n".join(lines))
     if options.out is not None:
         options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -71,7 +71,23 @@ def table(cases: Sequence[Case], judged: dict[str, Regressions]) -> Table:
         key: {method: np.mean(found, axis=0).tolist() for method, found in rows.items()}
         for key, rows in of_runs.items()
     }
-    return {key: _best_thresholds(rows) for key, rows in means.items()}
+    return {key: best_thresholds(rows) for key, rows in means.items()}
+
+
+def means_of_sets(found: Table) -> Table:
+    """Return the mean of all sets, for each rate that several have; ObjectLab's with the best thresholds of each."""
+    means: Table = {}
+    for rate in dict.fromkeys(rate for _, rate in found):
+        of_rate = [rows for (_, own), rows in found.items() if own == rate]
+        numbers: dict[str, list[list[float]]] = defaultdict(list)
+        for rows in of_rate:
+            for method, figures_of_one in rows.items():
+                numbers[f"{TUNED}best for each set" if method.startswith(TUNED) else method].append(figures_of_one)
+        if len(of_rate) > 1:
+            means[f"mean of {len(of_rate)} sets", rate] = {
+                method: np.mean(of, axis=0).tolist() for method, of in numbers.items()
+            }
+    return means
 
 
 def table_lines(found: Table) -> list[str]:
@@ -130,7 +146,8 @@ def _certainty(case: Case, scores: Scores) -> list[float]:
     return [(total > 0.5).mean(), (total > 0.8).mean(), wrong, missing]
 
 
-def _best_thresholds(rows: dict[str, list[float]]) -> dict[str, list[float]]:
+def best_thresholds(rows: dict[str, list[float]]) -> dict[str, list[float]]:
+    """Keep, of ObjectLab's thresholds, its own and those with the highest AUROC."""
     tuned = [method for method in rows if method.startswith(TUNED)]
     best = max(tuned, key=lambda method: rows[method][0], default=None)
     return {method: numbers for method, numbers in rows.items() if method == best or method not in tuned}

@@ -17,4 +17,5 @@ def test_what_is_refused(place, tmp_path):
     data = ("--data", place / "data")
     assert "none" in refusal("advise", tmp_path / "none", *data)
     assert "at most the 5 training images, but got 99" in refusal("advise", *data, "--set", "data.batch_size=99")
-    assert "Expected a run, which has its recipe" in refusal("advise", tmp_path, *data, "--recipe", "demo")
+    for option in (("--recipe", "demo"), ("--steps", "5")):
+        assert "Expected a run, or --recipe, --set and --steps" in refusal("advise", tmp_path, *data, *option)

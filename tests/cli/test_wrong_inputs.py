@@ -40,7 +40,10 @@ TABLE: list[tuple[str, tuple[str, ...]]] = [
         ("--baseline", "one of the methods ce+smooth_l1, ce+ghmr", "got 'ce'", "short for", "name one whole"),
     ),
     (f"{COMPARE} --preset fine", ("no preset and no preset file 'fine'", "'fine_tuning'")),
-    ("advise --data {p}/data {p}/run --set seed=1", ("a run, which has its recipe, or --recipe and --set", "got both")),
+    (
+        "advise --data {p}/data {p}/run --set seed=1",
+        ("a run, or --recipe, --set and --steps of a dry pass", "got both"),
+    ),
     ("review {p}/run", ("torchghm review RUN --out DIR", "the folder to make")),
     ("recipes nothing", ("no recipe and no recipe file 'nothing'", "the nearest known one")),
     ("recipes fine_tuning --set seed=1", ("--set with a recipe", "got it with a preset")),

@@ -55,11 +55,18 @@ def test_label_studio(written, records):
 
 
 def test_cvat(written, records):
-    first, second = ElementTree.parse(written / "cvat.xml").getroot().findall("image")
+    root = ElementTree.parse(written / "cvat.xml").getroot()
+    labels = root.findall("meta/task/labels/label")
+    assert [label.findtext("name") for label in labels] == list(CLASSES)
+    first, second = root.findall("image")
     assert (first.get("name"), first.get("width"), first.get("height")) == (records.name(0), "40", "30")
     box = first.findall("box")[0]
     assert [float(box.get(side)) for side in ("xtl", "ytl", "xbr", "ybr")] == [1, 2, 11, 12]
     assert box.get("label") == CLASSES[1]
     texts = {attribute.get("name"): attribute.text for attribute in box.findall("attribute")}
     assert (texts["kind"], texts["suggested_class"]) == ("misplaced", CLASSES[1])
+    described = {
+        about.findtext("name"): about.findtext("input_type") for about in labels[1].findall("attributes/attribute")
+    }
+    assert described == dict.fromkeys(texts, "text")
     assert len(second.findall("box")) == 1

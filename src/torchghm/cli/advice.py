@@ -20,7 +20,7 @@ def advise(
     ] = None,
     recipe: RecipeName = None,
     settings: Settings = [],  # noqa: B006 (Typer's way to say "none")
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of the dry pass.")] = 100,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps of the dry pass; 100 by default.")] = None,
     batches: Annotated[int, typer.Option("--batches", min=2, help="Batches to look at.")] = 25,
     device: Device = None,
 ) -> None:
@@ -31,8 +31,8 @@ def advise(
     """
     check_folder(data)
     if run is not None:
-        if recipe is not None or settings:
-            raise ValueError("Expected a run, which has its recipe, or --recipe and --set, but got both")
+        if recipe is not None or settings or steps is not None:
+            raise ValueError("Expected a run, or --recipe, --set and --steps of a dry pass, but got both")
         check_run(run)
     values, chosen = read_settings(settings, recipe)
     from torchghm.report.advice import BINS, MU, advice_of, facts_of
@@ -45,6 +45,7 @@ def advise(
 
     where = usable_device(device)
     if run is None:
+        steps = steps or 100
         if recipe is None:
             loaded, chosen = load_fitting(data, values)
         else:

@@ -34,7 +34,7 @@ class HostWeightedBatch(LogitBatch):
         examples = self.examples
         if not examples.targets.is_floating_point():
             return super().positives(options)
-        counted = examples._replace(targets=(examples.targets > 0).to(examples.targets.dtype))
+        counted = examples._replace(targets=examples.targets.sign())  # 1 of every positive
         return LogitBatch(counted, self.activation, self.ignore_index).positives(options)
 
 

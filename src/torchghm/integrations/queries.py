@@ -46,7 +46,7 @@ def focal_weights(
         tensor([[[0.1875],
                  [0.8000]]])
     """
-    weights = alpha * logits.to(compute_dtype(logits)).sigmoid().pow(gamma)
+    weights = logits.to(compute_dtype(logits)).sigmoid().pow_(gamma).mul_(alpha)
     weights[queries[0], queries[1], labels] = matched.to(weights.dtype)
     return weights
 
@@ -59,11 +59,12 @@ def overlap(predicted: Tensor, true: Tensor) -> Tensor:
         >>> overlap(torch.tensor([[0.5, 0.5, 0.2, 0.2]]), torch.tensor([[0.6, 0.5, 0.2, 0.2]]))
         tensor([0.3333])
     """
-    predicted, true = predicted.to(compute_dtype(predicted)), true.to(compute_dtype(predicted))
-    lowest = torch.maximum(predicted[:, :2] - predicted[:, 2:] / 2, true[:, :2] - true[:, 2:] / 2)
-    highest = torch.minimum(predicted[:, :2] + predicted[:, 2:] / 2, true[:, :2] + true[:, 2:] / 2)
+    dtype = compute_dtype(predicted)
+    boxes = torch.stack([predicted.to(dtype), true.to(dtype)])
+    centres, sides = boxes[..., :2], boxes[..., 2:]
+    lowest, highest = (centres - sides / 2).amax(0), (centres + sides / 2).amin(0)
     common = (highest - lowest).clamp(min=0).prod(1)
-    union = predicted[:, 2:].prod(1) + true[:, 2:].prod(1) - common
+    union = sides.prod(2).sum(0) - common
     return (common / union.clamp(min=torch.finfo(union.dtype).tiny)).nan_to_num(nan=0.0).clamp(0, 1)
 
 

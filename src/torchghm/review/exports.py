@@ -11,6 +11,7 @@ from torchghm.atomic_files import write_json, write_text
 from torchghm.data.records import Records
 from torchghm.review.findings import Box, Finding
 
+CVAT_ATTRIBUTES = ("kind", "score", "finding", "suggested_class")
 Export = Callable[[Path, Sequence[Finding], Records, Sequence[str]], None]
 
 
@@ -99,12 +100,13 @@ def write_label_studio(path: Path, findings: Sequence[Finding], records: Records
 def write_cvat(path: Path, findings: Sequence[Finding], records: Records, classes: Sequence[str]) -> None:
     """Write "CVAT for images 1.1": a box for each finding, its kind, score and suggested class as attributes.
 
-    The labels of the task need the text attributes ``kind``, ``score``, ``finding`` and ``suggested_class``.
+    The task that imports it needs the labels that ``meta`` lists, each with these text attributes.
 
     Source: https://docs.cvat.ai/docs/manual/advanced/formats/format-cvat (CVAT for images).
     """
     root = ElementTree.Element("annotations")
     ElementTree.SubElement(root, "version").text = "1.1"
+    _add_labels(root, classes)
     by_image: dict[int, list[Finding]] = {}
     for found in findings:
         by_image.setdefault(found.image, []).append(found)
@@ -117,16 +119,27 @@ def write_cvat(path: Path, findings: Sequence[Finding], records: Records, classe
             box = {"label": _xml_text(classes[_shown_label(found)]), "source": "auto", "occluded": "0", "z_order": "0"}
             drawn = ElementTree.SubElement(place, "box", box | {side: f"{value:.2f}" for side, value in corners})
             instead = classes[found.suggested_label] if found.suggested_label >= 0 else ""
-            texts = {
-                "kind": found.kind,
-                "score": f"{found.score:.4f}",
-                "finding": found.name,
-                "suggested_class": instead,
-            }
-            for name, text in texts.items():
+            texts = (found.kind, f"{found.score:.4f}", found.name, instead)
+            for name, text in zip(CVAT_ATTRIBUTES, texts, strict=True):
                 ElementTree.SubElement(drawn, "attribute", {"name": name}).text = _xml_text(text)
     ElementTree.indent(root)
     write_text(path, ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n")
+
+
+def _add_labels(root: ElementTree.Element, classes: Sequence[str]) -> None:
+    """Add what CVAT says of a task: its labels, with the attributes that each has."""
+    task = ElementTree.SubElement(ElementTree.SubElement(root, "meta"), "task")
+    ElementTree.SubElement(task, "mode").text = "annotation"
+    labels = ElementTree.SubElement(task, "labels")
+    for name in classes:
+        label = ElementTree.SubElement(labels, "label")
+        ElementTree.SubElement(label, "name").text = _xml_text(name)
+        attributes = ElementTree.SubElement(label, "attributes")
+        for attribute in CVAT_ATTRIBUTES:
+            about = ElementTree.SubElement(attributes, "attribute")
+            values = {"name": attribute, "mutable": "False", "input_type": "text", "default_value": "", "values": ""}
+            for key, value in values.items():
+                ElementTree.SubElement(about, key).text = value
 
 
 EXPORTS: Mapping[str, Export] = {

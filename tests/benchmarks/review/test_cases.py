@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.review.__main__ import OURS, SHIPPED, main
+from benchmarks.review.__main__ import OURS, SHIPPED, main, means_of_sets
 from benchmarks.review.cases import Case, fit, predicted, read
 
 from benchmarks.review import cases as review_cases
@@ -32,6 +32,21 @@ def test_the_tables_have_a_row_for_each_method(
     assert "OBJECTS_WITHOUT = [[" in text
     assert {file.name for file in tmp_path.glob("*.svg")} == {
         f"table-{peer}.svg" for peer in ("final-score", "fiftyone-mistakenness", "objectlab")
+    }
+
+
+def test_the_mean_of_the_sets_is_of_those_with_the_same_rate():
+    found = {
+        ("a", 0.2): {OURS: [0.6, 0.5], "ObjectLab, thresholds 0.5, 0.1": [0.2, 0.1]},
+        ("b", 0.2): {OURS: [0.8, 0.1], "ObjectLab, thresholds 0.1, 0.2": [0.4, 0.5]},
+        ("a", 0.4): {OURS: [0.1, 0.1]},
+    }
+    (key, rows), *others = means_of_sets(found).items()
+    assert not others
+    assert key == ("mean of 2 sets", 0.2)
+    assert {name: pytest.approx(numbers) for name, numbers in rows.items()} == {
+        OURS: [0.7, 0.3],
+        "ObjectLab, thresholds best for each set": [0.3, 0.3],
     }
 
 

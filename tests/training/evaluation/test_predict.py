@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.data.layouts import write_coco, write_image, write_yolo
+from tests.data.layouts import CLASSES, write_coco, write_image, write_yolo
 
 from torchghm.atomic_files import WriteError
 from torchghm.data import ImageError
@@ -68,6 +68,23 @@ def test_ids_are_those_of_the_data_set(trained, tmp_path):
     with pytest.raises(ValueError, match=r"Expected images of the data set .*other\.png"):
         predict(trained.folder.last, [tmp_path / "other.png"], tmp_path / "none", data=root)
     assert not (tmp_path / "none").exists()
+
+
+def test_categories_are_those_of_the_data_set(trained, tmp_path):
+    root = write_coco(tmp_path / "data")
+    other = {1: 18, 2: "b-7", 3: 90}
+    for file in (root / "annotations").iterdir():
+        content = json.loads(file.read_text())
+        for key, entries in (("id", content["categories"]), ("category_id", content["annotations"])):
+            for entry in entries:
+                entry[key] = other[entry[key]]
+        file.write_text(json.dumps(content))
+    image = root / "train2017" / "b.png"
+    out = predict(trained.folder.last, [image], tmp_path / "out", data=root, threshold=0).folder
+    results = json.loads((out / "predictions.json").read_text())
+    ids = dict(zip(CLASSES, other.values(), strict=True))
+    assert results
+    assert all(one["category_id"] == ids[one["category_name"]] for one in results)
 
 
 def test_the_data_set_is_read_as_for_the_training(trained, tmp_path):

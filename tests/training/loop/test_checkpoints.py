@@ -44,6 +44,16 @@ def test_a_missing_checkpoint_is_named(tmp_path):
         load_checkpoint(tmp_path / "none.ckpt")
 
 
+def test_weights_that_are_not_finite_are_named(trained, tmp_path):
+    content = torch.load(trained.folder.last, weights_only=True)
+    name = next(name for name in content["state_dict"] if name.endswith("cls_logits.weight"))
+    content["state_dict"][name][0, 0] = float("nan")
+    torch.save(content, tmp_path / "broken.ckpt")
+    saved = load_checkpoint(tmp_path / "broken.ckpt")
+    with pytest.raises(ValueError, match=rf"broken\.ckpt' to be finite, but got others in '{name}'"):
+        saved.module()
+
+
 class Interrupting:
     """Ctrl-C while this is written."""
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from torchghm.atomic_files import write_json
 from torchghm.data import DetectionData, ImageError
+from torchghm.data.category_ids import category_ids
 from torchghm.data.image_ids import ids_by_name, ids_of_data
 from torchghm.data.new_folder import new_folder
 from torchghm.training.deployment.formats import SUFFIXES, ExportedDetector, read
@@ -68,11 +69,11 @@ def predict(
         checkpoint: a file, the folder of a run, or an ONNX file that `torchghm export` made.
         images: files, folders of them, patterns with ``*``, or videos, of which every frame is an image.
         out: folder to make: every image with its boxes as a JPEG; predictions.json, a list in COCO's format of results;
-            predictions.csv, a line an object; and labels/, a text file an image in YOLO's form, scores last. Categories
-            are numbered from 1 in COCO's, from 0 in YOLO's, in the order of the classes.
-        data: data set that the images are of, read as for the training: `image_id` is the id that it has for them.
-            Without it that is the name of the file without its suffix, as a number if it is digits alone; the path,
-            where two images have one name.
+            predictions.csv, a line an object; and labels/, a text file an image in YOLO's form, scores last.
+        data: data set that the images are of, read as for the training: `image_id` and `category_id` are the ids that
+            it has for them. Without it, `image_id` is the name of the file without its suffix, as a number if it is
+            digits alone; the path, where two images have one name. Categories are then numbered from 1 in COCO's, and
+            always from 0 in YOLO's, in the order of the classes.
         threshold: lowest score shown, in [0, 1].
         overwrite: replace the predictions that ``out`` holds.
         device: by default a GPU if there is one.
@@ -94,6 +95,7 @@ def predict(
     unreadable: list[ImageError] = []
     with new_folder(out, RESULTS_FILE, "predictions", overwrite=overwrite) as made:
         classes, detect = _detector(checkpoint, device)
+        categories = list(zip(category_ids(classes, whole), classes, strict=True))
         (made / LABELS_FOLDER).mkdir()
         results: list[dict[str, Any]] = []
         looked_at, best = 0, None
@@ -115,7 +117,7 @@ def predict(
                 (made / f"{name}.jpg").write_bytes(jpeg(drawn))
                 (made / LABELS_FOLDER / f"{name}.txt").write_text(_yolo_lines(found, pixels.shape[1::-1]))
                 known_as = f"{image_id}-{number:06}" if is_video(file) else image_id
-                results += _coco_results(known_as, file, found, classes)
+                results += _coco_results(known_as, file, found, categories)
         if not looked_at and unreadable:
             raise unreadable[0]
         # A file name need not be text: what UTF-8 can't say is escaped, as in the JSON file.
@@ -195,15 +197,17 @@ def _table(results: list[dict[str, Any]]) -> str:
 
 
 def _coco_results(
-    image_id: int | str, file: Path, found: dict[str, Tensor], classes: tuple[str, ...]
+    image_id: int | str, file: Path, found: dict[str, Tensor], categories: Sequence[tuple[int | str, str]]
 ) -> Iterator[dict[str, Any]]:
+    """Yield a result in COCO's form for each object; ``categories`` are the classes' ids and names."""
     columns = (found[name].tolist() for name in ("boxes", "labels", "scores"))
     for (left, top, right, bottom), label, score in zip(*columns, strict=True):
+        category_id, name = categories[label]
         yield {
             "image_id": image_id,
-            "category_id": label + 1,
+            "category_id": category_id,
             "bbox": [round(value, 2) for value in (left, top, right - left, bottom - top)],
             "score": round(score, 5),
             "file_name": str(file),
-            "category_name": classes[label],
+            "category_name": name,
         }

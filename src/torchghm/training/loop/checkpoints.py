@@ -19,7 +19,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from torchghm.atomic_files import replaced
 from torchghm.detection.backbones.backbone_weights import why_unreadable
 from torchghm.training.loop.datamodule import Batch
-from torchghm.training.loop.module import CHECKPOINT_KEY, DetectorModule
+from torchghm.training.loop.module import CHECKPOINT_KEY, DetectorModule, is_loss_state
 from torchghm.training.recipes.recipe import Recipe
 from torchghm.training.recipes.values import checked
 
@@ -52,13 +52,16 @@ class SavedDetector(NamedTuple):
         """Return the trained detector, on the CPU and in evaluation mode.
 
         Raises:
-            ValueError: the weights don't fit the recipe that came with them.
+            ValueError: the weights don't fit the recipe that came with them, or are not finite.
         """
         module = DetectorModule(self.recipe, self.classes, with_weights=False)
         try:
             module.load_state_dict(self.content["state_dict"])
         except (KeyError, RuntimeError) as error:
             raise ValueError(f"the checkpoint {self.path} does not fit its own recipe: {error}") from error
+        for name, value in module.state_dict().items():
+            if not is_loss_state(name) and not value.isfinite().all():
+                raise ValueError(f"Expected the weights in {str(self.path)!r} to be finite, but got others in {name!r}")
         return module.eval()
 
 
