@@ -27,7 +27,7 @@ def category_ids(classes: Sequence[str], data: DetectionData | None = None) -> l
         folder = DataFolder(data.root)
         for place in coco_files(folder).values():
             for entry in json.loads(folder.read(place.file, LARGEST_INSTANCES))["categories"]:
-                known.setdefault(entry["name"], entry["id"])
+                known.setdefault(entry["name"].strip(), entry["id"])
     if not known:
         return list(range(1, len(classes) + 1))
     above = max((number for number in known.values() if isinstance(number, int)), default=0)

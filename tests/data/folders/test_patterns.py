@@ -25,3 +25,11 @@ def test_what_a_pattern_stands_for(tmp_path, pattern, folders, files):
     assert fitting(DataFolder(tmp_path / "data"), pattern) == (folders, files)
     assert is_pattern(pattern)
     assert not is_pattern("images/train")
+
+
+def test_many_folders_in_a_row_take_no_longer(tmp_path):
+    place = tmp_path.joinpath(*"abcdefghijklmnop")
+    place.mkdir(parents=True)
+    (place / "q.jpg").write_bytes(b"")
+    pattern = "/".join(["**"] * 40 + ["q.png"])
+    assert fitting(DataFolder(tmp_path), pattern) == ([], [])

@@ -46,8 +46,8 @@ def test_training_ends_at_a_bad_image_with_one_line(place):
         "--set", "data.workers=1",
     )  # fmt: skip
     assert ended.returncode == 2
-    assert ended.stderr.startswith(f"error: image '{image}': cannot be read: image file is truncated")
-    assert ended.stderr.count("\n") == 1
+    (line,) = [line for line in ended.stderr.splitlines() if not line.startswith("torchghm compiles")]
+    assert line.startswith(f"error: image '{image}': cannot be read: image file is truncated")
 
 
 @pytest.mark.parametrize("command", ["train", "compare", "shards"])

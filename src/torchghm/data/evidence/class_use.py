@@ -13,20 +13,9 @@ from torchghm.data.records import Records
 JUDGED_ON = ("val", "test")
 NO_OBJECT = frozenset(
     (
-        *(
-            "background",
-            "bg",
-            "void",
-            "nothing",
-            "none",
-            "null",
-            "nan",
-            "negative",
-            "noobject",
-            "unlabeled",
-            "nofinding",
-        ),
-        *("unlabelled", "ignore", "ignored", "ignoreregion", "ignoredregion", "ignoredregions", "dontcare"),
+        *("background", "bg", "void", "nothing", "none", "null", "nan", "negative", "noobject", "nofinding"),
+        *("unlabeled", "unlabelled", "ignore", "ignored", "ignoreregion", "ignoredregion"),
+        *("ignoredregions", "dontcare"),
     )
 )
 """Names of classes without blanks and signs, which tools give to regions that hold no object of a class."""

@@ -30,6 +30,8 @@ def _files(folder: DataFolder) -> Iterator[str]:
 
 def _fits(names: Sequence[str], parts: Sequence[str]) -> bool:
     first, *rest = parts or [""]
+    if first == "**" and rest[:1] == ["**"]:
+        return _fits(names, rest)
     if first == "**":
         return any(_fits(names[number:], rest) for number in range(len(names) + 1)) if rest else True
     if not names or not fnmatchcase(names[0], first):
