@@ -1,4 +1,4 @@
-"""From scores and gradient norms, which every training has on a scale of its own, to evidence between 0 and 1."""
+"""From scores, which every training has on a scale of its own, to evidence between 0 and 1."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from torchghm.data.records import Records
 from torchghm.review.agreement import SAME, Agreement, Detections, Floats, Whole, agreement, box_iou
 
-LOWER = 0.16
-"""The quantile that is one standard deviation below the mean of a normal distribution."""
-OBJECT_EVIDENCE = ("same", "other", "near", "misfit", "twin", "gradient_norm", "slope", "margin", "residual", "unseen")
+OBJECT_EVIDENCE = ("same", "other", "near")
 PLACE_EVIDENCE = ("score", "beside", "moved", "epochs")
 
 
@@ -22,11 +20,11 @@ class Evidence(NamedTuple):
 
     agreement: Agreement
     of_objects: Floats
-    """[n, 10] by the names of `OBJECT_EVIDENCE`."""
+    """[n, 3] worth of the highest scores that `OBJECT_EVIDENCE` names."""
     of_places: Floats
     """[f, 4] by the names of `PLACE_EVIDENCE`."""
     has_memory: bool
-    """Whether the figures of the training are there; without, five of an object's and one of a place's are 0."""
+    """Whether the figures of the training are there; without, one of a place's is 0."""
 
 
 class Memory(NamedTuple):
@@ -39,9 +37,9 @@ class Memory(NamedTuple):
 def gather_evidence(records: Records, detections: Sequence[Detections], memory: Memory | None) -> Evidence:
     """Compare labels with the final model's detections and with the training's memory.
 
-    A score is worth what part of the objects that the model agrees on it finds with a lower one; a figure of the memory
-    is counted from its median in units of its spread below. Both come from the objects that are mostly right, so that
-    nothing depends on how well calibrated the model is, how long it was trained, or how hard the data are.
+    A score is worth what part of the objects that the model agrees on it finds with a lower one. These are mostly
+    right, so that nothing depends on how well calibrated the model is, how long it was trained, or how hard the data
+    are.
 
     Arguments:
         records: the images that the model was trained on.
@@ -52,20 +50,8 @@ def gather_evidence(records: Records, detections: Sequence[Detections], memory: 
     labels = records.labels[found.objects]
     agreed = (found.same > 0) & (found.same >= found.other)
     scale = ScoreScale(found.same[agreed], labels[agreed])
-    of_objects = np.zeros((len(labels), len(OBJECT_EVIDENCE)))
-    of_objects[:, 0] = scale(found.same, labels)
-    of_objects[:, 1] = scale(found.other, found.other_label)
-    of_objects[:, 2] = scale(found.near, labels)
-    of_objects[:, 3] = np.where(found.same > 0, 1 - found.overlap, 0.0)
-    of_objects[:, 4] = np.where(found.twin >= SAME, found.twin, 0.0)
-    if memory is not None:
-        columns = {name: np.asarray(column)[found.objects] for name, column in memory.objects.items()}
-        seen = np.maximum(columns["seen"], 1)
-        for place, figure in enumerate(
-            (columns["gradient_norm"], columns["slope"], -columns["margin"], columns["residual"]), start=5
-        ):
-            of_objects[:, place] = deviation(figure.astype(np.float64))
-        of_objects[:, 9] = columns["unmatched"] / seen
+    pairs = ((found.same, labels), (found.other, found.other_label), (found.near, labels))
+    of_objects = np.stack([scale(scores, of_class) for scores, of_class in pairs], axis=1)
     return Evidence(found, of_objects, _of_places(records, found, scale, of_objects, memory), memory is not None)
 
 
@@ -90,23 +76,6 @@ class ScoreScale:
             below = np.searchsorted(scale, scores[mine], "left") + np.searchsorted(scale, scores[mine], "right")
             worth[mine] = below / 2 / max(len(scale), 1)
         return np.where(scores > 0, worth, 0.0)
-
-
-def deviation(figures: Floats) -> Floats:
-    """Return how far each figure lies from the median, in distances from there to the lower sixth; in [-3, 6].
-
-    The lower half are objects that the model agrees with, as long as less than half of the labels are wrong.
-
-    Examples:
-        >>> deviation(np.array([0.1, 0.2, 0.3, 0.4, 0.9])).round(1)
-        array([-1.5, -0.7,  0. ,  0.7,  4.4])
-    """
-    if not len(figures):
-        return np.zeros(0)
-    median = float(np.median(figures))
-    spread = max(median - float(np.quantile(figures, LOWER)), 1e-6)
-    result: Floats = ((figures - median) / spread).clip(-3, 6)
-    return result
 
 
 def _of_places(

@@ -7,55 +7,70 @@ from numpy.typing import NDArray
 
 from torchghm.data.records import Records
 from torchghm.review.agreement import SAME, Agreement, Floats, Whole, box_iou
-from torchghm.review.evidence import OBJECT_EVIDENCE, PLACE_EVIDENCE, Evidence, Memory, deviation
+from torchghm.review.evidence import OBJECT_EVIDENCE, PLACE_EVIDENCE, Evidence, Memory
 
-OBJECT_FEATURES = ("found", "other", "near", "found_rank", "other_rank", "near_rank", "overlap", "log_near")
+OBJECT_FEATURES = ("found", "other", "near", "found_rank", "other_rank", "near_rank", "overlap")
 MEMORY_FEATURES = (
-    "probability", "margin", "residual", "gradient_norm_rank", "margin_rank", "residual_rank",
-    "relative_margin", "residual_in_class", "rival_found",
+    "probability", "margin", "residual", "gradient_norm", "relative_margin", "residual_in_class", "rival_found"
 )  # fmt: skip
 PLACE_FEATURES = ("log_score", "log_as_strong", "apart", "unseen_neighbour")
+LOWER = 0.16
+"""The quantile that is one standard deviation below the mean of a normal distribution."""
+RARE = 0.02
+"""Part of the objects below which it counts little how few are as high."""
 _LEAST, _FAINTEST = 1e-3, 0.02
 _FEW = 3
 """Objects of a class up to which it has no spread of its own."""
 
 
 def object_features(records: Records, evidence: Evidence, memory: Memory | None) -> Floats:
-    """Return [n, 8] by `OBJECT_FEATURES`, with a memory [n, 17] with `MEMORY_FEATURES` too.
+    """Return [n, 7] by `OBJECT_FEATURES`, with a memory [n, 14] with `MEMORY_FEATURES` too.
 
-    A score or probability is divided by the median with which objects of its class are found, so that a weak model and
-    a hard class count as others do; at most 2.
+    All but "rival_found", which is 0 or 1, are the `rarity` of a figure among those of the data set: so they
+    mean the same however well the model has learned it. A score or probability is divided before by the median with
+    which objects of its class are found, so that a hard class counts as others do.
     """
     found = evidence.agreement
     labels = records.labels[found.objects]
     ranks = dict(zip(OBJECT_EVIDENCE, evidence.of_objects.T, strict=True))
     scale = class_medians(found.same, labels)
     columns = [
-        _beside(found.same, scale, labels),
+        -_beside(found.same, scale, labels),
         _beside(found.other, scale, found.other_label),
         _beside(found.near, scale, labels),
-        ranks["same"],
+        -ranks["same"],
         ranks["other"],
         ranks["near"],
-        found.overlap,
-        np.log(np.maximum(_beside(found.near, scale, labels), _FAINTEST)),
+        -found.overlap,
     ]
-    if memory is not None:
-        mine = {name: np.asarray(column)[found.objects].astype(np.float64) for name, column in memory.objects.items()}
-        probability = 1 - mine["gradient_norm"]
-        medians = class_medians(probability, labels)
-        columns += [
-            _beside(probability, medians, labels),
-            mine["margin"],
-            mine["residual"],
-            ranks["gradient_norm"],
-            ranks["margin"],
-            ranks["residual"],
-            (mine["margin"] / np.maximum(_each(medians, labels), _LEAST)).clip(-3, 2),
-            _deviation_in_class(mine["residual"], labels),
-            (found.other > 0) & (mine["rival"] == found.other_label),
-        ]
-    return np.stack(columns, axis=1)
+    if memory is None:
+        return np.stack([rarity(column) for column in columns], axis=1)
+    mine = {name: np.asarray(column)[found.objects].astype(np.float64) for name, column in memory.objects.items()}
+    probability = 1 - mine["gradient_norm"]
+    medians = class_medians(probability, labels)
+    columns += [
+        -_beside(probability, medians, labels),
+        -mine["margin"],
+        mine["residual"],
+        mine["gradient_norm"],
+        -mine["margin"] / np.maximum(_each(medians, labels), _LEAST),
+        _deviation_in_class(mine["residual"], labels),
+    ]
+    rival_found = (found.other > 0) & (mine["rival"] == found.other_label)
+    return np.stack([*(rarity(column) for column in columns), rival_found], axis=1)
+
+
+def rarity(figures: Floats) -> Floats:
+    """Return -log(s + `RARE`), s the part of the figures that are as high as each; of equal ones, half are.
+
+    Examples:
+        >>> rarity(np.array([0.1, 0.2, 0.9, 0.2])).round(2)
+        array([0.11, 0.65, 1.93, 0.65])
+    """
+    ordered = np.sort(figures)
+    below = np.searchsorted(ordered, figures, "left") + np.searchsorted(ordered, figures, "right")
+    result: Floats = -np.log(1 - below / 2 / max(len(figures), 1) + RARE)
+    return result
 
 
 def place_features(records: Records, evidence: Evidence) -> Floats:
@@ -105,6 +120,23 @@ def _beside(values: Floats, medians: dict[int, float], labels: Whole) -> Floats:
 
 def _each(medians: dict[int, float], labels: Whole) -> Floats:
     return np.array([medians.get(int(label), medians[-1]) for label in labels])
+
+
+def deviation(figures: Floats) -> Floats:
+    """Return how far each figure lies from the median, in distances from there to the lower sixth; in [-3, 6].
+
+    The lower half are objects that the model agrees with, as long as less than half of the labels are wrong.
+
+    Examples:
+        >>> deviation(np.array([0.1, 0.2, 0.3, 0.4, 0.9])).round(1)
+        array([-1.5, -0.7,  0. ,  0.7,  4.4])
+    """
+    if not len(figures):
+        return np.zeros(0)
+    median = float(np.median(figures))
+    spread = max(median - float(np.quantile(figures, LOWER)), 1e-6)
+    result: Floats = ((figures - median) / spread).clip(-3, 6)
+    return result
 
 
 def _deviation_in_class(figures: Floats, labels: Whole) -> Floats:
