@@ -21,6 +21,7 @@ from benchmarks.review.cases import TUNED, Case, Regressions, fit, predicted, re
 from benchmarks.review.figures import Figures, figures, wrong_above
 from benchmarks.review.peers import Scores
 from benchmarks.review.pictures import draw_peers
+from torchghm.review.agreement import Floats
 
 OURS, SHIPPED = "torchghm, weights of the other sets", "torchghm, shipped weights"
 Table = dict[tuple[str, float], dict[str, list[float]]]
@@ -111,16 +112,14 @@ def certainty_lines(cases: Sequence[Case], judged: dict[str, Regressions]) -> li
         for method, scores in ((OURS, predicted(judged[case.name], case)), (SHIPPED, case.shipped)):
             rows[case.name, case.rate, method].append(_certainty(case, scores))
     lines = [
-        "| data | method | above 0.5 | above 0.8 | of them wrong | missing above 0.5, a label | runs |",
-        "|---|---|" + "---:|" * 5,
+        "| data | method | above 0.5 | of them wrong | above 0.8 | of them wrong | missing above 0.5, a label | runs |",
+        "|---|---|" + "---:|" * 6,
     ]
     for (name, rate, method), runs in rows.items():
-        half, high, wrong, missing = np.mean(runs, axis=0)
-        right = "" if np.isnan(wrong) else f"{wrong:.2f}"
-        lines.append(
-            f"| {name}, {100 * rate:.0f} % | {method} | {100 * half:.1f} % | {100 * high:.1f} % | {right} "
-            f"| {100 * missing:.1f} % | {len(runs)} |"
-        )
+        half, wrong, high, surely_wrong, missing = np.array(runs).T
+        cells = [f"{name}, {100 * rate:.0f} %", method, f"{100 * half.mean():.1f} %", _mean_of_known(wrong)]
+        cells += [f"{100 * high.mean():.1f} %", _mean_of_known(surely_wrong), f"{100 * missing.mean():.1f} %"]
+        lines.append(f"| {' | '.join(cells)} | {len(runs)} |")
     return lines
 
 
@@ -141,9 +140,14 @@ def weights(model: LogisticRegression) -> list[list[float]]:
 
 def _certainty(case: Case, scores: Scores) -> list[float]:
     total, places = scores.total, scores.places
-    wrong = wrong_above(0.8, total, case.kinds > 0) if case.rate else float("nan")
+    wrong = [wrong_above(score, total, case.kinds > 0) if case.rate else float("nan") for score in (0.5, 0.8)]
     missing = 0.0 if places is None else (places > 0.5).sum() / max(len(total), 1)
-    return [(total > 0.5).mean(), (total > 0.8).mean(), wrong, missing]
+    return [(total > 0.5).mean(), wrong[0], (total > 0.8).mean(), wrong[1], missing]
+
+
+def _mean_of_known(values: Floats) -> str:
+    known = values[~np.isnan(values)]
+    return f"{known.mean():.2f}" if len(known) else ""
 
 
 def best_thresholds(rows: dict[str, list[float]]) -> dict[str, list[float]]:
