@@ -39,8 +39,8 @@ PLACES_WITHOUT = (-8.80, 0.64, -1.00, 4.68, -0.04)
 def object_scores(records: Records, evidence: Evidence, memory: Memory | None) -> Floats:
     """Return how probably each object is wrong in each way, [n, 3] by `OBJECT_KINDS`; a row's sum is at most 1.
 
-    Softmax regression on ranks within the data set. Ranks can't tell how many labels are wrong in all: where these are
-    more than one in ten, scores are too low, and their order holds.
+    Softmax regression on ranks within the data set. Ranks can't tell how many labels are wrong in all: with 20 % wrong
+    the scores are too low, and their order holds.
     """
     weights = np.array(OBJECTS_WITHOUT if memory is None else OBJECTS_WITH_MEMORY)
     logits = weights[:, 0] + object_features(records, evidence, memory) @ weights[:, 1:].T
