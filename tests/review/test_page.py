@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import queue
 import re
 import shutil
 import subprocess
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 from tests.data.layouts import Sample, write_coco
@@ -33,8 +37,7 @@ byId("kind").dispatchEvent(new Event("change"));
 const cards = byId("gallery").children.length;
 press("r");
 byId("save").click();
-const show_ = (text) => { document.body.textContent = JSON.stringify({ cards, title: document.title, text }); };
-saved[0].text().then(show_);"""
+saved[0].text().then((text) => tell({ cards, title: document.title, text }));"""
 # Opens files of decisions one after the other; after each, what is decided and what the page says.
 OPENER = """(async () => {
   const said = [];
@@ -43,14 +46,12 @@ OPENER = """(async () => {
     said.push([[...decisions], byId("state").textContent]);
   }
   await load({ target: { files: [] } });
-  document.body.textContent = JSON.stringify({ said });
+  tell(said);
 })();"""
-
 # By how much the page and the first card are wider than the window and the card's frame.
 SIZES = """addEventListener("load", () => {
   const beyond = (part) => part.scrollWidth - part.clientWidth;
-  const said = { page: beyond(document.documentElement), card: beyond(document.querySelector(".card")) };
-  document.body.textContent = JSON.stringify(said);
+  tell({ page: beyond(document.documentElement), card: beyond(document.querySelector(".card")) });
 });"""
 
 
@@ -97,20 +98,42 @@ def test_a_hundred_thousand_findings_stay_below_50_megabytes(tmp_path, monkeypat
     assert len(html) < 30e6 / 50
 
 
-def shown_by_a_browser(path, driver):
-    """JSON that a script leaves in the page's body."""
-    path.write_text(path.read_text().replace("</html>", f"<script>\n{driver}\n</script></html>"))
+class Listener(SimpleHTTPRequestHandler):
+    """Serve the page's folder, and put what a page posts into the server's queue."""
+
+    def do_POST(self):
+        self.server.told.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def told_by_a_browser(path, driver):
+    """Return what a script in the page tells; a dump of the page would not wait for files that it reads."""
+    tell = 'const tell = (value) => fetch("/", { method: "POST", body: JSON.stringify(value) });'
+    path.write_text(path.read_text().replace("</html>", f"<script>\n{tell}\n{driver}\n</script></html>"))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Listener, directory=path.parent))
+    server.told = queue.Queue()
+    Thread(target=server.serve_forever, daemon=True).start()
     options = ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={path.with_name('profile')}")
-    command = [BROWSER, *options, "--virtual-time-budget=5000", "--dump-dom", path.as_uri()]
-    dom = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
-    return json.loads(re.search(r"<body>(\{.*\})</body>", dom, re.DOTALL)[1].replace("&lt;", "<").replace("&gt;", ">"))
+    command = [BROWSER, *options, f"http://127.0.0.1:{server.server_port}/{path.name}"]
+    browser = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        return server.told.get(timeout=120)
+    finally:
+        browser.terminate()
+        browser.wait()
+        server.shutdown()
+        server.server_close()
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no browser is installed")
 def test_a_browser_filters_decides_and_saves(tmp_path, records):
     path = tmp_path / "review.html"
     write_page(path, FINDINGS, records, CLASSES, title="set")
-    said = shown_by_a_browser(path, DRIVER)
+    said = told_by_a_browser(path, DRIVER)
     assert said["cards"] == 1
     assert said["title"] == "Label review"
     (tmp_path / "decisions.json").write_text(said["text"])
@@ -138,7 +161,7 @@ def test_decisions_on_other_labels_are_not_taken_over(tmp_path, records):
         json.dumps({"torchghm_review": 1, "decisions": others}), "{", "[]",
         json.dumps({"torchghm_review": 1, "decisions": [first]}),
     ]  # fmt: skip
-    said = shown_by_a_browser(path, OPENER % json.dumps(files).replace("<", "\\u003c"))["said"]
+    said = told_by_a_browser(path, OPENER % json.dumps(files).replace("<", "\\u003c"))
     assert [decided for decided, _ in said] == [[], [], [], [["wrong-class-0", "accept"]]]
     assert "7 decisions in old.json are about other findings" in said[0][1]
     assert "old.json holds no decisions of this page" in said[1][1]
@@ -149,5 +172,5 @@ def test_decisions_on_other_labels_are_not_taken_over(tmp_path, records):
 def test_long_names_stay_in_their_place(tmp_path, records):
     path = tmp_path / "review.html"
     write_page(path, FINDINGS, records, ("ant", "b" * 300, "cow"), title="set")
-    said = shown_by_a_browser(path, SIZES)
+    said = told_by_a_browser(path, SIZES)
     assert said == {"page": 0, "card": 0}
