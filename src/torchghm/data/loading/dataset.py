@@ -90,6 +90,8 @@ class DetectionDataset(Dataset[Item]):
             centre = torch.empty(2).uniform_(0.25, 0.75).tolist()
             items = [(image, target), *map(self._read, others)]
             image, target = join_mosaic(items, centre, torch.rand(4, 2).tolist())
+        elif self.cache is not None:
+            image = tv_tensors.Image(image.clone())
         if self.transforms is not None:
             image, target = self.transforms(image, target)
         # Plain tensors: the subclass has served, and is slower in a model and between processes.
@@ -101,11 +103,11 @@ class DetectionDataset(Dataset[Item]):
         return image.as_subclass(Tensor), target
 
     def _read(self, index: int) -> Item:
-        """Return an image and its target before they are transformed."""
+        """Return an image, which may be the cache's own, and its target before they are transformed."""
         record = self.records[index]
         image: Tensor
         if self.cache is not None:
-            image = tv_tensors.Image(self.cache[index].clone())
+            image = tv_tensors.Image(self.cache[index])
         else:
             pixels = torch.from_numpy(read_image(record.source, expected_size=(record.width, record.height)))
             image = tv_tensors.Image(pixels.permute(2, 0, 1).contiguous())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
-from torchvision.transforms import InterpolationMode, v2
+from torch import Tensor, nn
+from torchvision.transforms import v2
+
+from torchghm.data.loading.colours import RandomColours
+from torchghm.data.loading.zoom import RandomZoom
 
 # The mean colour of ImageNet: what a backbone trained there takes for nothing in particular.
 FILL = (124, 116, 104)
@@ -48,16 +50,20 @@ def training_transforms(
             raise ValueError(f"Expected argument `{name}` to be in [0, 1], but got {value}")
     if not smallest_box >= 1:
         raise ValueError(f"Expected argument `smallest_box` to be at least 1, but got {smallest_box}")
-    steps: list[v2.Transform] = []
+    steps: list[nn.Module] = []
     if flip:
         steps.append(v2.RandomHorizontalFlip(float(flip)))
     if vertical_flip:
         steps.append(v2.RandomVerticalFlip(float(vertical_flip)))
     if scale_jitter is not None:
-        steps.append(_zoom(scale_jitter, translate))
+        low, high = scale_jitter
+        if not 0 < low <= high:
+            raise ValueError(
+                f"Expected argument `scale_jitter` to be two positive numbers in order, but got {scale_jitter}"
+            )
+        steps.append(RandomZoom((low, high), translate, FILL))
     if colour_jitter:
-        # No hue: its colour space costs more time than reading the image and all other transforms together.
-        steps.append(v2.ColorJitter(*[float(colour_jitter)] * 3))
+        steps.append(RandomColours(colour_jitter))
     steps.append(_WithoutSmallBoxes(min_size=smallest_box, labels_getter=_per_box))
     return v2.Compose([*steps, v2.ToDtype(dtype, scale=True)])
 
@@ -80,19 +86,6 @@ class _WithoutSmallBoxes(v2.SanitizeBoundingBoxes):  # type: ignore[misc]
         objects = {key: value for key, value in target.items() if key not in regions}
         image, objects = super().forward(image, objects)
         return image, objects | regions
-
-
-def _zoom(factors: Sequence[float], translate: float) -> v2.Transform:
-    low, high = factors
-    if not 0 < low <= high:
-        raise ValueError(f"Expected argument `scale_jitter` to be two positive numbers in order, but got {factors}")
-    return v2.RandomAffine(
-        degrees=0,
-        translate=(translate, translate),
-        scale=(low, high),
-        interpolation=InterpolationMode.BILINEAR,
-        fill=list(FILL),
-    )
 
 
 def _per_box(sample: tuple[Tensor, dict[str, Any]]) -> tuple[Tensor, ...]:
