@@ -14,9 +14,9 @@ from torchghm.data.loading.colours import RandomColours, adjust_colours
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float64])
 def test_torchvision_s_functions_one_after_the_other(factors, dtype):
     """From 80 to 140 of 255 nothing is clipped; of integers, torchvision rounds down after each function."""
-    image = torch.randint(80, 141, (3, 9, 7))
-    image = image.to(dtype) / (255 if dtype.is_floating_point else 1)
-    image = image.to(dtype)
+    image = torch.randint(80, 141, (3, 9, 7)).to(dtype)
+    if dtype.is_floating_point:
+        image /= 255
     expected = transforms.adjust_brightness(image, factors[0])
     expected = transforms.adjust_contrast(expected, factors[1])
     expected = transforms.adjust_saturation(expected, factors[2])
