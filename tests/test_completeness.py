@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -11,11 +12,13 @@ from tests.detection.test_architectures import CONSTRUCTORS
 from tests.losses.rivals.test_rivals import SIGMOID, SOFTMAX
 from tests.training.recipes.test_detector import RIVALS
 from tests.training.test_initial_weights import PUBLISHED
+from torchghm.data.reading import LAYOUTS
 from torchghm.detection import DETECTORS, build_detector
 from torchghm.detector_names import TWO_STAGE_DETECTORS
 from torchghm.losses import rivals
 from torchghm.training.initial_weights import COCO_DETECTORS
 from torchghm.training.recipes.named_losses import BOX_LOSSES, CLS_LOSSES
+from torchghm.training.recipes.sections import DataRecipe
 
 ROOT = Path(__file__).parent.parent
 COMPARING = (ROOT / "docs" / "comparing.md").read_text()
@@ -42,6 +45,15 @@ def test_every_comparison_is_in_the_table_of_comparisons():
 def test_every_detector_has_torchvision_s_weights_and_a_test_of_them():
     assert set(COCO_DETECTORS) == set(PUBLISHED) == set(DETECTORS)
     assert set(CONSTRUCTORS) >= set(DETECTORS)
+
+
+def test_every_layout_is_in_recipes_in_the_command_s_help_and_in_the_docs():
+    in_recipes, _ = get_args(DataRecipe.model_fields["layout"].annotation)
+    assert set(get_args(in_recipes)) == set(LAYOUTS)
+    help_of_layout = re.search(r'"--layout", help="([^;]*);', (ROOT / "src/torchghm/cli/data.py").read_text())
+    assert set(re.split(r", | or ", help_of_layout[1])) == set(LAYOUTS)
+    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "data.md").read_text(), re.MULTILINE)
+    assert set(rows) >= set(LAYOUTS)
 
 
 @pytest.mark.parametrize("page", ["detectors", "training"])

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.load import DetectionData
-from torchghm.data.reading.coco import LARGEST_INSTANCES
-from torchghm.data.reading.coco_places import coco_files
+from torchghm.data.reading.coco.places import coco_files
+from torchghm.data.reading.coco.reader import LARGEST_INSTANCES
 
 
 def category_ids(classes: Sequence[str], data: DetectionData | None = None) -> list[int | str]:

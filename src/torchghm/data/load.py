@@ -36,7 +36,7 @@ class DetectionData:
 
     Attributes:
         root: the folder that has the layout.
-        layout: "coco", "voc", "yolo", "csv", "imagefolder", "cvat", "labelme", "via" or "shards".
+        layout: "coco", say; docs/data.md lists the names.
         classes: names; a label is an index into them.
         splits: from the name ("train", "val", "test", and others that the data have) to the images.
         problems: what was found wrong and has been dealt with; see `torchghm.data.KINDS`.
@@ -88,8 +88,7 @@ def load_data(
 
     Arguments:
         root: the folder, or one that holds it and no other data set.
-        layout: "coco", "voc", "yolo", "csv", "imagefolder", "cvat", "labelme", "via" or "shards";
-            recognised from the folder if None.
+        layout: "coco", say; docs/data.md lists the names. It is recognised from the folder if None.
         strict: refuse data with any problem but notes, of which nothing is lost or doubtful.
         val_fraction: of the training images, for validation, if the data have no split for it.
         test_fraction: likewise, for testing, if the data have no splits at all.

@@ -30,6 +30,20 @@ def test_images_in_memory_train_to_the_same_bits(tiny_data, tmp_path, caplog):
     ]
 
 
+def test_mosaics_keep_the_images_of_a_small_set_unless_that_is_refused(tiny_data, monkeypatch):
+    def kept(**values):
+        recipe = TINY.with_values({f"data.{name}": value for name, value in values.items()})
+        module = DetectionDataModule(load_data(tiny_data), recipe)
+        return module.train_samples().dataset.cache
+
+    assert kept() is None
+    assert len(kept(mosaic=0.5)) == 5
+    assert kept(mosaic=0.5, cache=None) is None
+    monkeypatch.setattr(image_cache, "free_megabytes", lambda: 0.5)  # five images of 96 x 128 take 0.18 MB
+    assert kept(mosaic=0.5) is None
+    assert len(kept(mosaic=0.5, cache="ram")) == 5
+
+
 def test_images_that_memory_does_not_hold_are_refused(tiny_data, monkeypatch):
     monkeypatch.setattr(image_cache, "free_megabytes", lambda: 0.01)
     module = DetectionDataModule(load_data(tiny_data), TINY.with_values({"data.cache": "ram"}))

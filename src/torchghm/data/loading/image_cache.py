@@ -17,6 +17,8 @@ from torchghm.data.threads import in_threads
 
 SHARE = 0.5
 """The largest part of the free memory that images may take."""
+UNASKED_SHARE = 0.1
+"""The largest part that they may take where nobody asked for it."""
 
 
 class ImageCache:
@@ -64,6 +66,13 @@ class ImageCache:
     def __getitem__(self, index: int) -> Tensor:
         """Return an image, uint8 [3, H, W]; it is not to be changed."""
         return self._bytes[self._ends[index] : self._ends[index + 1]].view(3, *self._sides[index])
+
+
+def fits_in_memory(records: Sequence[ImageRecord]) -> bool:
+    """Whether the decoded images of some records take a tenth of the free memory, at most."""
+    free = free_megabytes()
+    wanted = sum(3 * record.height * record.width for record in records) / 1e6
+    return free is not None and wanted <= UNASKED_SHARE * free
 
 
 def free_megabytes() -> float | None:

@@ -1,4 +1,4 @@
-"""One file for each layout: what is looked for in a folder, and how it is read."""
+"""One file or folder for each layout: what is looked for in a folder, and how it is read."""
 
 from __future__ import annotations
 
@@ -9,16 +9,9 @@ from typing import NamedTuple
 from torchghm.data.assumptions import Assumptions
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.problems import Problem
-from torchghm.data.reading import (
-    coco,
-    coco_places,
-    csv_tables,
-    metadata_lines,
-    voc,
-    voc_places,
-    yolo,
-    yolo_sources,
-)
+from torchghm.data.reading import csv_tables, metadata_lines, voc, voc_places, yolo, yolo_sources
+from torchghm.data.reading.coco import places as coco_places
+from torchghm.data.reading.coco.reader import read_coco
 from torchghm.data.reading.foreign import converted, converted_places
 from torchghm.data.records import Records
 from torchghm.data.shards import shard_reading
@@ -64,7 +57,7 @@ LAYOUTS: dict[str, Layout] = {
     "coco": Layout(
         coco_places.usual_coco_files,
         coco_places.other_coco_files,
-        coco.read_coco,
+        read_coco,
         coco_places.LOOKED_FOR,
         lists=(".json", coco_places.has_keys),
     ),

@@ -30,7 +30,7 @@ from torchghm.data.evidence.table_headers import (
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.images import SUFFIXES
 from torchghm.data.problems import FileError, Problem, reported
-from torchghm.data.reading.coco_places import image_folders
+from torchghm.data.reading.coco.places import image_folders
 from torchghm.data.reading.listed_objects import ListedObject, ListedObjects, listed_records
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations

@@ -9,7 +9,7 @@ from torchghm.data.evidence.class_codes import names_of
 from torchghm.data.folders.finding import FoundFiles
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.problems import Problem, examples
-from torchghm.data.reading.coco_places import alike, may_be_of
+from torchghm.data.reading.coco.places import alike, may_be_of
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.splitting.stated_splits import StatedSplits

@@ -16,7 +16,7 @@ from torchghm.data.folders.folder import DataFolder, is_inside
 from torchghm.data.folders.patterns import fitting, is_pattern
 from torchghm.data.images import SUFFIXES, UNDECODED
 from torchghm.data.problems import FileError, Problem, Sample, common_place, examples, reported
-from torchghm.data.reading.coco_places import may_be_of
+from torchghm.data.reading.coco.places import may_be_of
 from torchghm.data.reading.label_files import FEW, LabelFiles, usual_label_file
 from torchghm.data.reading.label_lines import LabelLines
 from torchghm.data.reading.yolo_sources import YoloSource, leads_to, other_settings, starts_of, yolo_source

@@ -54,7 +54,7 @@ class DataCheck:
 
     Attributes:
         root: the data folder.
-        layout: "coco", "voc", "yolo", "csv", "imagefolder", "cvat", "labelme", "via", "shards", or "unknown".
+        layout: "coco", say, or "unknown"; docs/data.md lists the names.
         classes: names.
         splits: counts by the split's name.
         problems: all of them, fatal ones first.

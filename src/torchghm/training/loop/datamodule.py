@@ -23,7 +23,7 @@ from torchghm.data import (
     training_transforms,
 )
 from torchghm.data.loading.dataset import Item, Target
-from torchghm.data.loading.image_cache import ImageCache
+from torchghm.data.loading.image_cache import ImageCache, fits_in_memory
 from torchghm.training.loop.data_order import EpochBatches, SeededSamples
 from torchghm.training.loop.processes import is_first, process_count, shard_for_rank
 from torchghm.training.loop.recipe_data import with_boxes
@@ -115,9 +115,13 @@ class DetectionDataModule(LightningDataModule):
         return to_floats(batch[0]), batch[1]
 
     def _cached(self, name: str, records: Records) -> ImageCache | None:
-        if self.recipe.data.cache is None:
+        data = self.recipe.data
+        if data.cache is None:
             return None
         if name not in self._caches:
+            # A mosaic decodes four images, so that each one of an epoch is decoded about four times.
+            if data.cache == "auto" and not (name == "training" and data.mosaic > 0 and fits_in_memory(records)):
+                return None
             try:
                 cache = ImageCache(records)
             except ImageError:

@@ -63,9 +63,10 @@ class DataRecipe(Section):
     workers: int | None = Field(
         default=None, ge=0, description="processes that load images, for each training process; null goes by the cores"
     )
-    cache: Literal["ram"] | None = Field(
-        default=None,
-        description='"ram" keeps decoded images in memory, in each training process; null decodes them in every epoch',
+    cache: Literal["auto", "ram"] | None = Field(
+        default="auto",
+        description='"ram" keeps decoded images in memory, in each training process; null decodes them in every epoch; '
+        '"auto" keeps the training images where mosaics are wanted and a tenth of the free memory holds them',
     )
     flip: Probability = Field(default=0.5, description="probability of a left-right flip")
     vertical_flip: Probability = Field(default=0.0, description="probability of an upside-down flip")

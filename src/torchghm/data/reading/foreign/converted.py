@@ -14,7 +14,7 @@ from torchghm.data.folders.finding import FoundFiles
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.images import SUFFIXES
 from torchghm.data.problems import FileError, Problem, examples, per_file, reported
-from torchghm.data.reading.coco_places import alike, image_folders, may_be_of
+from torchghm.data.reading.coco.places import alike, image_folders, may_be_of
 from torchghm.data.reading.foreign.converted_files import Annotated, Box, read_file
 from torchghm.data.reading.foreign.converted_places import annotation_files, further_files, is_beside, split_of_file
 from torchghm.data.records import Records

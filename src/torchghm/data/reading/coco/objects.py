@@ -7,7 +7,7 @@ from reprlib import repr as brief
 from typing import Any
 
 from torchghm.data.problems import Problem, examples
-from torchghm.data.reading.coco_ids import Ids
+from torchghm.data.reading.coco.ids import Ids
 from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.repairing.coco_boxes import is_number, read_bbox
 

@@ -16,9 +16,9 @@ from torchghm.data.evidence.class_use import is_of_no_object
 from torchghm.data.folders.finding import FoundFiles
 from torchghm.data.folders.folder import DataFolder
 from torchghm.data.problems import FileError, Problem, examples, reported
-from torchghm.data.reading.coco_ids import Ids
-from torchghm.data.reading.coco_objects import MASK_BOX, Entries, Objects
-from torchghm.data.reading.coco_places import alike, coco_files, may_be_of
+from torchghm.data.reading.coco.ids import Ids
+from torchghm.data.reading.coco.objects import MASK_BOX, Entries, Objects
+from torchghm.data.reading.coco.places import alike, coco_files, may_be_of
 from torchghm.data.records import Records
 from torchghm.data.repairing.annotations import Annotations
 from torchghm.data.repairing.coco_boxes import mask_box

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from torchghm.data.problems import FileError
-from torchghm.data.reading.coco_ids import Ids
+from torchghm.data.reading.coco.ids import Ids
 
 
 def test_numbers_of_any_type_are_one_id():
