@@ -37,11 +37,18 @@ def test_mosaics_keep_the_images_of_a_small_set_unless_that_is_refused(tiny_data
         return module.train_samples().dataset.cache
 
     assert kept() is None
-    assert len(kept(mosaic=0.5)) == 5
+    images = kept(mosaic=0.5)
+    assert len(images) == 5
     assert kept(mosaic=0.5, cache=None) is None
-    monkeypatch.setattr(image_cache, "free_megabytes", lambda: 0.5)  # five images of 96 x 128 take 0.18 MB
+
+    monkeypatch.setattr(image_cache, "free_megabytes", lambda: 9 * images.megabytes)
     assert kept(mosaic=0.5) is None
     assert len(kept(mosaic=0.5, cache="ram")) == 5
+
+    monkeypatch.setattr(image_cache, "free_megabytes", lambda: 11 * images.megabytes)
+    assert len(kept(mosaic=0.5)) == 5
+    monkeypatch.setattr(image_cache, "UNASKED_MEGABYTES", 0.9 * images.megabytes)
+    assert kept(mosaic=0.5) is None
 
 
 def test_images_that_memory_does_not_hold_are_refused(tiny_data, monkeypatch):

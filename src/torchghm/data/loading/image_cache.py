@@ -17,8 +17,9 @@ from torchghm.data.threads import in_threads
 
 SHARE = 0.5
 """The largest part of the free memory that images may take."""
-UNASKED_SHARE = 0.1
-"""The largest part that they may take where nobody asked for it."""
+UNASKED_SHARE, UNASKED_MEGABYTES = 0.1, 1000
+"""The largest part that they may take where nobody asked for it, and the most: a container may have less memory free
+than the system says."""
 
 
 class ImageCache:
@@ -69,10 +70,10 @@ class ImageCache:
 
 
 def fits_in_memory(records: Sequence[ImageRecord]) -> bool:
-    """Whether the decoded images of some records take a tenth of the free memory, at most."""
+    """Whether the decoded images of some records take at most 1 GB and at most a tenth of the free memory."""
     free = free_megabytes()
     wanted = sum(3 * record.height * record.width for record in records) / 1e6
-    return free is not None and wanted <= UNASKED_SHARE * free
+    return free is not None and wanted <= min(UNASKED_SHARE * free, UNASKED_MEGABYTES)
 
 
 def free_megabytes() -> float | None:

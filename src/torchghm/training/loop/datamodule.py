@@ -119,7 +119,7 @@ class DetectionDataModule(LightningDataModule):
         if data.cache is None:
             return None
         if name not in self._caches:
-            # A mosaic decodes four images, so that each one of an epoch is decoded about four times.
+            # A mosaic decodes four images, so that each one is decoded up to four times an epoch.
             if data.cache == "auto" and not (name == "training" and data.mosaic > 0 and fits_in_memory(records)):
                 return None
             try:

@@ -66,7 +66,7 @@ class DataRecipe(Section):
     cache: Literal["auto", "ram"] | None = Field(
         default="auto",
         description='"ram" keeps decoded images in memory, in each training process; null decodes them in every epoch; '
-        '"auto" keeps the training images where mosaics are wanted and a tenth of the free memory holds them',
+        '"auto" keeps the training images where mosaics are wanted, up to 1 GB and a tenth of the free memory',
     )
     flip: Probability = Field(default=0.5, description="probability of a left-right flip")
     vertical_flip: Probability = Field(default=0.0, description="probability of an upside-down flip")
