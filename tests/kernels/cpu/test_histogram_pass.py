@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from tests.kernels.cpu.simd.whole_vectors import edges_of
 
+from torchghm.kernels.cpu import histogram_pass
 from torchghm.kernels.cpu.example_tiles import Run
-from torchghm.kernels.cpu.histogram_pass import count, find_regions
+from torchghm.kernels.cpu.histogram_pass import find_regions
+from torchghm.kernels.cpu.kernel import ARGUMENTS
 from torchghm.kernels.cpu.region_counts import COUNTS_BYTES, MOST, collect, make_counts
 from torchghm.kernels.cpu.simd.arithmetic import regions_of
 from torchghm.kernels.cpu.simd.bit_planes import FEW
+from torchghm.kernels.cpu.simd.compiling import scalar
 from torchghm.kernels.cpu.simd.delayed_tables import DELAY_LINE_BYTES, delay_line_in
 from torchghm.kernels.cpu.simd.loads_and_stores import (
     TILE,
@@ -18,14 +21,26 @@ from torchghm.kernels.cpu.simd.loads_and_stores import (
 from torchghm.kernels.cpu.simd.register_tables import TWO_REGISTERS
 
 
+@scalar
+def line_in(memory, regions, real, few):
+    return delay_line_in(memory, regions, real, few)
+
+
+@scalar
+def count(arguments, real, run, regions, counts, histogram):
+    return histogram_pass.count_run(arguments[0], real, run, regions, None, counts, histogram)
+
+
 def count_run(run, regions, infinite=False, edges=None):
     """A run's histogram, and how many of its numbers are not finite."""
     real = run.dtype.type
     memory, for_line = np.empty(COUNTS_BYTES, np.uint8), np.empty(DELAY_LINE_BYTES, np.uint8)
-    line, index = delay_line_in(for_line.ctypes.data, regions, real), np.empty(TILE, np.int32)
     few, histogram = True if regions <= FEW else None, np.ones(regions)
-    counts = make_counts(memory.ctypes.data, regions, None, few, (index, line.index))
-    nonfinite = count(real, Run(run, None, None), regions_of(regions, edges, real), counts, infinite, histogram)
+    places = np.empty(TILE, np.int32), line_in(for_line.ctypes.data, regions, real, few)
+    counts = make_counts(memory.ctypes.data, regions, None, few, places)
+    arguments = np.zeros(1, ARGUMENTS)
+    arguments["leave_out_nonfinite"] = infinite
+    nonfinite = count(arguments, real, Run(run, None, None), regions_of(regions, edges, real), counts, histogram)
     collect(counts, histogram)
     assert not counts.numbers.any()
     assert not counts.counted.any()

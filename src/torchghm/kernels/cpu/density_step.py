@@ -79,8 +79,10 @@ def set_table(a: Arguments, following: Option) -> None:
     if following is not None:  # the distribution of |d| that ``mu="auto"`` follows, now that nothing is refused
         counts = array_at(a.residual_histogram, np.float64, 0, a.cells)
         move_average(counts, residual_average(a), a.training != 0, np.empty(a.cells), np.empty(a.cells))
-    tables = array_at(a.record, np.float64, first, 4 * regions).reshape((4, regions))
-    estimate, batch, beta, table = tables[0], tables[1], tables[2], tables[3]
+    estimate = array_at(a.record, np.float64, first, regions)
+    batch = array_at(a.record, np.float64, first + regions, regions)
+    beta = array_at(a.record, np.float64, first + 2 * regions, regions)
+    table = array_at(a.record, np.float64, first + 3 * regions, regions)
     examples_and_total = array_at(a.record, np.float64, first + 4 * regions + 4, 2)
     fractions, seen = array_at(a.fractions, np.float32, 0, regions), array_at(a.seen, np.float32, 0, 1)
     seen_before, training = seen[0], a.training != 0

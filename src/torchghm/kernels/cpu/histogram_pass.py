@@ -20,13 +20,13 @@ from torchghm.kernels.cpu.kernel import Arguments
 from torchghm.kernels.cpu.region_counts import COUNTS_BYTES, MOST, Counts, add_weights, collect, make_counts
 from torchghm.kernels.cpu.simd import delayed_tables
 from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Option, Real
-from torchghm.kernels.cpu.simd.arithmetic import Regions, region, regions_of
+from torchghm.kernels.cpu.simd.arithmetic import Regions, has_no_edges, region, regions_of
 from torchghm.kernels.cpu.simd.bit_planes import count_in_planes
-from torchghm.kernels.cpu.simd.compiling import arrays_by_types, by_types, elementwise, scalar, summing, vectorize
+from torchghm.kernels.cpu.simd.compiling import arrays_by_types, by_types, scalar, summing, summing_by_types, vectorize
 from torchghm.kernels.cpu.simd.delayed_tables import DELAY, DELAY_LINE, DELAY_LINE_BYTES
 from torchghm.kernels.cpu.simd.intrinsics import array_at, fetch_add, stack_memory
 from torchghm.kernels.cpu.simd.loads_and_stores import TILE, TILE_BYTES, load_numbers, store_numbers
-from torchghm.kernels.cpu.simd.region_edges import load_edges, region_by_edges
+from torchghm.kernels.cpu.simd.region_edges import EDGES_BYTES, load_edges, region_by_edges
 from torchghm.kernels.cpu.simd.vectors import lanes, total, zero
 
 
@@ -38,9 +38,10 @@ def count_examples(a: Arguments, real: Real, kind: Number, weighted: Option, few
     are None or True, and only what they ask for is compiled.
     """
     tiles = tiles_in(stack_memory(4, TILE_BYTES), stack_memory(2, TILE_BYTES), real)
-    line = delayed_tables.delay_line_in(stack_memory(1, DELAY_LINE_BYTES), a.regions, real)
-    counts = make_counts(stack_memory(1, COUNTS_BYTES), a.regions, weighted, few, (tiles.index, line.index))
-    regions = regions_of(a.regions, load_edges(a.regions, by_edges, real), real)
+    line = delayed_tables.delay_line_in(stack_memory(1, DELAY_LINE_BYTES), a.regions, real, few)
+    counts = make_counts(stack_memory(1, COUNTS_BYTES), a.regions, weighted, few, (tiles.index, line))
+    edges = load_edges(stack_memory(1, EDGES_BYTES), a.regions, by_edges, real)
+    regions = regions_of(a.regions, edges, real)
     while True:
         chunk = fetch_add(a.counter, 1)
         if chunk >= a.chunks:
@@ -56,7 +57,7 @@ def count_examples(a: Arguments, real: Real, kind: Number, weighted: Option, few
             if invalid_here and a.target_storage >= 0:
                 hidden += hide_nonfinite(a, kind, tiles.targets, numbers, tiles, False)
             run = Run(numbers, target_of(kind, targets), None)
-            nonfinite += _count_run(a, real, run, regions, tiles, counts, sums)
+            nonfinite += count_run(a, real, run, regions, tiles, counts, sums)
             if not a.weight:
                 sums[0] -= hidden  # they were counted as g = 0
             if kind is None:
@@ -71,33 +72,38 @@ def count_examples(a: Arguments, real: Real, kind: Number, weighted: Option, few
 
 
 @arrays_by_types
-def _count_run(
-    a: Arguments, real: Real, run: Run, regions: Regions, tiles: Tiles, counts: Number, sums: Numbers
+def count_run(
+    a: Arguments, real: Real, run: Run, regions: Regions, tiles: Tiles, counts: Number, histogram: Numbers
 ) -> Number:
-    """Count a run, or add up its weights; returns how many numbers are not finite."""
+    """Count a run's regions, or add up its weights; returns how many numbers are not finite.
 
-    def number(
-        a: Arguments, real: Real, run: Run, regions: Regions, tiles: Tiles, counts: Counts, sums: Numbers
+    NaN is not counted, nor are infinities where they are left out. ``histogram`` gets what has to leave ``counts``.
+    """
+
+    def numbers(
+        a: Arguments, real: Real, run: Run, regions: Regions, tiles: Tiles, counts: Counts, histogram: Numbers
     ) -> int:
-        return count(real, run, regions, counts, a.leave_out_nonfinite != 0, sums)
+        nonfinite = 0
+        for first in range(0, run.numbers.size, MOST):
+            part = part_of(run, first, MOST)
+            if counts.counted[0] + part.numbers.size > MOST:
+                collect(counts, histogram[: regions.number])
+            counts.counted[0] += part.numbers.size
+            if _count_part(real, part, regions, counts) != real(0):
+                nonfinite += _take_back(real, part, regions, counts.index, a.leave_out_nonfinite != 0, histogram)
+        return nonfinite
 
     def weights(
-        a: Arguments, real: Real, run: Run, regions: Regions, tiles: Tiles, counts: Counts, sums: Numbers
+        a: Arguments, real: Real, run: Run, regions: Regions, tiles: Tiles, counts: Counts, histogram: Numbers
     ) -> int:
-        return _count_weights(a, real, run, regions, tiles, counts)
+        nonfinite = 0
+        if find_regions(real, run, regions, tiles.index) != real(0):
+            nonfinite = count_nonfinite(run.numbers)
+            hide_nonfinite(a, run.target, run.numbers, run.numbers, tiles, a.leave_out_nonfinite != 0)
+        add_weights(tiles.index, tiles.weight, counts.numbers)
+        return nonfinite
 
-    return weights if counts.types[0].dtype == types.float64 else number
-
-
-@scalar
-def _count_weights(a: Arguments, real: Real, run: Run, regions: Regions, tiles: Tiles, counts: Counts) -> int:
-    """Add up the weights of a tile; returns how many numbers are not finite."""
-    nonfinite = 0
-    if find_regions(real, run, regions, tiles.index) != real(0):
-        nonfinite = count_nonfinite(run.numbers)
-        hide_nonfinite(a, run.target, run.numbers, run.numbers, tiles, a.leave_out_nonfinite != 0)
-    add_weights(tiles.index, tiles.weight, counts.numbers)
-    return nonfinite
+    return weights if counts.types[0].dtype == types.float64 else numbers
 
 
 @scalar
@@ -114,63 +120,38 @@ def _count_flipped(real: Real, run: Numbers, regions: Regions, tiles: Tiles, pos
             tiles.own[i] = -tiles.own[i]
 
 
-@scalar
-def count(real: Real, run: Run, regions: Regions, counts: Counts, infinite: bool, histogram: Numbers) -> int:
-    """Count the regions of a run, but of NaN, and of infinities where that is asked for; returns how many are either.
-
-    ``histogram`` gets what has to leave ``counts``.
-    """
-    nonfinite = 0
-    for first in range(0, run.numbers.size, MOST):
-        part = part_of(run, first, MOST)
-        if counts.counted[0] + part.numbers.size > MOST:
-            collect(counts, histogram[: regions.number])
-        counts.counted[0] += part.numbers.size
-        if _count_part(real, part, regions, counts) != real(0):
-            nonfinite += _take_back(real, part, regions, counts.index, infinite, histogram)
-    return nonfinite
-
-
-@by_types
+@summing_by_types
 def _count_part(real: Real, run: Run, regions: Regions, counts: Number) -> Number:
-    """Count numbers that the counts have room for; returns 0 if all of them are finite."""
-    if counts.types[0].dtype == types.int32:
-        return lambda real, run, regions, counts: _count_few(real, run, regions, counts.index, counts.numbers)
-    return lambda real, run, regions, counts: _count_many(real, run, regions, counts.delayed, counts.numbers)
+    """Count numbers that the counts have room for, in planes or in tables; returns 0 if all of them are finite."""
 
+    def in_planes(real: Real, run: Run, regions: Regions, counts: Counts) -> Number:
+        vectorize()
+        trace, index = zero(real), counts.index
+        for first in range(0, run.numbers.size, TILE):
+            for j in range(0, TILE, lanes(real)):
+                store_numbers(index, j, _region(real, run, first + j, regions))
+                trace += load_numbers(run.numbers, first + j) * real(0)  # NaN as soon as one is not finite
+            count_in_planes(index, counts.numbers)
+        return total(trace)
 
-@summing
-def _count_few(real: Real, run: Run, regions: Regions, index: Numbers, planes: Numbers) -> Number:
-    """Count in planes; returns 0 if all numbers are finite."""
-    vectorize()
-    trace = zero(real)
-    for first in range(0, run.numbers.size, TILE):
-        for j in range(0, TILE, lanes(real)):
-            store_numbers(index, j, _region(real, run, first + j, regions, regions.edges))
-            trace += load_numbers(run.numbers, first + j) * real(0)  # NaN as soon as one is not finite
-        count_in_planes(index, planes)
-    return total(trace)
+    def in_tables(real: Real, run: Run, regions: Regions, counts: Counts) -> Number:
+        # What a turn of the loop stores first was begun in the turn before: so no store waits for a whole computation.
+        vectorize()
+        delayed, tables = counts.line.index, counts.numbers
+        trace, step, stride, size = zero(real), lanes(real), tables.size // 4, run.numbers.size
+        begun = shared_terms(real, run.numbers, run.target, 0)
+        for j in range(0, size, step):
+            norm = norm_slope_and_loss(real, run.target, begun)[0]
+            store_numbers(delayed, j & (DELAY_LINE - 1), region(norm, regions))
+            begun = shared_terms(real, run.numbers, run.target, min(j + step, size - step))
+            trace += load_numbers(run.numbers, j) * real(0)
+            if j >= DELAY:
+                delayed_tables.count_in_memory(real, delayed, tables, stride, (j - DELAY) & (DELAY_LINE - 1))
+        for j in range(size - DELAY, size, step):
+            delayed_tables.count_in_memory(real, delayed, tables, stride, j & (DELAY_LINE - 1))
+        return total(trace)
 
-
-@summing
-def _count_many(real: Real, run: Run, regions: Regions, delayed: Numbers, tables: Numbers) -> Number:
-    """Count in tables; returns 0 if all numbers are finite.
-
-    What a turn of the loop stores first was begun in the turn before: so no store waits for a whole computation.
-    """
-    vectorize()
-    trace, step, stride, size = zero(real), lanes(real), tables.size // 4, run.numbers.size
-    begun = shared_terms(real, run.numbers, run.target, 0)
-    for j in range(0, size, step):
-        norm = norm_slope_and_loss(real, run.target, begun)[0]
-        store_numbers(delayed, j & (DELAY_LINE - 1), region(norm, regions))
-        begun = shared_terms(real, run.numbers, run.target, min(j + step, size - step))
-        trace += load_numbers(run.numbers, j) * real(0)
-        if j >= DELAY:
-            delayed_tables.count_in_memory(real, delayed, tables, stride, (j - DELAY) & (DELAY_LINE - 1))
-    for j in range(size - DELAY, size, step):
-        delayed_tables.count_in_memory(real, delayed, tables, stride, j & (DELAY_LINE - 1))
-    return total(trace)
+    return in_planes if counts.types[0].dtype == types.int32 else in_tables
 
 
 @summing
@@ -179,16 +160,20 @@ def find_regions(real: Real, tile: Run, regions: Regions, index: Numbers) -> Num
     vectorize()
     trace = zero(real)
     for j in range(0, TILE, lanes(real)):
-        store_numbers(index, j, _region(real, tile, j, regions, regions.edges))
+        store_numbers(index, j, _region(real, tile, j, regions))
         trace += load_numbers(tile.numbers, j) * real(0)
     return total(trace)
 
 
-@elementwise
-def _region(real: Real, run: Run, j: int, regions: Regions, edges: Numbers) -> Number:
-    if edges is None:  # an argument by itself: Numba leaves a branch out by an argument's type alone
+@by_types
+def _region(real: Real, run: Run, j: int, regions: Number) -> Number:
+    def by_norm(real: Real, run: Run, j: int, regions: Regions) -> Number:
         return region(norm_slope_and_loss(real, run.target, shared_terms(real, run.numbers, run.target, j))[0], regions)
-    return region_by_edges(real, load_numbers(run.numbers, j), regions)
+
+    def by_edges(real: Real, run: Run, j: int, regions: Regions) -> Number:
+        return region_by_edges(real, load_numbers(run.numbers, j), regions)
+
+    return by_norm if has_no_edges(regions) else by_edges
 
 
 @scalar

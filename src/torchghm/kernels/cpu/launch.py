@@ -68,7 +68,7 @@ def _run_steps(pointer: Pointer, a: Arguments) -> None:
     if a.density_step and not a.refused:
         call(a.density_step, pointer)
     if a.pass_2 and not a.refused:
-        _run_pass(pointer, a, a.pass_2, 4, a.pass_2_sums)
+        _run_pass(pointer, a, a.pass_2, np.int64(4), a.pass_2_sums)  # of the type of a.width: compiled once
         loss = array_at(a.pass_2_sums, np.float64, 3, 1)[0]
         if a.storage == FLOAT64:
             array_at(a.loss, np.float64, 0, 1)[0] = loss

@@ -12,12 +12,20 @@ from torchghm.kernels.cpu.example_tiles import Run, Tiles, count_nonfinite, hide
 from torchghm.kernels.cpu.kernel import Arguments
 from torchghm.kernels.cpu.simd import delayed_tables, loads_and_stores
 from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Option, Real
-from torchghm.kernels.cpu.simd.arithmetic import Regions, region, regions_of
-from torchghm.kernels.cpu.simd.compiling import by_types, elementwise, inlined, scalar, summing, vectorize
+from torchghm.kernels.cpu.simd.arithmetic import Regions, has_no_edges, region, regions_of
+from torchghm.kernels.cpu.simd.compiling import (
+    arrays_by_types,
+    by_types,
+    elementwise,
+    inlined_by_types,
+    scalar,
+    summing,
+    vectorize,
+)
 from torchghm.kernels.cpu.simd.delayed_tables import DELAY, DELAY_LINE, DELAY_LINE_BYTES, DelayLine
 from torchghm.kernels.cpu.simd.intrinsics import array_at, fence, fetch_add, stack_memory
 from torchghm.kernels.cpu.simd.loads_and_stores import TILE, TILE_BYTES, convert, load_numbers, store_numbers
-from torchghm.kernels.cpu.simd.region_edges import load_edges, region_below_edge
+from torchghm.kernels.cpu.simd.region_edges import EDGES_BYTES, load_edges, region_below_edge
 from torchghm.kernels.cpu.simd.register_tables import ENTRIES, look_up_in_registers
 from torchghm.kernels.cpu.simd.vectors import lanes, total, zero
 
@@ -36,7 +44,7 @@ class Lookup(NamedTuple):
 class Output(NamedTuple):
     """Where a run's results go."""
 
-    line: DelayLine
+    line: DelayLine | None
     """On the way, where regions are looked up in memory."""
     gradient: Numbers
     streamed: bool
@@ -56,9 +64,10 @@ class Flips(NamedTuple):
 def weigh_examples(a: Arguments, real: Real, kind: Number, weighted: Option, by_edges: Option) -> None:
     """Pass 2; a chunk's sums are w L, |gradient|, its part that belongs to positives, and table w L."""
     tiles = tiles_in(stack_memory(4, TILE_BYTES), stack_memory(2, TILE_BYTES), real)
-    line = delayed_tables.delay_line_in(stack_memory(1, DELAY_LINE_BYTES), a.regions, real)
-    edges = load_edges(a.regions, by_edges, real)
-    lookup = Lookup(regions_of(a.regions, edges, real), load_table(a.table, a.regions, edges, real))
+    line = delayed_tables.delay_line_in(stack_memory(1, DELAY_LINE_BYTES), a.regions, real, by_edges)
+    edges = load_edges(stack_memory(1, EDGES_BYTES), a.regions, by_edges, real)
+    table = load_table(stack_memory(1, EDGES_BYTES), a.table, a.regions, by_edges, real)
+    lookup = Lookup(regions_of(a.regions, edges, real), table)
     while True:
         chunk = fetch_add(a.counter, 1)
         if chunk >= a.chunks:
@@ -91,12 +100,21 @@ def weigh_examples(a: Arguments, real: Real, kind: Number, weighted: Option, by_
         sums[0], sums[1], sums[2], sums[3] = plain, size, positive, harmonized
 
 
-@scalar
-def load_table(address: int, regions: int, edges: Numbers, real: Real) -> Numbers:
-    """The table in the dtype of the arithmetic; beside edges, filled up for registers."""
-    table = delayed_tables.paged(regions, real) if edges is None else np.zeros(ENTRIES, real)
-    convert(array_at(address, np.float64, 0, regions), table[:regions])
-    return table
+@arrays_by_types
+def load_table(memory: int, address: int, regions: int, by_edges: Option, real: Real) -> Numbers:
+    """The table in the dtype of the arithmetic; for registers, in ``memory`` for `EDGES_BYTES`."""
+
+    def in_memory(memory: int, address: int, regions: int, by_edges: Option, real: Real) -> Numbers:
+        table = delayed_tables.paged(regions, real)
+        convert(array_at(address, np.float64, 0, regions), table)
+        return table
+
+    def for_registers(memory: int, address: int, regions: int, by_edges: Option, real: Real) -> Numbers:
+        # What lies behind the last region is loaded, but never looked up.
+        convert(array_at(address, np.float64, 0, regions), array_at(memory, real, 0, regions))
+        return array_at(memory, real, 0, ENTRIES)
+
+    return in_memory if by_edges == types.none else for_registers
 
 
 @by_types
@@ -119,9 +137,8 @@ def harmonize(real: Real, run: Run, lookup: Lookup, flips: Flips | None, out: Ou
     """
     vectorize()
     plain, size, harmonized, positive = 0.0, 0.0, 0.0, 0.0
-    edges = lookup.regions.edges
-    turns = run.numbers.size if edges is not None else run.numbers.size + 2 * DELAY
-    flip, due = _next_flip(real, flips, 0)
+    turns = run.numbers.size if out.line is None else run.numbers.size + 2 * DELAY
+    flip, due = _next_flip(real, flips, np.int64(0))  # without a literal's type, for which it would be compiled, too
     start = 0
     while start < turns:
         sums = zero(real), zero(real), zero(real), zero(real)
@@ -129,11 +146,11 @@ def harmonize(real: Real, run: Run, lookup: Lookup, flips: Flips | None, out: Ou
         while start < end:
             stop = min(due, end)
             for j in range(start, stop, lanes(real)):
-                sums = _harmonize_vector(real, (run.numbers, j, j), run, lookup, edges, out, sums)
+                sums = _harmonize_vector(real, (run.numbers, j, j), run, lookup, out, sums)
             start = stop
             if flips is not None and stop == due:
                 flip, due = _flip(real, run.numbers, stop, flips, flip)
-                sums = _harmonize_vector(real, (flips.vector, 0, stop), run, lookup, edges, out, sums)
+                sums = _harmonize_vector(real, (flips.vector, np.int64(0), stop), run, lookup, out, sums)
                 start += lanes(real)
         plain += total(sums[0])
         size += total(sums[1])
@@ -142,36 +159,43 @@ def harmonize(real: Real, run: Run, lookup: Lookup, flips: Flips | None, out: Ou
     return plain, size, harmonized, positive
 
 
-@inlined
+@inlined_by_types
 def _harmonize_vector(
-    real: Real, place: tuple[Numbers, int, int], run: Run, lookup: Lookup, edges: Numbers, out: Output, sums: Sums
-) -> Sums:
+    real: Real, place: tuple[Numbers, int, int], run: Run, lookup: Number, out: Output, sums: Sums
+) -> Number:
     """Read numbers from an array at a place, as those of the run from ``j`` on; returns the sums with theirs.
 
     Beside edges at once; else in three stages, each `DELAY` numbers behind the one before: what is computed, looked up,
     and written. The last comes first: its places in the delay line are where the first writes.
     """
-    numbers, at, j = place
-    line, regions, count = out.line, lookup.regions, run.numbers.size
-    if edges is not None:  # an argument by itself: Numba leaves a branch out by an argument's type alone
+
+    def at_once(real: Real, place: tuple[Numbers, int, int], run: Run, lookup: Lookup, out: Output, sums: Sums) -> Sums:
+        numbers, at, j = place
         begun = shared_terms(real, numbers, run.target, at)
         norm, slope, loss = norm_slope_and_loss(real, run.target, begun)
-        amount = look_up_in_registers(lookup.table, region_below_edge(real, begun[0], norm, regions))
+        amount = look_up_in_registers(lookup.table, region_below_edge(real, begun[0], norm, lookup.regions))
         return _write(out, j, run, run.weight, (amount, slope, loss), sums)
-    here = j & (DELAY_LINE - 1)
-    if j >= 2 * DELAY:
-        amount, slope = load_numbers(line.entries, here), load_numbers(line.slope, here)
-        loss = load_numbers(line.loss, here)
-        sums = _write(out, j - 2 * DELAY, run, run.weight, (amount, slope, loss), sums)
-    if DELAY <= j < count + DELAY:
-        delayed_tables.look_up_in_memory(lookup.table, line.index, line.entries, (j - DELAY) & (DELAY_LINE - 1))
-    if j < count:
-        terms = shared_terms(real, numbers, run.target, at)
-        norm, slope, loss = norm_slope_and_loss(real, run.target, terms)
-        store_numbers(line.slope, here, slope)
-        store_numbers(line.loss, here, loss)
-        store_numbers(line.index, here, region(norm, regions))
-    return sums
+
+    def in_stages(
+        real: Real, place: tuple[Numbers, int, int], run: Run, lookup: Lookup, out: Output, sums: Sums
+    ) -> Sums:
+        numbers, at, j = place
+        line, count, here = out.line, run.numbers.size, j & (DELAY_LINE - 1)
+        if j >= 2 * DELAY:
+            amount, slope = load_numbers(line.entries, here), load_numbers(line.slope, here)
+            loss = load_numbers(line.loss, here)
+            sums = _write(out, j - 2 * DELAY, run, run.weight, (amount, slope, loss), sums)
+        if DELAY <= j < count + DELAY:
+            delayed_tables.look_up_in_memory(lookup.table, line.index, line.entries, (j - DELAY) & (DELAY_LINE - 1))
+        if j < count:
+            terms = shared_terms(real, numbers, run.target, at)
+            norm, slope, loss = norm_slope_and_loss(real, run.target, terms)
+            store_numbers(line.slope, here, slope)
+            store_numbers(line.loss, here, loss)
+            store_numbers(line.index, here, region(norm, lookup.regions))
+        return sums
+
+    return in_stages if has_no_edges(lookup.types[0]) else at_once
 
 
 @elementwise
@@ -179,7 +203,7 @@ def _write(out: Output, j: int, run: Run, weight: Numbers, terms: tuple[Number, 
     """The gradient from number ``j`` on, of the table's entry, the derivative and L; returns the sums with theirs."""
     amount, slope, loss = terms
     plain = loss
-    if weight is not None:  # an argument by itself, as above
+    if weight is not None:  # an argument by itself: Numba leaves a branch out by an argument's type alone
         own = load_numbers(weight, j)
         amount, plain = amount * own, loss * own
     derivative = amount * slope

@@ -35,13 +35,13 @@ class Counts(NamedTuple):
     """How many numbers, [1]."""
     index: Numbers
     """Regions of a tile."""
-    delayed: Numbers
-    """Regions in the delay line."""
+    line: Number
+    """`DelayLine`; None beside planes."""
 
 
 @scalar
-def make_counts(memory: int, regions: int, weighted: Option, few: Option, places: tuple[Numbers, Numbers]) -> Counts:
-    """Room to count in: 0 everywhere; ``memory`` is for `COUNTS_BYTES`, ``places`` are `Counts.index` and `delayed`."""
+def make_counts(memory: int, regions: int, weighted: Option, few: Option, places: tuple[Numbers, Number]) -> Counts:
+    """Room to count in: 0 everywhere; ``memory`` is for `COUNTS_BYTES`, ``places`` are `Counts.index` and `line`."""
     numbers, counted = _room(memory + 64, regions, weighted, few), array_at(memory, np.int64, 0, 1)
     numbers[:], counted[:] = 0, 0
     return Counts(numbers, counted, places[0], places[1])

@@ -6,6 +6,7 @@ import numpy as np
 
 from torchghm.kernels.cpu.simd.compiling import scalar
 from torchghm.kernels.cpu.simd.region_edges import MOST_EDGES, load_edges
+from torchghm.kernels.cpu.simd.register_tables import ENTRIES
 
 
 def in_vectors(function, numbers, *options, dtype=np.float32):
@@ -18,9 +19,10 @@ def in_vectors(function, numbers, *options, dtype=np.float32):
 
 def edges_of(regions):
     """The edges of so many regions, where they are used; else None."""
-    return _edges(regions) if regions <= MOST_EDGES else None
+    edges = np.empty(ENTRIES, np.float32)
+    return _edges(edges.ctypes.data, regions).copy() if regions <= MOST_EDGES else None
 
 
 @scalar
-def _edges(regions):
-    return load_edges(regions, True, np.float32)
+def _edges(memory, regions):
+    return load_edges(memory, regions, True, np.float32)

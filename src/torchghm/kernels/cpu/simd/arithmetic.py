@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numba import types
 
-from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Real
+from torchghm.kernels.cpu.simd.annotations import Llvm, Number, Numbers, Real
 from torchghm.kernels.cpu.simd.compiling import by_types, elementwise, scalar
 from torchghm.kernels.cpu.simd.vectors import as_index, as_int32, bits, from_bits, select
 
@@ -105,6 +105,11 @@ class Regions(NamedTuple):
     last: Number
     edges: Numbers
     """As `load_edges` returns them; None where regions are found by g."""
+
+
+def has_no_edges(regions: Llvm) -> bool:
+    """Whether `Regions` of this type are found by g."""
+    return cast(bool, regions.types[3] == types.none)
 
 
 @scalar

@@ -28,10 +28,10 @@ class _Decorator(Protocol):
 # that has a form by its types: without what they would call a tenth less is compiled.
 _OPTIONS: Llvm = {"error_model": "numpy", "no_cfunc_wrapper": True}
 _WITHOUT_ARRAYS: Llvm = {**_OPTIONS, "_nrt": False, "fastmath": {"contract"}}
+_SUMMING: Llvm = {**_WITHOUT_ARRAYS, "fastmath": {"contract", "reassoc"}}
 _njit = cast(Llvm, numba.njit)
 elementwise = cast(_Decorator, _njit(**_WITHOUT_ARRAYS))
-inlined = cast(_Decorator, _njit(**_WITHOUT_ARRAYS, forceinline=True))
-summing = cast(_Decorator, _njit(**{**_WITHOUT_ARRAYS, "fastmath": {"contract", "reassoc"}}))
+summing = cast(_Decorator, _njit(**_SUMMING))
 scalar = cast(_Decorator, _njit(**_OPTIONS))
 intrinsic = cast(Callable[[Callable[..., Llvm]], Callable[..., Llvm]], numba.extending.intrinsic)
 
@@ -52,6 +52,9 @@ def _by_types(options: Llvm) -> Callable[[Callable[..., Llvm]], Callable[..., Ll
 
 
 by_types = _by_types(_WITHOUT_ARRAYS)
+summing_by_types = _by_types(_SUMMING)
+inlined_by_types = _by_types({**_WITHOUT_ARRAYS, "forceinline": True})
+"""`by_types` of what is inlined whatever its size."""
 arrays_by_types = _by_types(_OPTIONS)
 """`by_types` of what makes arrays."""
 

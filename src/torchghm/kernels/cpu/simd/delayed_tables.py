@@ -12,8 +12,8 @@ import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 
-from torchghm.kernels.cpu.simd.annotations import Llvm, Number, Numbers, Real
-from torchghm.kernels.cpu.simd.compiling import by_types, emitted, scalar
+from torchghm.kernels.cpu.simd.annotations import Llvm, Number, Numbers, Option, Real
+from torchghm.kernels.cpu.simd.compiling import arrays_by_types, emitted, scalar
 from torchghm.kernels.cpu.simd.intrinsics import array_at
 from torchghm.kernels.cpu.simd.vectors import LANES, width
 
@@ -37,17 +37,24 @@ class DelayLine(NamedTuple):
     loss: Numbers
 
 
-@scalar
-def delay_line_in(memory: int, regions: int, real: Real) -> DelayLine:
-    """A delay line in `DELAY_LINE_BYTES` of memory, out of the way of pass 2's table, which begins a page."""
-    place = _place_in_page(width(real) * regions, DELAY_LINE * (4 + 3 * width(real)))
-    start = (memory + _PAGE - 1) // _PAGE * _PAGE + place
-    return DelayLine(
-        index=array_at(start, np.int32, 0, DELAY_LINE),
-        entries=array_at(start + 4 * DELAY_LINE, real, 0, DELAY_LINE),
-        slope=array_at(start + 4 * DELAY_LINE, real, DELAY_LINE, DELAY_LINE),
-        loss=array_at(start + 4 * DELAY_LINE, real, 2 * DELAY_LINE, DELAY_LINE),
-    )
+@arrays_by_types
+def delay_line_in(memory: int, regions: int, real: Real, in_registers: Option) -> Number:
+    """A delay line in `DELAY_LINE_BYTES` of memory, out of the way of pass 2's table, which begins a page.
+
+    None where no table lies in memory.
+    """
+
+    def line(memory: int, regions: int, real: Real, in_registers: Option) -> DelayLine:
+        place = _place_in_page(width(real) * regions, DELAY_LINE * (4 + 3 * width(real)))
+        start = (memory + _PAGE - 1) // _PAGE * _PAGE + place
+        return DelayLine(
+            index=array_at(start, np.int32, 0, DELAY_LINE),
+            entries=array_at(start + 4 * DELAY_LINE, real, 0, DELAY_LINE),
+            slope=array_at(start + 4 * DELAY_LINE, real, DELAY_LINE, DELAY_LINE),
+            loss=array_at(start + 4 * DELAY_LINE, real, 2 * DELAY_LINE, DELAY_LINE),
+        )
+
+    return line if in_registers == types.none else lambda memory, regions, real, in_registers: None
 
 
 @scalar
@@ -70,54 +77,39 @@ def paged(numbers: int, real: Real) -> Numbers:
     return memory[first : first + numbers]
 
 
-@by_types
-def count_in_memory(real: Real, index: Numbers, tables: Numbers, stride: int, start: int) -> Number:
+# Below, atomic loads are ordinary ones but for this: LLVM can't make a gather of them, which takes longer.
+
+
+@emitted(types.void)
+def count_in_memory(
+    context: Llvm, builder: Llvm, kinds: Llvm, real: Llvm, index: Llvm, tables: Llvm, stride: Llvm, start: Llvm
+) -> None:
     """``tables[index[j] + j % 4 * stride] += 1`` for as many numbers from ``start`` on as are worked on at once.
 
     Arguments:
         tables: four of uint16.
         stride: their distance.
     """
-
-    def one(real: Real, index: Numbers, tables: Numbers, stride: int, start: int) -> None:
-        place = np.uint64(index[start] + start % 4 * stride)  # unsigned: no check for a negative index
-        tables[place] = np.uint16(tables[place] + np.uint16(1))
-
-    several = real.dtype == types.float32
-    return (lambda real, index, tables, stride, start: _count(index, tables, stride, start)) if several else one
-
-
-@by_types
-def look_up_in_memory(table: Numbers, index: Numbers, entries: Numbers, start: int) -> Number:
-    """``entries[j] = table[index[j]]`` for as many numbers from ``start`` on as are worked on at once."""
-
-    def one(table: Numbers, index: Numbers, entries: Numbers, start: int) -> None:
-        entries[start] = table[np.uint64(index[start])]
-
-    several = table.dtype == types.float32
-    return (lambda table, index, entries, start: _look_up(table, index, entries, start)) if several else one
-
-
-# Below, atomic loads are ordinary ones but for this: LLVM can't make a gather of them, which takes longer.
-
-
-@emitted(types.void)
-def _count(context: Llvm, builder: Llvm, kinds: Llvm, index: Llvm, tables: Llvm, stride: Llvm, start: Llvm) -> None:
-    places, first = _bits_of(context, builder, kinds[0], index), _bits_of(context, builder, kinds[1], tables)
-    begins = [builder.gep(first, [builder.mul(stride, ir.Constant(ir.IntType(64), n))]) for n in range(4)]
-    one = ir.Constant(ir.IntType(16), 1)
-    for lane, at in enumerate(_each_lane(builder, start)):
-        number = builder.gep(begins[lane % 4], [_load_place(builder, places, at)])
+    places, first = _bits_of(context, builder, kinds[1], index), _bits_of(context, builder, kinds[2], tables)
+    one, several = ir.Constant(ir.IntType(16), 1), kinds[0].dtype == types.float32
+    for lane, at in enumerate(_each_place(builder, start, kinds[0].dtype)):
+        turn = ir.Constant(ir.IntType(64), lane % 4) if several else builder.and_(at, ir.Constant(ir.IntType(64), 3))
+        table = builder.gep(first, [builder.mul(stride, turn)])
+        number = builder.gep(table, [_load_place(builder, places, at)])
         builder.store(builder.add(builder.load(number), one), number)
 
 
 @emitted(types.void)
-def _look_up(context: Llvm, builder: Llvm, kinds: Llvm, table: Llvm, index: Llvm, entries: Llvm, start: Llvm) -> None:
-    arrays = zip(kinds, (table, index, entries), strict=False)
+def look_up_in_memory(
+    context: Llvm, builder: Llvm, kinds: Llvm, table: Llvm, index: Llvm, entries: Llvm, start: Llvm
+) -> None:
+    """``entries[j] = table[index[j]]`` for as many numbers from ``start`` on as are worked on at once."""
+    arrays, dtype = zip(kinds, (table, index, entries), strict=False), kinds[0].dtype
     numbers, places, found = (_bits_of(context, builder, kind, array) for kind, array in arrays)
-    for at in _each_lane(builder, start):
+    for at in _each_place(builder, start, dtype):
         number = builder.gep(numbers, [_load_place(builder, places, at)])
-        builder.store(builder.load_atomic(number, "unordered", align=4), builder.gep(found, [at]))
+        entry = builder.load_atomic(number, "unordered", align=dtype.bitwidth // 8)
+        builder.store(entry, builder.gep(found, [at]))
 
 
 def _bits_of(context: Llvm, builder: Llvm, kind: Llvm, array: Llvm) -> Llvm:
@@ -126,8 +118,9 @@ def _bits_of(context: Llvm, builder: Llvm, kind: Llvm, array: Llvm) -> Llvm:
     return builder.bitcast(data, ir.IntType(kind.dtype.bitwidth).as_pointer())
 
 
-def _each_lane(builder: Llvm, start: Llvm) -> list[Llvm]:
-    return [builder.add(start, ir.Constant(ir.IntType(64), lane)) for lane in range(LANES)]
+def _each_place(builder: Llvm, start: Llvm, dtype: Llvm) -> list[Llvm]:
+    count = LANES if dtype == types.float32 else 1
+    return [builder.add(start, ir.Constant(ir.IntType(64), lane)) for lane in range(count)]
 
 
 def _load_place(builder: Llvm, places: Llvm, at: Llvm) -> Llvm:

@@ -6,13 +6,15 @@ there, in vectors, and never as a whole tensor.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 
-from torchghm.kernels.cpu.simd.annotations import Llvm, Number, Numbers
-from torchghm.kernels.cpu.simd.compiling import by_types, elementwise, emitted, scalar, vectorize
+from torchghm.kernels.cpu.simd.annotations import Llvm, Numbers
+from torchghm.kernels.cpu.simd.compiling import elementwise, intrinsic, scalar, vectorize
 from torchghm.kernels.cpu.simd.intrinsics import array_at
 from torchghm.kernels.cpu.simd.vectors import LANES, LLVM_TYPE, NUMBERS, Vector, bits, from_bits
 
@@ -28,52 +30,46 @@ STORAGE = {torch.float32: FLOAT32, torch.float64: FLOAT64, torch.bfloat16: BFLOA
 """Code of every dtype that the kernels read and write."""
 
 
-@by_types
-def load_numbers(array: Numbers, start: int) -> Number:
+@intrinsic
+def load_numbers(typing_context: Llvm, array: Llvm, start: Llvm) -> Llvm:
     """Read what begins at number ``start``: a vector of float32, or one float64."""
-    if array.dtype == types.float64:
-        return lambda array, start: array[start]
-    return lambda array, start: _load_vector(array, start)
+    kind = NUMBERS if array.dtype == types.float32 else array.dtype
+
+    def generate(context: Llvm, builder: Llvm, signature: Llvm, arguments: Llvm) -> Llvm:
+        place = numbers_at(context, builder, kind, signature.args[0], *arguments)
+        return builder.load(place, align=array.dtype.bitwidth // 8)
+
+    return kind(array, types.int64), generate
 
 
-@emitted(NUMBERS)
-def _load_vector(context: Llvm, builder: Llvm, kinds: Llvm, array: Llvm, start: Llvm) -> Llvm:
-    return builder.load(vector_at(context, builder, NUMBERS, kinds[0], array, start), align=4)
+def _storing(streamed: bool) -> Callable[..., Llvm]:
+    def store(typing_context: Llvm, array: Llvm, start: Llvm, numbers: Llvm) -> Llvm:
+        kind = numbers if isinstance(numbers, Vector) else array.dtype
+
+        def generate(context: Llvm, builder: Llvm, signature: Llvm, arguments: Llvm) -> Llvm:
+            place = numbers_at(context, builder, kind, signature.args[0], *arguments[:2])
+            if not (streamed and kind == NUMBERS):
+                builder.store(arguments[2], place, align=array.dtype.bitwidth // 8)
+            else:
+                once = builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)])
+                builder.store(arguments[2], place, align=4 * LANES).set_metadata("nontemporal", once)
+            return context.get_dummy_value()
+
+        return types.void(array, types.int64, kind), generate
+
+    return intrinsic(store)
 
 
-@by_types
-def store_numbers(array: Numbers, start: int, numbers: Number) -> Number:
-    """Write a vector, or a single number, to number ``start`` and on."""
-    vector = isinstance(numbers, Vector)
-    return (lambda array, start, numbers: _store_vector(array, start, numbers)) if vector else _store_one
+store_numbers = _storing(streamed=False)
+"""Write a vector, or a single number, to number ``start`` and on."""
+stream_numbers = _storing(streamed=True)
+"""`store_numbers` past the caches, to a place that a vector may begin at; float64 are stored as ever."""
 
 
-@by_types
-def stream_numbers(array: Numbers, start: int, numbers: Number) -> Number:
-    """`store_numbers` past the caches, to a place that a vector may begin at; float64 are stored as ever."""
-    return (lambda array, start, numbers: _stream_vector(array, start, numbers)) if numbers == NUMBERS else _store_one
-
-
-def _store_one(array: Numbers, start: int, numbers: Number) -> None:
-    array[start] = numbers
-
-
-@emitted(types.void)
-def _store_vector(context: Llvm, builder: Llvm, kinds: Llvm, array: Llvm, start: Llvm, numbers: Llvm) -> Llvm:
-    return builder.store(numbers, vector_at(context, builder, kinds[2], kinds[0], array, start), align=4)
-
-
-@emitted(types.void)
-def _stream_vector(context: Llvm, builder: Llvm, kinds: Llvm, array: Llvm, start: Llvm, numbers: Llvm) -> None:
-    place = vector_at(context, builder, kinds[2], kinds[0], array, start)
-    once = builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)])
-    builder.store(numbers, place, align=4 * LANES).set_metadata("nontemporal", once)
-
-
-def vector_at(context: Llvm, builder: Llvm, kind: Vector, array_type: Llvm, array: Llvm, start: Llvm) -> Llvm:
-    """Pointer to the vector in an array that begins at number ``start``."""
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [start]), LLVM_TYPE[kind].as_pointer())
+def numbers_at(context: Llvm, builder: Llvm, kind: Llvm, array_type: Llvm, array: Llvm, start: Llvm) -> Llvm:
+    """Pointer to the vector, or the number, in an array that begins at number ``start``."""
+    place = builder.gep(context.make_array(array_type)(context, builder, array).data, [start])
+    return builder.bitcast(place, LLVM_TYPE[kind].as_pointer()) if isinstance(kind, Vector) else place
 
 
 @scalar

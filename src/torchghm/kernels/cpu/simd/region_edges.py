@@ -15,6 +15,7 @@ from numba import types
 from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Option, Real
 from torchghm.kernels.cpu.simd.arithmetic import Regions, region_scale
 from torchghm.kernels.cpu.simd.compiling import arrays_by_types, elementwise, scalar
+from torchghm.kernels.cpu.simd.intrinsics import array_at
 from torchghm.kernels.cpu.simd.register_tables import ENTRIES, TWO_REGISTERS, look_up_in_registers
 from torchghm.kernels.cpu.simd.vectors import as_index, as_int32, select
 
@@ -23,26 +24,28 @@ _BOUND = 4.3
 _A, _B, _C = 0.23630479, -0.01208227, 0.00029804
 
 
+EDGES_BYTES = 4 * ENTRIES
+"""Memory for the edges, and for the table beside them."""
 MOST_EDGES = ENTRIES - 1 if TWO_REGISTERS else 0
 """So many regions, at most, are found by edges: to look them up in four registers takes longer than to find g."""
 
 
 @arrays_by_types
-def load_edges(number: int, wanted: Option, real: Real) -> Numbers:
+def load_edges(memory: int, number: int, wanted: Option, real: Real) -> Numbers:
     """s of the lower edge of every region, -inf of the first, NaN above the last; None where they are not wanted.
 
     Comparing with NaN steps below: so +inf and NaN, whose nearest edge is above the last, fall in the last region.
     """
     if wanted == types.none:
-        return lambda number, wanted, real: None
-    return lambda number, wanted, real: _load_edges(number, real)
+        return lambda memory, number, wanted, real: None
+    return lambda memory, number, wanted, real: _load_edges(array_at(memory, real, 0, ENTRIES), number)
 
 
 @scalar
-def _load_edges(number: int, real: Real) -> Numbers:
-    edges = np.full(ENTRIES, np.nan, real)
-    for k in range(number):
-        edges[k] = math.log(k / (region_scale(np.float32, number) - k)) if k else -np.inf
+def _load_edges(edges: Numbers, number: int) -> Numbers:
+    edges[0] = -np.inf
+    for k in range(1, ENTRIES):
+        edges[k] = math.log(k / (region_scale(np.float32, number) - k)) if k < number else np.nan
     return edges
 
 

@@ -10,14 +10,13 @@ import operator
 from collections.abc import Callable
 from typing import cast
 
-import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import config, extending, types
 from numba.core import cgutils
 from numba.core.codegen import get_host_cpu_features
 
-from torchghm.kernels.cpu.simd.annotations import Llvm, Number, Real
-from torchghm.kernels.cpu.simd.compiling import by_types, emitted, intrinsic
+from torchghm.kernels.cpu.simd.annotations import Llvm
+from torchghm.kernels.cpu.simd.compiling import intrinsic
 
 
 def _float32_lanes() -> int:
@@ -119,94 +118,97 @@ _define_unary(operator.neg, lambda builder, number: builder.fneg(number))
 _define_unary(abs, lambda builder, number: call(builder, f"llvm.fabs.v{LANES}f32", number.type, number))
 
 
-@by_types
-def lanes(real: Real) -> Number:
-    """How many numbers of this dtype are worked on at once."""
-    count = LANES if real.dtype == types.float32 else 1
-    return lambda real: count
+def _constant(kind: Llvm, value: Llvm) -> Llvm:
+    def generate(context: Llvm, builder: Llvm, signature: Llvm, arguments: Llvm) -> Llvm:
+        return ir.Constant(LLVM_TYPE[kind], value) if kind in LLVM_TYPE else context.get_constant(kind, value or 0)
 
-
-@by_types
-def width(dtype: Real) -> Number:
-    """Bytes of a number of this dtype."""
-    count = dtype.dtype.bitwidth // 8
-    return lambda dtype: count
-
-
-@by_types
-def zero(real: Real) -> Number:
-    """0 in every lane, to add to."""
-    return (lambda real: _zeros()) if real.dtype == types.float32 else (lambda real: real(0))
-
-
-@emitted(NUMBERS)
-def _zeros(context: Llvm, builder: Llvm, kinds: Llvm) -> Llvm:
-    return ir.Constant(LLVM_TYPE[NUMBERS], None)
-
-
-@by_types
-def select(condition: Number, true: Number, false: Number) -> Number:
-    """``true`` where the condition holds, elsewhere ``false``."""
-    if condition == CONDITIONS:
-        return lambda condition, true, false: _select_lanes(condition, true, false)
-    return lambda condition, true, false: true if condition else false
+    return generate
 
 
 @intrinsic
-def _select_lanes(typing_context: Llvm, condition: Llvm, true: Llvm, false: Llvm) -> Llvm:
+def lanes(typing_context: Llvm, real: Llvm) -> Llvm:
+    """How many numbers of this dtype are worked on at once."""
+    return types.int64(real), _constant(types.int64, LANES if real.dtype == types.float32 else 1)
+
+
+@intrinsic
+def width(typing_context: Llvm, dtype: Llvm) -> Llvm:
+    """Bytes of a number of this dtype."""
+    return types.int64(dtype), _constant(types.int64, dtype.dtype.bitwidth // 8)
+
+
+@intrinsic
+def zero(typing_context: Llvm, real: Llvm) -> Llvm:
+    """0 in every lane, to add to."""
+    kind = NUMBERS if real.dtype == types.float32 else real.dtype
+    return kind(real), _constant(kind, None)
+
+
+@intrinsic
+def select(typing_context: Llvm, condition: Llvm, true: Llvm, false: Llvm) -> Llvm:
+    """``true`` where the condition holds, elsewhere ``false``."""
+    several = condition == CONDITIONS
     kind = next((operand for operand in (true, false) if isinstance(operand, Vector)), NUMBERS)
+    kind = kind if several else typing_context.unify_pairs(types.unliteral(true), types.unliteral(false))
 
     def generate(context: Llvm, builder: Llvm, signature: Llvm, arguments: Llvm) -> Llvm:
-        operands = _as_vectors(context, builder, kind, arguments[1:], signature.args[1:])
+        operands = arguments[1:]
+        if several:
+            operands = _as_vectors(context, builder, kind, operands, signature.args[1:])
         return builder.select(arguments[0], *operands)
 
-    return kind(condition, true, false), generate
+    return kind(condition, true, false) if several else kind(types.boolean, kind, kind), generate
 
 
-@emitted(NUMBERS)
-def _root_lanes(context: Llvm, builder: Llvm, kinds: Llvm, numbers: Llvm) -> Llvm:
-    return call(builder, f"llvm.sqrt.v{LANES}f32", numbers.type, numbers)
-
-
-@emitted(INTEGERS)
-def _truncate_lanes(context: Llvm, builder: Llvm, kinds: Llvm, numbers: Llvm) -> Llvm:
-    return builder.fptosi(numbers, LLVM_TYPE[INTEGERS])
-
-
-@emitted(types.float32)
-def _add_lanes(context: Llvm, builder: Llvm, kinds: Llvm, numbers: Llvm) -> Llvm:
-    kind = ir.FunctionType(ir.FloatType(), [ir.FloatType(), numbers.type])
-    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.fadd.v{LANES}f32")  # type: ignore[no-untyped-call]
-    return builder.call(function, (ir.Constant(ir.FloatType(), -0.0), numbers), fastmath=("reassoc",))
-
-
-@by_types
-def root(number: Number) -> Number:
+@intrinsic
+def root(typing_context: Llvm, number: Llvm) -> Llvm:
     """The square root."""
-    return (lambda number: _root_lanes(number)) if number == NUMBERS else (lambda number: np.sqrt(number))
+    name = f"llvm.sqrt.v{LANES}f32" if number == NUMBERS else f"llvm.sqrt.f{number.bitwidth}"
+
+    def generate(context: Llvm, builder: Llvm, signature: Llvm, arguments: Llvm) -> Llvm:
+        return call(builder, name, arguments[0].type, arguments[0])
+
+    return number(number), generate
 
 
-@by_types
-def as_int32(number: Number) -> Number:
+@intrinsic
+def as_int32(typing_context: Llvm, number: Llvm) -> Llvm:
     """A number that an int32 can hold, without what is behind the point."""
+    return (INTEGERS if isinstance(number, Vector) else types.int32)(number), _truncate
+
+
+def _truncate(context: Llvm, builder: Llvm, signature: Llvm, arguments: Llvm) -> Llvm:
+    number = signature.args[0]
     if number == NUMBERS:
-        return lambda number: _truncate_lanes(number)
-    return (lambda number: number) if number == INTEGERS else (lambda number: np.int32(number))
+        return builder.fptosi(arguments[0], LLVM_TYPE[INTEGERS])
+    return arguments[0] if number == INTEGERS else context.cast(builder, arguments[0], number, types.int32)
 
 
-@by_types
-def as_index(number: Number) -> Number:
+@intrinsic
+def as_index(typing_context: Llvm, number: Llvm) -> Llvm:
     """`as_int32` of a number that is not negative."""
-    if number == NUMBERS:
-        return lambda number: _truncate_lanes(number)
-    # The mask changes nothing; it lets LLVM drop Python's meaning of a negative index.
-    return lambda number: np.int32(np.int32(number) & np.int32(0x7FFFFFFF))
+
+    def generate(context: Llvm, builder: Llvm, signature: Llvm, arguments: Llvm) -> Llvm:
+        result = _truncate(context, builder, signature, arguments)
+        # The mask changes nothing; it lets LLVM drop Python's meaning of a negative index.
+        return result if number == NUMBERS else builder.and_(result, ir.Constant(ir.IntType(32), 0x7FFFFFFF))
+
+    return (INTEGERS if number == NUMBERS else types.int32)(number), generate
 
 
-@by_types
-def total(numbers: Number) -> Number:
+@intrinsic
+def total(typing_context: Llvm, numbers: Llvm) -> Llvm:
     """The sum of what a vector holds; of a single number, itself."""
-    return (lambda numbers: _add_lanes(numbers)) if numbers == NUMBERS else (lambda numbers: numbers)
+
+    def generate(context: Llvm, builder: Llvm, signature: Llvm, arguments: Llvm) -> Llvm:
+        if numbers != NUMBERS:
+            return arguments[0]
+        kind = ir.FunctionType(ir.FloatType(), [ir.FloatType(), LLVM_TYPE[NUMBERS]])
+        name = f"llvm.vector.reduce.fadd.v{LANES}f32"
+        function = cgutils.get_or_insert_function(builder.module, kind, name)  # type: ignore[no-untyped-call]
+        return builder.call(function, (ir.Constant(ir.FloatType(), -0.0), arguments[0]), fastmath=("reassoc",))
+
+    return (types.float32 if numbers == NUMBERS else numbers)(numbers), generate
 
 
 def _reinterpret(kind: Llvm, result: Llvm) -> Llvm:
