@@ -12,7 +12,7 @@ import numpy as np
 
 from torchghm.kernels.cpu.kernel import Arguments
 from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Option
-from torchghm.kernels.cpu.simd.compiling import elementwise, scalar, summing, vectorize
+from torchghm.kernels.cpu.simd.compiling import elementwise, part_of_caller, scalar, summing, vectorize
 from torchghm.kernels.cpu.simd.intrinsics import array_at
 
 COUNT_POSITIVES, POSITIVES_GIVEN = 1, 2
@@ -68,7 +68,7 @@ def record_layout(regions: int) -> RecordLayout:
     return RecordLayout(parts, slice(sum(parts[:5]), sum(parts[:6])), sum(parts[:6]), sum(parts))
 
 
-@scalar
+@part_of_caller
 def set_table(a: Arguments, following: Option) -> None:
     """From the histogram to the table: move the averages over iterations, and weigh the regions."""
     regions, first = a.regions, a.regions + 3

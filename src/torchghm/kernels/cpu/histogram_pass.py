@@ -22,7 +22,15 @@ from torchghm.kernels.cpu.simd import delayed_tables
 from torchghm.kernels.cpu.simd.annotations import Number, Numbers, Option, Real
 from torchghm.kernels.cpu.simd.arithmetic import Regions, has_no_edges, region, regions_of
 from torchghm.kernels.cpu.simd.bit_planes import count_in_planes
-from torchghm.kernels.cpu.simd.compiling import arrays_by_types, by_types, scalar, summing, summing_by_types, vectorize
+from torchghm.kernels.cpu.simd.compiling import (
+    arrays_by_types,
+    by_types,
+    part_of_caller,
+    scalar,
+    summing,
+    summing_by_types,
+    vectorize,
+)
 from torchghm.kernels.cpu.simd.delayed_tables import DELAY, DELAY_LINE, DELAY_LINE_BYTES
 from torchghm.kernels.cpu.simd.intrinsics import array_at, fetch_add, stack_memory
 from torchghm.kernels.cpu.simd.loads_and_stores import TILE, TILE_BYTES, load_numbers, store_numbers
@@ -30,7 +38,7 @@ from torchghm.kernels.cpu.simd.region_edges import EDGES_BYTES, load_edges, regi
 from torchghm.kernels.cpu.simd.vectors import lanes, total, zero
 
 
-@scalar
+@part_of_caller
 def count_examples(a: Arguments, real: Real, kind: Number, weighted: Option, few: Option, by_edges: Option) -> None:
     """Pass 1; a chunk's sums are the histogram, then how many are not finite, invalid targets, and positives.
 

@@ -159,7 +159,7 @@ def compile_kernel(function: Callable[..., None]) -> Kernel:
     cache = _cache(function)
     folder = None if cache is None else cache.cache_path
     with install_listener("numba:compile", _Announcement(function.__name__, folder)):
-        compiled = cfunc(types.void(POINTER), cache=folder is not None)(function)
+        compiled = cfunc(types.void(POINTER), cache=folder is not None, error_model="numpy")(function)
     address = cast(int, compiled.address)
     return Kernel(compiled, address, ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address))
 

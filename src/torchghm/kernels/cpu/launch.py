@@ -18,7 +18,7 @@ from numba.np.numpy_support import carray
 from torchghm.kernels.cpu.kernel import Arguments, compile_kernel, compile_kernels
 from torchghm.kernels.cpu.simd.annotations import Numbers, Pointer
 from torchghm.kernels.cpu.simd.compiling import elementwise, scalar, vectorize
-from torchghm.kernels.cpu.simd.intrinsics import array_at, call, call_team
+from torchghm.kernels.cpu.simd.intrinsics import array_at, as_int64, call, call_team
 from torchghm.kernels.cpu.simd.loads_and_stores import FLOAT64
 from torchghm.kernels.cpu.threads import openmp_team
 
@@ -56,11 +56,7 @@ def kernel_sequence(pointer: Pointer) -> None:
 
     In a single call: Python in between would have to warm its caches anew.
     """
-    _run_steps(pointer, carray(pointer, (1,))[0])
-
-
-@scalar
-def _run_steps(pointer: Pointer, a: Arguments) -> None:
+    a = carray(pointer, (1,))[0]
     if a.median:
         call(a.median, pointer)
     if a.pass_1 and not a.refused:
@@ -68,7 +64,7 @@ def _run_steps(pointer: Pointer, a: Arguments) -> None:
     if a.density_step and not a.refused:
         call(a.density_step, pointer)
     if a.pass_2 and not a.refused:
-        _run_pass(pointer, a, a.pass_2, np.int64(4), a.pass_2_sums)  # of the type of a.width: compiled once
+        _run_pass(pointer, a, a.pass_2, as_int64(4), a.pass_2_sums)
         loss = array_at(a.pass_2_sums, np.float64, 3, 1)[0]
         if a.storage == FLOAT64:
             array_at(a.loss, np.float64, 0, 1)[0] = loss

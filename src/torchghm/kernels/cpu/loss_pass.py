@@ -18,12 +18,12 @@ from torchghm.kernels.cpu.simd.compiling import (
     by_types,
     elementwise,
     inlined_by_types,
-    scalar,
+    part_of_caller,
     summing,
     vectorize,
 )
-from torchghm.kernels.cpu.simd.delayed_tables import DELAY, DELAY_LINE, DELAY_LINE_BYTES, DelayLine
-from torchghm.kernels.cpu.simd.intrinsics import array_at, fence, fetch_add, stack_memory
+from torchghm.kernels.cpu.simd.delayed_tables import DELAY, DELAY_LINE, DELAY_LINE_BYTES
+from torchghm.kernels.cpu.simd.intrinsics import array_at, as_int64, fence, fetch_add, stack_memory
 from torchghm.kernels.cpu.simd.loads_and_stores import TILE, TILE_BYTES, convert, load_numbers, store_numbers
 from torchghm.kernels.cpu.simd.region_edges import EDGES_BYTES, load_edges, region_below_edge
 from torchghm.kernels.cpu.simd.register_tables import ENTRIES, look_up_in_registers
@@ -44,8 +44,8 @@ class Lookup(NamedTuple):
 class Output(NamedTuple):
     """Where a run's results go."""
 
-    line: DelayLine | None
-    """On the way, where regions are looked up in memory."""
+    line: Number
+    """`DelayLine`: on the way, where regions are looked up in memory; else None."""
     gradient: Numbers
     streamed: bool
     """Whether the gradient is written past the caches."""
@@ -60,7 +60,7 @@ class Flips(NamedTuple):
     """Room for as many numbers as are worked on at once."""
 
 
-@scalar
+@part_of_caller
 def weigh_examples(a: Arguments, real: Real, kind: Number, weighted: Option, by_edges: Option) -> None:
     """Pass 2; a chunk's sums are w L, |gradient|, its part that belongs to positives, and table w L."""
     tiles = tiles_in(stack_memory(4, TILE_BYTES), stack_memory(2, TILE_BYTES), real)
@@ -138,7 +138,7 @@ def harmonize(real: Real, run: Run, lookup: Lookup, flips: Flips | None, out: Ou
     vectorize()
     plain, size, harmonized, positive = 0.0, 0.0, 0.0, 0.0
     turns = run.numbers.size if out.line is None else run.numbers.size + 2 * DELAY
-    flip, due = _next_flip(real, flips, np.int64(0))  # without a literal's type, for which it would be compiled, too
+    flip, due = _next_flip(real, flips, as_int64(0))
     start = 0
     while start < turns:
         sums = zero(real), zero(real), zero(real), zero(real)
@@ -150,7 +150,7 @@ def harmonize(real: Real, run: Run, lookup: Lookup, flips: Flips | None, out: Ou
             start = stop
             if flips is not None and stop == due:
                 flip, due = _flip(real, run.numbers, stop, flips, flip)
-                sums = _harmonize_vector(real, (flips.vector, np.int64(0), stop), run, lookup, out, sums)
+                sums = _harmonize_vector(real, (flips.vector, as_int64(0), stop), run, lookup, out, sums)
                 start += lanes(real)
         plain += total(sums[0])
         size += total(sums[1])

@@ -33,6 +33,8 @@ _njit = cast(Llvm, numba.njit)
 elementwise = cast(_Decorator, _njit(**_WITHOUT_ARRAYS))
 summing = cast(_Decorator, _njit(**_SUMMING))
 scalar = cast(_Decorator, _njit(**_OPTIONS))
+part_of_caller = cast(_Decorator, _njit(**_OPTIONS, inline="always"))
+"""Part of the entry point that calls it: compiled by itself, all that it calls would be optimised once more."""
 intrinsic = cast(Callable[[Callable[..., Llvm]], Callable[..., Llvm]], numba.extending.intrinsic)
 
 

@@ -54,6 +54,12 @@ def stack_memory(typing_context: Llvm, count: Llvm, size: Llvm) -> Llvm:
     return (types.int64(count, size), generate) if constant else None
 
 
+@emitted(types.int64)
+def as_int64(context: Llvm, builder: Llvm, kinds: Llvm, number: Llvm) -> Llvm:
+    """A constant without the type that Numba gives it, for which a function would be compiled once more."""
+    return number
+
+
 @emitted(types.void)
 def call(context: Llvm, builder: Llvm, kinds: Llvm, function: Llvm, argument: Llvm) -> None:
     """Call the C function at an address with a pointer."""

@@ -149,7 +149,8 @@ def select(typing_context: Llvm, condition: Llvm, true: Llvm, false: Llvm) -> Ll
     """``true`` where the condition holds, elsewhere ``false``."""
     several = condition == CONDITIONS
     kind = next((operand for operand in (true, false) if isinstance(operand, Vector)), NUMBERS)
-    kind = kind if several else typing_context.unify_pairs(types.unliteral(true), types.unliteral(false))
+    unliteral = cast(Llvm, types).unliteral
+    kind = kind if several else typing_context.unify_pairs(unliteral(true), unliteral(false))
 
     def generate(context: Llvm, builder: Llvm, signature: Llvm, arguments: Llvm) -> Llvm:
         operands = arguments[1:]

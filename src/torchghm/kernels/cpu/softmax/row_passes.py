@@ -10,7 +10,7 @@ from torchghm.kernels.cpu.example_tiles import count_nonfinite
 from torchghm.kernels.cpu.kernel import Arguments
 from torchghm.kernels.cpu.simd.annotations import Numbers, Option, Real
 from torchghm.kernels.cpu.simd.arithmetic import Regions, region, regions_of
-from torchghm.kernels.cpu.simd.compiling import scalar
+from torchghm.kernels.cpu.simd.compiling import part_of_caller, scalar
 from torchghm.kernels.cpu.simd.intrinsics import array_at, fetch_add
 from torchghm.kernels.cpu.simd.loads_and_stores import load, store
 from torchghm.kernels.cpu.softmax.one_row import (
@@ -43,7 +43,7 @@ class Room(NamedTuple):
     regions: Regions
 
 
-@scalar
+@part_of_caller
 def count_rows(a: Arguments, real: Real, few_classes: Option) -> None:
     """Pass 1; a chunk's sums are the histogram and the numbers of non-finite rows and of invalid targets."""
     room = _room(a, real, few_classes)
@@ -64,7 +64,7 @@ def count_rows(a: Arguments, real: Real, few_classes: Option) -> None:
             row = stop
 
 
-@scalar
+@part_of_caller
 def weigh_rows(a: Arguments, real: Real, few_classes: Option) -> None:
     """Pass 2; a chunk's sums are w L, table w g, 0, and table w L."""
     room = _room(a, real, few_classes)
