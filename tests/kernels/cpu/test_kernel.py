@@ -105,7 +105,7 @@ with install_listener("numba:compile", Compiled()):
     kernel.compile_kernels([{RESIDUAL}])
     first = len(compiled)
     kernel.compile_kernel(entry_points.residual_histogram(False, False, True))
-print("count_examples" in compiled[:first], "count_examples" in compiled)
+print("find_regions" in compiled[:first], "find_regions" in compiled)
 """
 
 

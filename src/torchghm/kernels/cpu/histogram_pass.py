@@ -146,7 +146,7 @@ def _count_part(real: Real, run: Run, regions: Regions, counts: Number) -> Numbe
         # What a turn of the loop stores first was begun in the turn before: so no store waits for a whole computation.
         vectorize()
         delayed, tables = counts.line.index, counts.numbers
-        trace, step, stride, size = zero(real), lanes(real), tables.size // 4, run.numbers.size
+        trace, step, size = zero(real), lanes(real), run.numbers.size
         begun = shared_terms(real, run.numbers, run.target, 0)
         for j in range(0, size, step):
             norm = norm_slope_and_loss(real, run.target, begun)[0]
@@ -154,9 +154,9 @@ def _count_part(real: Real, run: Run, regions: Regions, counts: Number) -> Numbe
             begun = shared_terms(real, run.numbers, run.target, min(j + step, size - step))
             trace += load_numbers(run.numbers, j) * real(0)
             if j >= DELAY:
-                delayed_tables.count_in_memory(real, delayed, tables, stride, (j - DELAY) & (DELAY_LINE - 1))
+                delayed_tables.count_in_memory(real, delayed, tables, (j - DELAY) & (DELAY_LINE - 1))
         for j in range(size - DELAY, size, step):
-            delayed_tables.count_in_memory(real, delayed, tables, stride, j & (DELAY_LINE - 1))
+            delayed_tables.count_in_memory(real, delayed, tables, j & (DELAY_LINE - 1))
         return total(trace)
 
     return in_planes if counts.types[0].dtype == types.int32 else in_tables

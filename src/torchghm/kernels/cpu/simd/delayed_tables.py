@@ -82,16 +82,15 @@ def paged(numbers: int, real: Real) -> Numbers:
 
 @emitted(types.void)
 def count_in_memory(
-    context: Llvm, builder: Llvm, kinds: Llvm, real: Llvm, index: Llvm, tables: Llvm, stride: Llvm, start: Llvm
+    context: Llvm, builder: Llvm, kinds: Llvm, real: Llvm, index: Llvm, tables: Llvm, start: Llvm
 ) -> None:
-    """``tables[index[j] + j % 4 * stride] += 1`` for as many numbers from ``start`` on as are worked on at once.
+    """Count an index in one of four tables: the number ``start``, and as many more as are worked on at once.
 
-    Arguments:
-        tables: four of uint16.
-        stride: their distance.
+    ``tables`` are uint16, one behind the other; number j goes to table j % 4.
     """
     places, first = _bits_of(context, builder, kinds[1], index), _bits_of(context, builder, kinds[2], tables)
     one, several = ir.Constant(ir.IntType(16), 1), kinds[0].dtype == types.float32
+    stride = builder.lshr(context.make_array(kinds[2])(context, builder, tables).nitems, ir.Constant(ir.IntType(64), 2))
     for lane, at in enumerate(_each_place(builder, start, kinds[0].dtype)):
         turn = ir.Constant(ir.IntType(64), lane % 4) if several else builder.and_(at, ir.Constant(ir.IntType(64), 3))
         table = builder.gep(first, [builder.mul(stride, turn)])
