@@ -49,7 +49,7 @@ def test_other_errors_of_the_compiler_are_not_hidden(monkeypatch):
 
 
 def test_a_second_process_finds_the_compiled_kernel_and_says_nothing(monkeypatch, caplog):
-    function = entry_points.sigmoid_histogram(False, False, False, False, True)
+    function = entry_points.sigmoid_histogram(False, False, False, False, False)
     kernel.compile_kernel(function)
     caplog.clear()
     monkeypatch.setattr(kernel._Announcement, "made", False)

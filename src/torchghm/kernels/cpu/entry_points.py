@@ -16,7 +16,7 @@ from torchghm.kernels.cpu.kernel import MADE_BY, Arguments
 from torchghm.kernels.cpu.loss_pass import weigh_examples
 from torchghm.kernels.cpu.residual_median import set_mu
 from torchghm.kernels.cpu.simd.annotations import Option, Pointer, Real
-from torchghm.kernels.cpu.simd.bit_planes import FEW
+from torchghm.kernels.cpu.simd.bit_planes import MOST_IN_PLANES
 from torchghm.kernels.cpu.simd.region_edges import MOST_EDGES
 from torchghm.kernels.cpu.softmax.row_passes import count_rows, weigh_rows
 from torchghm.kernels.cpu.softmax.rows_side_by_side import FEW_CLASSES
@@ -43,7 +43,7 @@ def passes_for(kind: Kind, dtype: torch.dtype, arguments: Arguments) -> Passes:
 
 @functools.lru_cache(maxsize=1024)
 def _passes(kind: Kind, double: bool, soft: bool, weighted: bool, regions: int) -> Passes:
-    few = regions <= FEW and not weighted
+    few = regions <= MOST_IN_PLANES and not weighted
     if kind == "residual":
         return Passes(residual_histogram(double, weighted, few), residual_loss(double, weighted))
     by_edges = regions <= MOST_EDGES and not (double or soft or weighted)

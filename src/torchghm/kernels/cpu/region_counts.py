@@ -1,7 +1,8 @@
 """Room for pass 1 to count regions in, or to add up weights in.
 
-Up to 32 regions are counted in planes of bits, more in four tables that take turns: adding to a number that was just
-stored waits for the store, and neighbours often share a region. Of 16 bits, four tables fit the first cache.
+With AVX-512 up to 32 regions are counted in planes of bits, all others in four tables that take turns: adding to a
+number that was just stored waits for the store, and neighbours often share a region. Of 16 bits, four tables fit the
+first cache.
 """
 
 from __future__ import annotations

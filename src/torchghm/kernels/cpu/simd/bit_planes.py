@@ -10,10 +10,12 @@ from numba import types
 
 from torchghm.kernels.cpu.simd.annotations import Llvm
 from torchghm.kernels.cpu.simd.compiling import emitted
-from torchghm.kernels.cpu.simd.vectors import call
+from torchghm.kernels.cpu.simd.vectors import LANES, call
 
 COUNTED, FEW, COLUMNS = 512, 32, 16
 """Indices in a tile, what each is below, and the parts that a tile is counted in."""
+MOST_IN_PLANES = FEW if LANES == COLUMNS else 0
+"""So many regions, at most, are counted in planes: with narrower vectors that takes longer than tables in memory do."""
 
 
 @emitted(types.void)
