@@ -5,7 +5,7 @@ import torch
 from tests.training.tiny import TINY
 
 from torchghm.training import train
-from torchghm.training.initial_weights import load_initial_weights
+from torchghm.training.initial_weights import COCO_DETECTORS, load_initial_weights
 from torchghm.training.loop.checkpoints import load_checkpoint
 from torchghm.training.loop.module import DetectorModule
 
@@ -76,8 +76,6 @@ PUBLISHED = {
 def test_torchvision_detectors_of_coco_fit(detector, tmp_path):
     from torchvision.models import get_model
 
-    from torchghm.training.initial_weights import COCO_DETECTORS
-
     host = get_model(COCO_DETECTORS[detector], weights=None, weights_backbone=None, num_classes=91)
     torch.save(host.state_dict(), tmp_path / "coco.pt")
     recipe = TINY.with_values(
@@ -90,6 +88,12 @@ def test_torchvision_detectors_of_coco_fit(detector, tmp_path):
     for name, value in module.detector.state_dict().items():
         if name in state and not name.startswith(anew):
             assert torch.equal(value, state[name]), name
+
+
+def test_a_detector_without_weights_of_coco_is_told_so(monkeypatch):
+    monkeypatch.delitem(COCO_DETECTORS, "retinanet")
+    with pytest.raises(ValueError, match="for retinanet, of which torchvision has no weights, but got"):
+        started("torchvision")
 
 
 def test_what_does_not_fit_is_named(trained, weights, tmp_path):

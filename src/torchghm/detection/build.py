@@ -24,12 +24,14 @@ class _Architecture(NamedTuple):
     """Stages of the backbone."""
     stages_with_weights: int = 3
     """How many of them are trained by default where they have weights."""
+    group_norm: bool = False
+    """Whether its heads have group norm without being asked for it."""
 
 
 _ARCHITECTURES: dict[DetectorName | Literal["mask_rcnn"], _Architecture] = {
     "retinanet": _Architecture(architectures.retinanet),
-    "retinanet_v2": _Architecture(partial(architectures.retinanet, version=2)),
-    "fcos": _Architecture(architectures.fcos),
+    "retinanet_v2": _Architecture(partial(architectures.retinanet, version=2), group_norm=True),
+    "fcos": _Architecture(architectures.fcos, group_norm=True),
     "ssd300": _Architecture(architectures.ssd300, stages_with_weights=4),
     "ssdlite320": _Architecture(architectures.ssdlite320, stages=6, stages_with_weights=6),
     "faster_rcnn": _Architecture(architectures.faster_rcnn),
@@ -37,7 +39,6 @@ _ARCHITECTURES: dict[DetectorName | Literal["mask_rcnn"], _Architecture] = {
     "faster_rcnn_mobilenet": _Architecture(architectures.faster_rcnn_mobilenet, stages=6),
     "mask_rcnn": _Architecture(partial(architectures.faster_rcnn, masks=True)),
 }
-_ALWAYS_GROUP_NORM = ("retinanet_v2", "fcos")
 
 
 def build_detector(
@@ -144,7 +145,7 @@ def build_detector(
         if not has_option(name, option):
             raise ValueError(f"Expected no argument `{option}` for {name}, which has none, but got {given[option]!r}.")
     options = {**OPTIONS[name], **chosen}
-    _check_options(name, options)
+    _check_options(name, options, architecture.group_norm)
     layers = trainable_layers
     if layers is None:
         layers = architecture.stages if str(weights) == "none" else architecture.stages_with_weights
@@ -163,7 +164,7 @@ def build_detector(
     return set_prior(with_any_group(model), prior)
 
 
-def _check_options(name: str, options: Mapping[str, Any]) -> None:
+def _check_options(name: str, options: Mapping[str, Any], group_norm: bool) -> None:
     if "backbone" in options and not str(options["backbone"]).startswith(TIMM):
         check_choice("backbone", options["backbone"], (*BACKBONES, f"{TIMM}<name>"))
     channels = options.get("pyramid_channels", 1)
@@ -175,7 +176,7 @@ def _check_options(name: str, options: Mapping[str, Any]) -> None:
         raise ValueError(f"Expected argument `image_size` to be a height and a width in whole pixels, but got {size}.")
     if "finest_level" in options:
         check_choice("finest_level", options["finest_level"], (2, 3))
-    norm = "group" if name in _ALWAYS_GROUP_NORM else options.get("head_norm", "none")
+    norm = "group" if group_norm else options.get("head_norm", "none")
     check_choice("head_norm", norm, ("none", "group"))
     if norm == "group" and channels % NORM_GROUPS:
         reason = "with head_norm='group'" if "head_norm" in options else f"for {name}, whose heads have group norm"

@@ -28,7 +28,7 @@ COCO_DETECTORS = {
     "faster_rcnn_v2": "fasterrcnn_resnet50_fpn_v2",
     "faster_rcnn_mobilenet": "fasterrcnn_mobilenet_v3_large_fpn",
 }
-"""torchvision's name of each detector."""
+"""torchvision's name of each detector that it has trained on COCO."""
 CLASS_HEADS = ("head.classification_head.cls_logits", "head.classification_head.module_list", "roi_heads.box_predictor")
 """Layers of which there are as many outputs as classes; of an SSD a layer for each level."""
 _EXPECTED = f"a run, a checkpoint, the file of a state dict, or {TORCHVISION}"
@@ -55,7 +55,8 @@ def load_initial_weights(module: DetectorModule) -> tuple[str, ...]:
 
     Raises:
         FileNotFoundError: no such run or file.
-        ValueError: the weights are of another detector; the first tensor that differs is named.
+        ValueError: the weights are of another detector, and the first tensor that differs is named; or torchvision has
+            none of this detector.
         ConnectionError: torchvision's weights could not be downloaded.
     """
     init = module.recipe.model.init
@@ -77,6 +78,11 @@ def load_initial_weights(module: DetectorModule) -> tuple[str, ...]:
 
 def _read(init: str, detector: str) -> _Initial:
     if init == TORCHVISION:
+        if detector not in COCO_DETECTORS:
+            raise ValueError(
+                f"Expected `model.init` to be a run, a checkpoint or the file of a state dict for {detector}, "
+                f"of which torchvision has no weights, but got {init!r}"
+            )
         return _Initial(f"torchvision's {COCO_DETECTORS[detector]}", _coco_weights(detector), None)
     path = Path(init)
     if path.is_dir():
